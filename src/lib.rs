@@ -1,0 +1,51 @@
+//! tidegate: a metrics gateway. Clients speak Better Stack's metrics ingest API to it; a StackState
+//! receiver gets what they sent, as metric tuples.
+//!
+//! # The map of the house
+//!
+//! One request travels the modules in this order, and they are listed in it below:
+//!
+//! ```text
+//!  client ──► http      limit, authenticate, read the body within its bounds
+//!             │
+//!             ▼
+//!             pipeline  decode ─► normalize ─► expand ─► encode      bytes in, blocks and a report out
+//!             │
+//!             ▼
+//!             queue     keeps blocks until every destination has them; answers when that is safe
+//!             │
+//!             ▼
+//!             forward   lease ─► envelope ─► POST ─► ack | retry | hold ──► StackState receiver
+//! ```
+//!
+//! # What each layer must never know
+//!
+//! * `metric`, `decode`, `normalize`, `expand`, `encode` and `pipeline` are the pure core: no I/O, no
+//!   clock, no tokio, no tracing. Time, limits and policy come in as arguments.
+//! * `queue` knows blocks (bytes with a tuple count), never metrics. Nothing behind the encoder parses
+//!   a tuple again.
+//! * `forward` knows block bytes, never sources' tokens and never HTTP ingest.
+//! * `http` never sees `forward`: the queue is all that lies between them.
+//! * `config` holds leaf values; `app` builds the parts from them. Nobody reads global state.
+//! * `receiver` is the other end of the wire and shares nothing with the gateway but the clock.
+//!
+//! `tests/it/tidy.rs` holds these rules against the `use crate::` lines of every file.
+
+// -- pure core, in the order a metric passes through it --
+pub mod metric;
+pub mod decode;
+pub mod normalize;
+pub mod expand;
+pub mod encode;
+pub mod pipeline;
+
+// -- effects --
+pub mod clock;
+pub mod queue;
+pub mod forward;
+pub mod http;
+pub mod receiver;
+pub mod config;
+pub mod observe;
+pub mod app;
+pub mod cli;

@@ -1,0 +1,3 @@
+//! The domain: what a metric is, whatever wire it came on.
+
+pub mod timestamp;

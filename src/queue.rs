@@ -1,0 +1,126 @@
+//! What lies between answering a client and delivering to a receiver.
+//!
+//! [`Queue`] is an interface because it has several forms: in memory now, a log on disk and a
+//! replicated stream behind the same calls. Whoever appends learns when the entry is as safe as the
+//! form promises ([`Durability`]); whoever delivers leases blocks and gives each lease back with
+//! [`Outlet::ack`] or [`Outlet::release`]. The queue knows blocks, not metrics.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+
+pub mod memory;
+
+/// A future behind a trait object.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What one accepted request leaves in the queue; whole or absent after a crash (contract C5.1).
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The source's name; never its token.
+    pub source: Arc<str>,
+    /// When the request was received.
+    pub received: Timestamp,
+    /// Its tuples, in order; never empty.
+    pub blocks: Vec<Block>,
+}
+
+/// What a crash loses (contract C5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Everything not yet delivered: the queue lives in memory.
+    Memory,
+}
+
+/// Why an entry was not taken. The client gets a 503 (contract C1.12).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The cap is reached.
+    #[error("queue is full ({used} of {limit} bytes, `queue.max_bytes`)")]
+    Full {
+        /// Bytes waiting now.
+        used: u64,
+        /// The cap.
+        limit: u64,
+    },
+    /// The gateway is shutting down.
+    #[error("shutting down")]
+    Closed,
+}
+
+/// Takes entries in.
+pub trait Queue: Send + Sync + 'static {
+    /// Resolves when the entry is as safe as [`Self::durability`] says, or was refused whole.
+    fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>>;
+
+    /// Whether an entry would be refused right now: asked before a body is read.
+    fn room(&self) -> Result<(), AppendError>;
+
+    /// The side of one destination, by its name. Entries appended after the first call reach it.
+    fn outlet(&self, destination: &str) -> Arc<dyn Outlet>;
+
+    /// What a crash would lose.
+    fn durability(&self) -> Durability;
+
+    /// Refuses every further entry; what is inside can still be leased.
+    fn close(&self);
+}
+
+/// Gives blocks out to one destination.
+pub trait Outlet: Send + Sync + 'static {
+    /// Waits for blocks and leases the oldest ones that fit `want`, at least one. A leased block is
+    /// given to nobody else until the lease ends. `None` once the queue is closed and nothing waits.
+    fn lease(&self, want: Want) -> Pending<'_, Option<Lease>>;
+
+    /// The blocks of this lease are delivered and forgotten.
+    fn ack(&self, lease: Lease) -> Pending<'_, ()>;
+
+    /// The blocks of this lease were not delivered; they are leased again before newer ones.
+    fn release(&self, lease: Lease);
+
+    /// What waits, leased blocks included.
+    fn depth(&self) -> Depth;
+}
+
+/// How much a lease may hold; one block is leased even when it exceeds this.
+#[derive(Clone, Copy, Debug)]
+pub struct Want {
+    /// Most bytes, separators of two bytes between blocks included.
+    pub bytes: usize,
+    /// Most tuples.
+    pub tuples: u32,
+}
+
+/// Blocks on loan.
+#[derive(Debug)]
+pub struct Lease {
+    /// The queue's own name for this loan.
+    pub id: u64,
+    /// What is on loan, in order.
+    pub blocks: Vec<Leased>,
+}
+
+/// One block on loan, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// When its request was received.
+    pub received: Timestamp,
+    /// The tuples.
+    pub block: Block,
+}
+
+/// What waits for one destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Blocks.
+    pub blocks: u64,
+    /// Tuples in them.
+    pub tuples: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
