@@ -24,3 +24,26 @@ impl Timestamp {
         self.nanos
     }
 }
+
+impl Timestamp {
+    /// tmp
+    pub fn parse(_: &str) -> Option<Self> {
+        None
+    }
+    /// tmp
+    pub fn from_literal(_: &str) -> Option<Self> {
+        None
+    }
+    /// tmp
+    pub fn from_u64(_: u64) -> Option<Self> {
+        None
+    }
+    /// tmp
+    pub fn from_f64(_: f64) -> Option<Self> {
+        None
+    }
+    /// tmp
+    pub fn from_extension(_: &[u8]) -> Option<Self> {
+        None
+    }
+}
