@@ -1,3 +1,4 @@
 //! The integration tests, in one binary: each further one would link everything again.
 
 mod inflate;
+mod time;
