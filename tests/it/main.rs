@@ -1,1 +1,4 @@
-fn main() {}
+//! The integration tests, in one binary: each further one would link everything again.
+
+mod inflate;
+mod time;
