@@ -3,8 +3,6 @@
 //! What a header declares is checked against the bytes that are left before anything else happens, so
 //! a length is never believed. Skipping counts values instead of descending, so no nesting is too deep.
 
-use std::borrow::Cow;
-
 use rmp::Marker;
 
 use super::pull::{Extent, Fault, Key, Pull, Token};
@@ -156,7 +154,7 @@ impl<'a> MsgpackReader<'a> {
         let left = self.left().len();
         let plural = if need == 1 { "" } else { "s" };
         let expected = format!("expected {need} {unit}{plural} of {what} ({left} left)");
-        Fault { offset: self.at, expected: Cow::Owned(expected) }
+        Fault::because(self.at, expected)
     }
 }
 
@@ -248,7 +246,7 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 #[inline]
 fn text_or_bytes(bytes: &[u8]) -> Scalar<'_> {
     match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => Scalar::Text(Cow::Borrowed(text)),
+        Ok(text) => Scalar::Text(text),
         Err(_) => Scalar::Bytes(bytes),
     }
 }

@@ -36,8 +36,7 @@ pub(super) fn read(reader: &mut MsgpackReader<'_>) -> Result<Tree, Fault> {
             Scalar::Number(Number::Single(number)) => Tree::Single(number.to_bits()),
             Scalar::Number(Number::Double(number)) => Tree::Double(number.to_bits()),
             Scalar::Number(Number::Literal(text)) => panic!("a JSON literal {text}"),
-            Scalar::Text(Cow::Borrowed(text)) => Tree::Text(text.to_owned()),
-            Scalar::Text(Cow::Owned(text)) => panic!("{text} was copied"),
+            Scalar::Text(text) => Tree::Text(text.to_owned()),
             Scalar::Bytes(bytes) => Tree::Bytes(bytes.to_vec()),
             Scalar::Extension { kind, payload } => Tree::Extension(kind, payload.to_vec()),
             Scalar::Array | Scalar::Map => panic!("a container came as a scalar"),
@@ -53,7 +52,7 @@ pub(super) fn read(reader: &mut MsgpackReader<'_>) -> Result<Tree, Fault> {
             let mut members = Vec::new();
             while let Some(key) = reader.key(&mut extent)? {
                 let key = match key {
-                    Key::Text(text) => Some(text.into_owned()),
+                    Key::Text(text) => Some(text.to_owned()),
                     Key::Other => None,
                 };
                 members.push((key, read(reader)?));
@@ -80,7 +79,7 @@ pub(super) fn read_all(bytes: &[u8]) -> Result<Tree, Fault> {
 
 fn fault(bytes: &[u8]) -> (usize, String) {
     let fault = read_all(bytes).expect_err("a fault");
-    (fault.offset, fault.expected.into_owned())
+    (fault.offset(), fault.expected().to_owned())
 }
 
 #[test]
@@ -270,7 +269,7 @@ proptest! {
                 Token::Map(extent) => pull::skip_map(&mut reader, extent),
             };
             if let Err(fault) = passed {
-                prop_assert!(fault.offset <= bytes.len());
+                prop_assert!(fault.offset() <= bytes.len());
                 break;
             }
         }
