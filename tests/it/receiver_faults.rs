@@ -62,6 +62,9 @@ async fn an_early_status_comes_before_any_body_byte() {
     let answer = client.answer().await.unwrap();
     assert_eq!(answer.status, 413);
     assert_eq!(header(&answer.head, "connection"), Some("close"));
+    // Open for a while yet: closed under a client that still sends, the answer could be lost.
+    let closed = timeout(Duration::from_millis(50), client.0.read_u8()).await;
+    assert!(closed.is_err(), "{closed:?}");
 }
 
 #[tokio::test]
@@ -124,8 +127,11 @@ async fn a_dripping_answer_leaves_byte_by_byte() {
     // Half the pauses: this side may have been late in reading the first byte.
     assert!(started.elapsed() >= pause * (rest.len() as u32 / 2), "{:?}", started.elapsed());
     assert_eq!(receiver.received().totals.tuples, 1);
-    // The next answer on this connection flows freely again.
-    assert_eq!(client.call(&request()).await.unwrap().status, 200);
+    // The next answer on this connection flows freely again: its bytes come together.
+    client.send(&request()).await.unwrap();
+    let mut answer = [0; 1000];
+    let length = client.0.read(&mut answer).await.unwrap();
+    assert!(length > 20, "{length}");
 }
 
 #[tokio::test]
