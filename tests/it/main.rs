@@ -1,1 +1,3 @@
-fn main(){}
+//! The integration tests, in one binary: each further one would link everything again.
+
+mod inflate;
