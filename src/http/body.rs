@@ -148,9 +148,13 @@ impl Pace {
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), Problem> {
-        self.last = Instant::now();
+        self.count_at(bytes, Instant::now())
+    }
+
+    fn count_at(&mut self, bytes: usize, now: Instant) -> Result<(), Problem> {
+        self.last = now;
         self.span_bytes += bytes as u64;
-        self.judge_at(self.last)
+        self.judge_at(now)
     }
 
     fn judge(&mut self) -> Result<(), Problem> {
@@ -186,16 +190,18 @@ mod tests {
         Bounds { bytes_max: 1 << 20, timeout: Duration::from_secs(30), rate_min: 1024 };
 
     /// Feeds `bytes` every `every_ms` and says after how many seconds that was judged too slow.
-    fn cut_after(bytes: u64, every_ms: u64, total_ms: u64) -> Option<u64> {
+    fn cut_after(bytes: usize, every_ms: u64, total_ms: u64) -> Option<u64> {
         let mut pace = Pace::new(&BOUNDS);
         let began = pace.last;
         for at in (every_ms..=total_ms).step_by(every_ms as usize) {
             let now = began + Duration::from_millis(at);
-            if pace.judge_at(now).is_err() {
+            let deadline = pace.deadline();
+            if deadline < now && pace.judge_at(deadline).is_err() {
+                return Some((deadline - began).as_secs());
+            }
+            if pace.count_at(bytes, now).is_err() {
                 return Some(at / 1000);
             }
-            pace.last = now;
-            pace.span_bytes += bytes;
         }
         None
     }
@@ -206,6 +212,6 @@ mod tests {
         assert_eq!(cut_after(100_000, 29_000, 300_000), None);
         assert_eq!(cut_after(1000, 1000, 300_000), Some(30));
         assert_eq!(cut_after(1, 10, 300_000), Some(30));
-        assert_eq!(cut_after(1 << 20, 31_000, 300_000), Some(31));
+        assert_eq!(cut_after(1 << 20, 31_000, 300_000), Some(30));
     }
 }

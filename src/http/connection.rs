@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -59,6 +60,13 @@ impl Connection {
         Running(Arc::clone(self))
     }
 
+    /// The version of a request, which is more than its first bytes may have told.
+    pub(super) fn hears(&self, version: Version) {
+        if version == Version::HTTP_2 {
+            self.is_http2.store(true, Ordering::Release);
+        }
+    }
+
     /// The answer on its way is the last one.
     pub(super) fn close_after_answer(&self) {
         self.close_after_answer.store(true, Ordering::Release);
@@ -87,6 +95,15 @@ impl Connection {
     fn enter(&self, in_head: bool) {
         self.since_ms.store(self.accepted.elapsed().as_millis() as u64, Ordering::Release);
         self.in_head.store(in_head, Ordering::Release);
+    }
+
+    /// A client that takes long over a long answer is not idle while it takes some of it. The frames
+    /// of an idle HTTP/2 connection are not an answer.
+    fn wrote(&self) {
+        let busy = self.running.load(Ordering::Acquire) > 0;
+        if !busy && !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
+            self.enter(false);
+        }
     }
 
     fn saw(&self, bytes: &[u8]) {
@@ -144,7 +161,9 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.connection.wrote();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -160,7 +179,9 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.connection.wrote();
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

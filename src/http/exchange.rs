@@ -38,6 +38,7 @@ impl Service<Request<Incoming>> for Edge {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let edge = self.clone();
+        self.connection.hears(request.version());
         let running = self.connection.begin();
         Box::pin(async move {
             let response = edge.answer(request).await;
@@ -51,7 +52,7 @@ impl Edge {
     async fn answer(self, request: Request<Incoming>) -> Response {
         self.state.counts.requests.fetch_add(1, Ordering::Relaxed);
         let id = request_id::of(request.headers());
-        let request = Upload::new(request, &self.connection, self.state.http.drain_timeout);
+        let request = Upload::wrap(request, &self.connection, self.state.http.drain_timeout);
 
         let mut response = match self.state.admit(self.connection.peer, request.headers()) {
             Ok(()) => self.route(request.map(Body::new)).await,

@@ -17,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::{Connection, Watched};
 use super::exchange::Edge;
@@ -67,11 +67,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     grace: Duration,
 ) {
-    let (stage, watched_stage) = watch::channel(Stage::Open);
+    let (progress, course) = watch::channel(Stage::Open);
     let server = Arc::new(Server {
         builder: builder(),
         router: TowerToHyperService::new(super::router(Arc::clone(&state))),
-        stage: watched_stage,
+        stage: course,
         seats: Arc::new(Semaphore::new(state.limits.connections)),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         state,
@@ -85,9 +85,9 @@ pub async fn serve(
 
     drop(listener);
     server.state.close();
-    stage.send_replace(Stage::Draining);
+    progress.send_replace(Stage::Draining);
     if timeout(grace, server.all_gone()).await.is_err() {
-        stage.send_replace(Stage::Over);
+        progress.send_replace(Stage::Over);
         server.all_gone().await;
     }
 }
@@ -148,16 +148,14 @@ impl Server {
     }
 
     /// One connection from its first byte to its end.
-    async fn drive(self: Arc<Self>, stream: TcpStream, seat: OwnedSemaphorePermit) {
+    async fn drive(self: Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
         // An unconnected peer address or a socket without options is a connection already gone.
         let Ok(peer) = stream.peer_addr() else { return };
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let connections = &self.state.counts.connections;
-        connections.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat::take(Arc::clone(&self.state), permit);
         self.converse(stream, Connection::new(peer.ip())).await;
-        connections.fetch_sub(1, Ordering::Relaxed);
         drop(seat);
     }
 
@@ -171,10 +169,7 @@ impl Server {
         let mut wire = pin!(self.builder.serve_connection(io, edge));
         let mut stage = self.stage.clone();
         let http = &self.state.http;
-        let mut timer =
-            pin!(sleep_until(connection.deadline(http).unwrap_or_else(|| {
-                unreachable!("a connection without requests has a deadline")
-            })));
+        let mut timer = pin!(sleep(http.header_timeout));
 
         loop {
             // The deadline moves with every request. The timer is only moved when it would ring too
@@ -219,6 +214,25 @@ impl Server {
     async fn all_gone(&self) {
         let seats = u32::try_from(self.state.limits.connections).unwrap_or(u32::MAX);
         drop(self.seats.acquire_many(seats).await);
+    }
+}
+
+/// The right to be connected, counted for as long as it is held.
+struct Seat {
+    state: Arc<State>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    fn take(state: Arc<State>, permit: OwnedSemaphorePermit) -> Self {
+        state.counts.connections.fetch_add(1, Ordering::Relaxed);
+        Self { state, _permit: permit }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.state.counts.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

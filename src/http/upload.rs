@@ -49,7 +49,7 @@ enum Manners {
 }
 
 impl Upload {
-    pub(super) fn new(
+    pub(super) fn wrap(
         request: Request<Incoming>,
         connection: &Arc<Connection>,
         drain_timeout: Duration,
@@ -64,7 +64,7 @@ impl Manners {
     fn of(request: &Request<Incoming>) -> Self {
         // hyper honours the header under the same conditions.
         let expects = || {
-            let value = request.headers().get(header::EXPECT);
+            let value = request.headers().get_all(header::EXPECT).iter().next_back();
             value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         };
         match request.version() {
@@ -90,8 +90,8 @@ impl HttpBody for Upload {
         let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
             None => self.incoming = None,
-            Some(Err(_)) => self.manners = Manners::Broken,
-            Some(Ok(_)) => {}
+            Some(Err(_)) if self.manners != Manners::Reset => self.manners = Manners::Broken,
+            Some(_) => {}
         }
         Poll::Ready(frame)
     }

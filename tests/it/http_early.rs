@@ -80,16 +80,16 @@ async fn draining_ends_after_its_time_even_if_the_client_never_stops() {
 #[tokio::test]
 async fn draining_outlasts_the_time_out_for_heads() {
     let edge = Edge::with(|settings| {
-        settings.http.header_timeout = Duration::from_millis(100);
-        settings.http.idle_timeout = Duration::from_millis(100);
+        settings.http.header_timeout = Duration::from_secs(1);
+        settings.http.idle_timeout = Duration::from_secs(1);
         settings.http.drain_timeout = PATIENCE;
     })
     .await;
     let bytes = request("POST /metrics", "", &[b' '; 4000]);
     let mut wire = Wire::connect(edge.address).await;
-    for piece in bytes.chunks(1000) {
+    for piece in bytes.chunks(2000) {
         wire.send(piece).await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(1200)).await;
     }
     assert_eq!(wire.reply().await.status, 403);
     assert_eq!(wire.closed().await, b"");
@@ -130,7 +130,7 @@ async fn a_client_that_asks_first_gets_a_100_when_its_body_is_wanted() {
         assert_eq!(wire.reply().await.status, 202);
     }
     // Refused after the 100: now there is something to drain.
-    let whole = post(&format!("content-encoding: gzip\r\n{EXPECT}"), &[b' '; 300_000]);
+    let whole = post(&format!("content-encoding: gzip\r\n{EXPECT}"), &vec![b' '; 300_000]);
     wire.send(&whole[..whole.len() - 300_000]).await;
     assert_eq!(wire.reply().await.status, 100);
     wire.send(&whole[whole.len() - 300_000..]).await;

@@ -338,6 +338,19 @@ async fn a_large_body_is_taken_whole() {
 }
 
 #[tokio::test]
+async fn a_client_gone_while_its_metrics_are_queued_changes_nothing() {
+    let edge = Edge::start().await;
+    edge.queue.hold();
+    let mut wire = Wire::connect(edge.address).await;
+    wire.send(&post("", METRIC.as_bytes())).await;
+    edge.queue.append_begun().await;
+    drop(wire);
+    edge.queue.let_one_through();
+    edge.until(|edge| edge.connections() == 0).await;
+    assert_eq!((edge.queue.tuples(), edge.state.memory_used()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_panic_costs_its_request_a_500_and_nobody_else_anything() {
     let edge = Edge::start().await;
     edge.queue.panic_once();

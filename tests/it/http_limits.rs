@@ -97,12 +97,9 @@ async fn a_head_that_does_not_come_or_not_end_closes_the_connection() {
         settings.http.header_timeout = Duration::from_millis(300);
     })
     .await;
-    for sent in ["", "P", "POST /metrics HTTP/1.1\r\nhost: x\r\n", "PRI * HTTP/2.0\r\n"] {
+    for sent in ["", "P", "POST /metrics HTTP/1.1\r\nhost: x\r\n"] {
         let mut wire = Wire::connect(edge.address).await;
-        wire.send(sent.as_bytes()).await;
-        if sent.starts_with("PRI") {
-            continue; // Counts as an idle HTTP/2 connection, below.
-        }
+        drop(wire.try_send(sent.as_bytes()).await);
         assert_eq!(wire.closed().await, b"", "{sent:?}");
     }
     // A head that trickles is no better: the time is counted from its first byte.
@@ -122,18 +119,18 @@ async fn a_head_that_does_not_come_or_not_end_closes_the_connection() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_but_not_by_the_time_out_for_heads() {
     let edge = Edge::with(|settings| {
-        settings.http.header_timeout = Duration::from_millis(100);
-        settings.http.idle_timeout = Duration::from_millis(1500);
+        settings.http.header_timeout = Duration::from_millis(700);
+        settings.http.idle_timeout = Duration::from_secs(5);
     })
     .await;
     let mut wire = Wire::connect(edge.address).await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         wire.send(&post("", METRIC.as_bytes())).await;
         assert_eq!(wire.reply().await.status, 202);
-        // Thrice the time a head may take, and far from the idle time-out.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Longer than a head may take, and far from the idle time-out.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    let last = std::time::Duration::from_millis(1000);
+    let last = Duration::from_secs(1);
     let waited = tokio::time::Instant::now();
     assert_eq!(wire.closed().await, b"");
     assert!(waited.elapsed() >= last, "closed after {:?}", waited.elapsed());
@@ -176,7 +173,7 @@ async fn a_body_that_stops_or_trickles_is_408() {
 #[tokio::test]
 async fn a_slow_but_steady_body_is_taken() {
     let edge = Edge::with(|settings| {
-        settings.http.body_timeout = Duration::from_millis(2000);
+        settings.http.body_timeout = Duration::from_secs(3);
         settings.http.body_min_rate = 100;
     })
     .await;
@@ -320,7 +317,7 @@ async fn the_501st_request_of_a_minute_is_429_with_the_three_headers() {
         assert_eq!(reply.header("ratelimit"), Some("\"ip\";r=0;t=1"));
         assert!(reply.header("x-request-id").is_some());
     }
-    edge.clock.advance(Duration::from_secs(60));
+    edge.clock.advance(Duration::from_mins(1));
     wire.send(&post("", METRIC.as_bytes())).await;
     assert_eq!(wire.reply().await.status, 202);
 }
@@ -363,7 +360,6 @@ async fn forwarded(trusted: &[&str], header: &str, values: &[&str]) -> Vec<u16> 
     let edge = Edge::with(|settings| {
         settings.limits.requests_per_minute = 1;
         settings.limits.trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        settings.limits.forwarded_header = "x-forwarded-for".to_owned();
     })
     .await;
     let mut statuses = Vec::new();

@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: each further one would link everything again.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod http_early;
 mod http_edge;
 mod http_limits;

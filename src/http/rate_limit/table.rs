@@ -41,7 +41,7 @@ pub(super) struct Table {
     keys: AtomicUsize,
     keys_max: usize,
     /// The bucket of all who found the table full (contract C1.10).
-    shared: Mutex<Option<Nanos>>,
+    overflow: Mutex<Option<Nanos>>,
 }
 
 impl Table {
@@ -51,7 +51,7 @@ impl Table {
             hasher: RandomState::new(),
             keys: AtomicUsize::new(0),
             keys_max,
-            shared: Mutex::new(None),
+            overflow: Mutex::new(None),
         }
     }
 
@@ -85,9 +85,9 @@ impl StateStore for Table {
             return Ok(outcome);
         }
         drop(shard);
-        let mut shared = lock(&self.shared);
-        let (outcome, next) = measure(*shared)?;
-        *shared = Some(next);
+        let mut state = lock(&self.overflow);
+        let (outcome, next) = measure(*state)?;
+        *state = Some(next);
         Ok(outcome)
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::ledger::Ledger;
 
 /// Longer than anything here takes on a loaded machine; only a hang reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Token of the source that [`Settings::default`] has.
 pub(crate) const TOKEN: &str = "a-token";
