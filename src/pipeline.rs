@@ -17,7 +17,9 @@ pub enum BodyError {
     #[error("Couldn't parse JSON content. {0}")]
     Syntax(String),
     /// The tuples of this body pass the limit (C1.5: 413).
-    #[error("payload reached size limit: its metrics expand to more than {limit} bytes of tuples (`limits.expanded_bytes`)")]
+    #[error(
+        "payload reached size limit: its metrics expand to more than {limit} bytes of tuples (`limits.expanded_bytes`)"
+    )]
     Expanded {
         /// The limit, bytes.
         limit: u64,
