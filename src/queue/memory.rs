@@ -129,9 +129,8 @@ impl Outlet for MemoryOutlet {
     fn lease(&self, want: Want) -> Pending<'_, Option<Lease>> {
         Box::pin(async move {
             loop {
-                // Registered before the look, so a change after the look wakes this waiter.
-                let mut changed = std::pin::pin!(self.destination().changed.notified());
-                changed.as_mut().enable();
+                // Made before the look: it hears every change from here on, polled or not.
+                let changed = self.destination().changed.notified();
                 if let Some(answer) = self.shared.lock().lease(self.index, want) {
                     return answer;
                 }

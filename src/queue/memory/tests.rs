@@ -349,7 +349,37 @@ proptest! {
     }
 }
 
-/// The last item must not wait for another to arrive.
+/// Nothing else happens in the queue that could wake the waiter by accident; producer and consumer
+/// are threads of their own, so they meet at every point of each other's way.
+#[tokio::test]
+async fn the_only_block_is_delivered_without_another_arriving() {
+    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let a = outlet(&queue, "a");
+    let producer = tokio::task::spawn_blocking(move || append_one_by_one(&queue, 30_000));
+    while let Some(lease) = a.lease(ANY).await {
+        a.ack(lease).await;
+    }
+    assert_eq!(producer.await.unwrap(), None, "the round with a lost wake-up");
+}
+
+/// Appends a block when the last one is delivered; the round in which that took too long.
+fn append_one_by_one(queue: &MemoryQueue, rounds: u64) -> Option<u64> {
+    let a = outlet(queue, "a");
+    let stuck = (1..=rounds).find(|round| {
+        let entry = entry(&["1"]);
+        // From before the consumer looks to after it went to sleep.
+        (0..fastrand::u32(..300)).for_each(|_| std::hint::spin_loop());
+        now(queue.append(entry)).unwrap();
+        let delivered = |_: &u32| {
+            std::thread::yield_now();
+            a.books().delivered >= *round
+        };
+        (0..20_000_000).find(delivered).is_none()
+    });
+    queue.close();
+    stuck
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_producers_and_consumers_lose_and_double_nothing_and_miss_no_wake_up() {
     const PRODUCERS: u64 = 16;
