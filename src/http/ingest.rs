@@ -11,7 +11,7 @@ use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
 use super::budget::Grant;
-use super::problem::{Busy, Problem};
+use super::problem::Problem;
 use super::state::State;
 use crate::decode::Format;
 use crate::decode::media::{self, Coding, Declared};
