@@ -1,5 +1,9 @@
 //! A receiver for the delivery tests that does exactly what a test says, down to half an answer; and a
 //! gateway's delivery side to point at it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "part of tests: a failure here fails the test that runs it"
+)]
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -22,14 +26,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// 1994-11-06T08:49:37Z
-pub const NOW: Timestamp = Timestamp::from_unix(784_111_777, 0);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix(784_111_777, 0);
 
 /// Longest wait for anything in these tests: they fail by it, and never pass by it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the receiver does with one request.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// Reads it and answers with this text, to the byte.
     Answer(String),
     /// Answers after the headers and reads on.
@@ -46,41 +50,41 @@ pub enum Act {
 
 impl Act {
     /// An ordinary answer.
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self::answer(status, "", "")
     }
 
     /// An answer with headers, each ended by CRLF, and a body.
-    pub fn answer(status: u16, headers: &str, body: &str) -> Self {
+    pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Self {
         Self::Answer(answer(status, headers, body))
     }
 }
 
 /// The text of an ordinary answer.
-pub fn answer(status: u16, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} Status\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Path and query.
-    pub target: String,
+    pub(crate) target: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// When its headers were complete.
-    pub at: Instant,
+    pub(crate) at: Instant,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body without its encoding.
-    pub fn plain(&self) -> Vec<u8> {
+    pub(crate) fn plain(&self) -> Vec<u8> {
         let mut plain = Vec::new();
         match self.header("content-encoding") {
             Some("deflate") => {
@@ -96,7 +100,7 @@ impl Seen {
     }
 
     /// The names of the tuples.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let envelope: Value = serde_json::from_slice(&self.plain()).unwrap();
         let tuples = envelope["metrics"].as_array().unwrap();
         tuples.iter().map(|tuple| tuple[0].as_str().unwrap().to_owned()).collect()
@@ -113,24 +117,24 @@ struct State {
 }
 
 /// The receiver; stops listening when dropped.
-pub struct Scripted {
-    pub address: SocketAddr,
+pub(crate) struct Scripted {
+    pub(crate) address: SocketAddr,
     state: Arc<State>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 /// These acts, one for each request, then 200 for ever.
-pub fn script(acts: impl IntoIterator<Item = Act>) -> Rule {
+pub(crate) fn script(acts: impl IntoIterator<Item = Act>) -> Rule {
     let mut acts: VecDeque<Act> = acts.into_iter().collect();
     Box::new(move |_| acts.pop_front().unwrap_or_else(|| Act::status(200)))
 }
 
 impl Scripted {
-    pub async fn start(rule: Rule) -> Self {
+    pub(crate) async fn start(rule: Rule) -> Self {
         Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap(), rule)
     }
 
-    pub fn listen(listener: TcpListener, rule: Rule) -> Self {
+    pub(crate) fn listen(listener: TcpListener, rule: Rule) -> Self {
         let state = Arc::new(State {
             rule: Mutex::new(rule),
             seen: Mutex::default(),
@@ -150,20 +154,20 @@ impl Scripted {
         Self { address, state, accepting }
     }
 
-    pub fn rule(&self, rule: Rule) {
+    pub(crate) fn rule(&self, rule: Rule) {
         *self.state.rule.lock().unwrap() = rule;
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.state.seen.lock().unwrap().clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         *self.state.connections.borrow()
     }
 
     /// The tuples of all requests that got a whole 2xx answer head, in order of their names.
-    pub fn accepted(&self) -> Vec<String> {
+    pub(crate) fn accepted(&self) -> Vec<String> {
         let mut names = self.state.accepted.lock().unwrap().clone();
         names.sort_unstable();
         names
@@ -236,7 +240,7 @@ async fn read_head(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<
 }
 
 /// Settings for a receiver at this address: short waits, so that tests need not be long.
-pub fn settings(address: SocketAddr) -> config::Receiver {
+pub(crate) fn settings(address: SocketAddr) -> config::Receiver {
     config::Receiver {
         url: format!("http://{address}/stsAgent/intake"),
         api_key: Secret::new("k3y".to_owned()),
@@ -252,60 +256,58 @@ pub fn settings(address: SocketAddr) -> config::Receiver {
 }
 
 /// A gateway's delivery side: a queue with the destination `default`.
-pub struct Side {
-    pub queue: Arc<MemoryQueue>,
-    pub outlet: Arc<dyn Outlet>,
-    pub clock: Arc<ManualClock>,
+pub(crate) struct Side {
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) outlet: Arc<dyn Outlet>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Side {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let queue = Arc::new(MemoryQueue::new(1 << 30, &["default"]));
         let outlet = queue.outlet("default").unwrap();
         Self { queue, outlet, clock: Arc::new(ManualClock::new(NOW)) }
     }
 
-    pub fn start(&self, settings: &config::Receiver) -> Forwarder {
+    pub(crate) fn start(&self, settings: &config::Receiver) -> Forwarder {
         let (outlet, clock) = (Arc::clone(&self.outlet), Arc::clone(&self.clock));
         Forwarder::start("default", settings, "gateway.test", outlet, clock).unwrap()
     }
 
-    pub fn books(&self) -> Books {
+    pub(crate) fn books(&self) -> Books {
         self.outlet.books()
     }
 }
 
 /// Appends one block with a tuple of each name.
-pub async fn append(queue: &MemoryQueue, names: &[impl AsRef<str>]) {
+pub(crate) async fn append(queue: &MemoryQueue, names: &[impl AsRef<str>]) {
     let tuple = |name: &str| format!("[\"{name}\",1,1.0,{{}}]");
     let tuples: Vec<String> = names.iter().map(|name| tuple(name.as_ref())).collect();
     append_text(queue, tuples.join(",\n"), names.len() as u32).await;
 }
 
 /// Appends one block of finished text.
-pub async fn append_text(queue: &MemoryQueue, text: String, tuples: u32) {
+pub(crate) async fn append_text(queue: &MemoryQueue, text: String, tuples: u32) {
     let block = Block { bytes: Bytes::from(text), tuples };
     let entry = Entry { source: Arc::from("test"), received: NOW, blocks: vec![block] };
     queue.append(entry).await.unwrap();
 }
 
 /// Names that sort as they count.
-pub fn names(range: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn names(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| format!("m{number:06}")).collect()
 }
 
 /// Waits until the status is as wished.
-pub async fn until(forwarder: &Forwarder, wished: impl FnMut(&Status) -> bool) -> Status {
+pub(crate) async fn until(forwarder: &Forwarder, wished: impl FnMut(&Status) -> bool) -> Status {
     let mut status = forwarder.status();
-    let waited = tokio::time::timeout(PATIENCE, status.wait_for(wished)).await;
-    match waited {
-        Ok(found) => found.unwrap().clone(),
-        Err(_) => panic!("still {:?}", forwarder.status().borrow()),
-    }
+    let found = tokio::time::timeout(PATIENCE, status.wait_for(wished)).await;
+    let Ok(found) = found else { panic!("still {:?}", forwarder.status().borrow()) };
+    found.unwrap().clone()
 }
 
 /// Waits until so many tuples are delivered, and checks that the queue agrees.
-pub async fn until_delivered(side: &Side, forwarder: &Forwarder, tuples: u64) {
+pub(crate) async fn until_delivered(side: &Side, forwarder: &Forwarder, tuples: u64) {
     until(forwarder, |status| status.delivered_tuples == tuples).await;
     // The acknowledgement follows the count.
     let acknowledged = async {

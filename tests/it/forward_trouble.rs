@@ -1,9 +1,12 @@
 //! Nothing is lost and nothing is doubled, whatever the receiver does (contract C6.2).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidegate::config::Compression;
-use tidegate::forward::State;
+use tidegate::forward::{Forwarder, State};
+use tidegate::queue::{Books, Depth, Lease, Outlet, Pending, Want};
 use tokio::net::TcpSocket;
 
 use super::forward_receiver::{
@@ -250,4 +253,78 @@ async fn one_delivery_that_always_fails_does_not_stop_the_others() {
     assert_eq!(side.books().queued, 10_000, "and it is not lost");
     receiver.rule(script([]));
     tokio::time::timeout(PATIENCE, until_delivered(&side, &forwarder, 10_020)).await.unwrap();
+}
+
+/// Any of the ways in which a receiver does not accept, or acceptance.
+fn random_act() -> Act {
+    let statuses = [200, 200, 204, 299, 429, 500, 503, 400, 401, 403, 404, 413, 301];
+    match fastrand::u8(..10) {
+        0 => Act::Reset(String::new()),
+        1 => Act::Reset("HTTP/1.1 200 OK\r\ncontent-".to_owned()),
+        2 => Act::Answer("HTTP/1.1\r\n\r\n".to_owned()),
+        3 => Act::answer(500, "connection: close\r\n", "closing"),
+        _ => Act::status(statuses[fastrand::usize(..statuses.len())]),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn random_answers_lose_nothing_and_double_nothing() {
+    let (receiver, side) = (Scripted::start(Box::new(|_| random_act())).await, Side::new());
+    let mut settings = settings(receiver.address);
+    (settings.concurrency, settings.hold_probe) = (8, Duration::from_millis(3));
+    let forwarder = side.start(&settings);
+    let all = names(0..2_000);
+    for name in &all {
+        append(&side.queue, &[name]).await;
+        if fastrand::u8(..8) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    until_delivered(&side, &forwarder, 2_000).await;
+    assert_eq!(receiver.accepted(), all);
+    let end = until(&forwarder, |now| now.in_flight == 0).await;
+    assert_eq!(end.delivered_tuples, 2_000);
+    // What was told last is what was true last, in whichever order the workers were heard.
+    assert_eq!(end.state, State::Flowing);
+}
+
+/// An outlet with a bug: its first lease panics.
+struct Faulty {
+    outlet: Arc<dyn Outlet>,
+    panicked: AtomicBool,
+}
+
+impl Outlet for Faulty {
+    fn lease(&self, want: Want) -> Pending<'_, Option<Lease>> {
+        assert!(self.panicked.swap(true, Ordering::Relaxed), "a bug, on purpose");
+        self.outlet.lease(want)
+    }
+
+    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
+        self.outlet.ack(lease)
+    }
+
+    fn release(&self, lease: Lease) {
+        self.outlet.release(lease);
+    }
+
+    fn depth(&self) -> Depth {
+        self.outlet.depth()
+    }
+
+    fn books(&self) -> Books {
+        self.outlet.books()
+    }
+}
+
+#[tokio::test]
+async fn a_bug_that_ends_one_delivery_does_not_end_deliveries() {
+    let (receiver, side) = (Scripted::start(script([])).await, Side::new());
+    append(&side.queue, &["m"]).await;
+    let outlet = Arc::new(Faulty { outlet: Arc::clone(&side.outlet), panicked: false.into() });
+    let mut settings = settings(receiver.address);
+    settings.concurrency = 1;
+    let forwarder =
+        Forwarder::start("default", &settings, "h", outlet, side.clock.clone()).unwrap();
+    until_delivered(&side, &forwarder, 1).await;
 }
