@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod forward_delivery;
+mod forward_receiver;
+mod forward_secret;
+mod forward_shutdown;
+mod forward_trouble;
 mod http_early;
 mod http_edge;
 mod http_limits;
