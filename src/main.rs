@@ -1,1 +1,3 @@
-fn main(){}
+//! tidegate, the command.
+
+fn main() {}
