@@ -1,1 +1,158 @@
-fn main(){}
+//! The pipeline, bytes in to tuples out, beside serde_json skipping the same bytes.
+//!
+//! `cargo bench --bench pipeline` prints criterion's figures for each format, mix and size, and then
+//! a table of ratios: pipeline and ceiling measured in turn, median of nine pairs. Only the ratios
+//! mean anything on a noisy machine. The floor for JSON is 0.35 of the ceiling.
+
+#[path = "support/bodies.rs"]
+mod bodies;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bodies::Mix;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use serde::de::IgnoredAny;
+use tidegate::decode::Format;
+use tidegate::metric::timestamp::Timestamp;
+use tidegate::normalize::{Policy, Profile};
+use tidegate::pipeline;
+
+struct Case {
+    name: String,
+    format: Format,
+    metrics: usize,
+    body: Vec<u8>,
+    /// The same metrics as JSON, for the ceiling.
+    json: Vec<u8>,
+}
+
+fn cases() -> Vec<Case> {
+    let sizes = |mix| {
+        [
+            ("1", bodies::metrics(mix, 1)),
+            ("1000", bodies::metrics(mix, 1_000)),
+            ("20MiB", bodies::metrics_filling(mix, 20 << 20)),
+        ]
+    };
+    let mut cases = Vec::new();
+    for (mix_name, mix) in [("gauges", Mix::Gauges), ("mixed", Mix::Mixed)] {
+        for (size, metrics) in sizes(mix) {
+            let json = bodies::json_array(&metrics);
+            for (format_name, format, body) in [
+                ("json", Format::Json, json.clone()),
+                ("ndjson", Format::Ndjson, bodies::ndjson(&metrics)),
+                ("msgpack", Format::MessagePack, bodies::messagepack(&metrics)),
+            ] {
+                cases.push(Case {
+                    name: format!("{format_name}/{mix_name}/{size}"),
+                    format,
+                    metrics: metrics.len(),
+                    body,
+                    json: json.clone(),
+                });
+            }
+        }
+    }
+    cases
+}
+
+fn profile() -> Profile {
+    Profile::new(Arc::new(Policy::default()), Some("gateway-1"), &[])
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant")
+}
+
+/// Everything the server does between reading a body and queueing its blocks.
+fn through_the_pipeline(case: &Case, profile: &Profile, now: Timestamp) -> u64 {
+    let mut bytes = 0;
+    let report = pipeline::run(&case.body, case.format, profile, now, &mut |block| {
+        bytes += black_box(&block.bytes).len();
+        Ok(())
+    });
+    let report = report.expect("the bodies are sound");
+    assert_eq!(report.accepted as usize, case.metrics, "{}: every metric is taken", case.name);
+    bytes as u64
+}
+
+fn skip(json: &[u8]) {
+    serde_json::from_slice::<IgnoredAny>(black_box(json)).expect("the bodies are sound");
+}
+
+fn timed(mut work: impl FnMut()) -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn criterion_figures(cases: &[Case]) {
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    let (profile, now) = (profile(), now());
+    let mut group = criterion.benchmark_group("pipeline");
+    for case in cases {
+        group.throughput(Throughput::Bytes(case.body.len() as u64));
+        group.bench_with_input(BenchmarkId::new("run", &case.name), case, |bencher, case| {
+            bencher.iter(|| through_the_pipeline(case, &profile, now));
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+/// Pipeline and ceiling in turn; the ratio of each pair cancels the machine's drift.
+fn ratios(cases: &[Case]) {
+    const PAIRS: usize = 9;
+    let (profile, now) = (profile(), now());
+    println!(
+        "\n{:<24}{:>12}{:>14}{:>16}{:>10}",
+        "case", "MB/s", "M metrics/s", "skip JSON MB/s", "ratio"
+    );
+    for case in cases {
+        let rounds = (4_000_000 / case.body.len()).clamp(1, 20_000);
+        let mut pairs: Vec<(f64, f64, f64)> = (0..PAIRS)
+            .map(|_| {
+                let ours = timed(|| {
+                    for _ in 0..rounds {
+                        black_box(through_the_pipeline(case, &profile, now));
+                    }
+                });
+                let ceiling = timed(|| (0..rounds).for_each(|_| skip(&case.json)));
+                let seconds = ours.as_secs_f64() / rounds as f64;
+                let skip_seconds = ceiling.as_secs_f64() / rounds as f64;
+                (skip_seconds / seconds, seconds, skip_seconds)
+            })
+            .collect();
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, seconds, skip_seconds) = pairs[PAIRS / 2];
+        // For MessagePack the ratio compares equal metrics, not equal bytes.
+        println!(
+            "{:<24}{:>12.0}{:>14.2}{:>16.0}{:>10.2}",
+            case.name,
+            case.body.len() as f64 / seconds / 1e6,
+            case.metrics as f64 / seconds / 1e6,
+            case.json.len() as f64 / skip_seconds / 1e6,
+            ratio,
+        );
+    }
+}
+
+fn main() {
+    let cases = cases();
+    // `cargo test --benches` passes --test: each case once, no timing.
+    if std::env::args().any(|arg| arg == "--test") {
+        cases.iter().for_each(|case| drop(through_the_pipeline(case, &profile(), now())));
+        return;
+    }
+    if !std::env::args().any(|arg| arg == "--ratios") {
+        criterion_figures(&cases);
+    }
+    ratios(&cases);
+}

@@ -4,9 +4,11 @@
 //! on as they are and `normalize` decides.
 
 pub mod inflate;
+pub(crate) mod item;
 pub mod json;
 pub mod media;
 pub mod msgpack;
+pub(crate) mod pull;
 pub mod raw;
 
 /// How a body is written (contract C1.3).

@@ -2,6 +2,12 @@
 
 use bytes::Bytes;
 
+mod number;
+mod text;
+mod tuple;
+
+pub use tuple::{Encoder, Expanded, Mark};
+
 /// Most bytes in a block: with the envelope around it, a block still fits a 4 MiB request (C6.1).
 pub const BLOCK_BYTES_MAX: usize = (4 << 20) - (64 << 10);
 

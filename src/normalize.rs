@@ -1,158 +1,184 @@
 //! Items as sent to metrics as meant, or a rejection with its code (contract C2 to C4).
+//!
+//! The checks run in the order of C2.4, so the first fault of that list is the one reported,
+//! wherever it stood in the item.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use serde::Serialize;
+use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar};
+use crate::metric::timestamp::Timestamp;
+use crate::metric::value::Value;
+use crate::metric::{Flow, Metric, Shape};
 
-/// Rejection and warning codes: a closed list (contract C2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Code {
-    /// A broken NDJSON line.
-    InvalidJson,
-    /// The item is not an object.
-    NotAnObject,
-    /// No `name`.
-    MissingName,
-    /// `name` is empty, too long, not a string, or reserved while `reserved_names.action = "reject"`.
-    InvalidName,
-    /// Only a set, distribution or sketch is present.
-    UnsupportedKind,
-    /// More than one of gauge, counter, histogram, summary.
-    MultipleValues,
-    /// None of them, or one without its `value`.
-    MissingValue,
-    /// A value of the wrong type.
-    InvalidValue,
-    /// Null, NaN, infinite, or too large for a double.
-    NotFinite,
-    /// Any fault inside a histogram.
-    InvalidHistogram,
-    /// Any fault inside a summary.
-    InvalidSummary,
-    /// Any fault inside the tags.
-    InvalidTags,
-    /// Too many buckets, quantiles or bytes of tags.
-    TooLarge,
-    /// Older than `time.max_age`; a warning unless `time.outside = "reject"`.
-    TooOld,
-    /// Further ahead than `time.max_future`; a warning unless `time.outside = "reject"`.
-    InFuture,
-    /// Warning: a reserved name was prefixed.
-    Renamed,
-    /// Warning: `dt` was not understood; reception time is used.
-    UnparsedDt,
-    /// Warning: a quantile without a value was left out.
-    SkippedQuantile,
+mod clock;
+mod code;
+mod name;
+mod number;
+mod policy;
+mod series;
+mod tags;
+
+pub use code::{Code, Rejection};
+pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
+
+/// What is worth a warning about an item that was taken (contract C1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
+    /// A reserved name was prefixed.
+    pub renamed: bool,
+    /// `dt` was not understood.
+    pub unparsed_dt: bool,
+    /// How many quantiles had no value.
+    pub skipped_quantiles: u32,
+    /// Seconds the point lies in the past, where that is outside the window.
+    pub too_old_s: Option<u64>,
+    /// Seconds the point lies ahead, where that is outside the window.
+    pub in_future_s: Option<u64>,
 }
 
-/// The operator's choices, the same for every source.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// `time.*`
-    pub time: TimePolicy,
-    /// `stackstate.type`
-    pub tuple_type: TupleType,
-    /// `reserved_names.*`
-    pub reserved_names: ReservedNames,
-    /// `hostname_tags`: tags whose value names the host, first match wins (C4.5).
-    pub hostname_tags: Vec<String>,
-    /// The gateway's own host name, the last resort (C4.5).
-    pub gateway_hostname: String,
-    /// `limits.expanded_bytes`: most bytes of tuples one body may become (C1.5).
-    pub expanded_bytes: u64,
-}
-
-/// How instants are judged (contract C3.5, C3.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimePolicy {
-    /// Seconds a point may lie in the past.
-    pub max_age_s: u64,
-    /// Seconds a point may lie ahead.
-    pub max_future_s: u64,
-    /// What happens to a point outside.
-    pub outside: Outside,
-    /// Whether an unparseable `dt` is kept as a tag.
-    pub keep_unparsed: bool,
-}
-
-/// What happens to a point outside the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outside {
-    /// Delivered with a warning.
-    Warn,
-    /// Rejected.
-    Reject,
-    /// Delivered without a word: `convert`.
-    Ignore,
-}
-
-/// The `type` of the tuples (contract C4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TupleType {
-    /// gauge, counter, count.
-    AsSent,
-    /// Always `raw`, as StackState's own agents do.
-    Raw,
-}
-
-/// What happens to names StackState forbids (contract C4.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReservedNames {
-    /// What is done.
-    pub action: ReservedAction,
-    /// What is put in front, `metric.` by default.
-    pub prefix: String,
-}
-
-/// What is done with a reserved name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReservedAction {
-    /// Put the prefix in front and warn.
-    Prefix,
-    /// Reject the item as `invalid_name`.
-    Reject,
-    /// Send it as it is.
-    Keep,
-}
-
-/// The policy as it applies to one source.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// The common policy.
-    pub policy: Arc<Policy>,
-    /// The source's `hostname`, or the gateway's own.
-    pub hostname: String,
-    /// The source's fixed tags, sanitised, in order.
-    pub tags: Vec<(String, String)>,
-}
-
-impl Default for Policy {
-    /// The contract's defaults, for a gateway that calls itself `localhost`.
-    fn default() -> Self {
-        Self {
-            time: TimePolicy {
-                max_age_s: 15 * 60,
-                max_future_s: 15 * 60,
-                outside: Outside::Warn,
-                keep_unparsed: true,
-            },
-            tuple_type: TupleType::AsSent,
-            reserved_names: ReservedNames {
-                action: ReservedAction::Prefix,
-                prefix: "metric.".to_owned(),
-            },
-            hostname_tags: vec!["host".to_owned(), "hostname".to_owned()],
-            gateway_hostname: "localhost".to_owned(),
-            expanded_bytes: 128 << 20,
-        }
+impl Warnings {
+    /// Nothing to say.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
-impl Profile {
-    /// The profile of a source with its own `hostname` (or none) and fixed tags.
-    pub fn new(policy: Arc<Policy>, hostname: Option<&str>, tags: &[(String, String)]) -> Self {
-        let hostname = hostname.unwrap_or(&policy.gateway_hostname).to_owned();
-        Self { policy, hostname, tags: tags.to_vec() }
+/// Judges one item and fills `metric` from it; what can be moved out of `raw` is.
+pub fn normalize<'a>(
+    raw: &mut RawMetric<'a>,
+    now: Timestamp,
+    profile: &'a Profile,
+    metric: &mut Metric<'a>,
+) -> Result<Warnings, Rejection> {
+    let mut warnings = Warnings::default();
+    if !raw.is_object {
+        return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
+    }
+    metric.name = name::normalize(raw.name.take(), profile, &mut warnings)?;
+    metric.shape = shape(raw, metric, &mut warnings)?;
+    let tag_bytes = tags::normalize(&mut raw.tags, profile, metric)?;
+    too_large(raw, tag_bytes)?;
+    clock::normalize(raw, now, profile, metric, &mut warnings)?;
+    Ok(warnings)
+}
+
+/// The one value of the item.
+fn shape<'a>(
+    raw: &mut RawMetric<'a>,
+    metric: &mut Metric<'a>,
+    warnings: &mut Warnings,
+) -> Result<Shape<'a>, Rejection> {
+    metric.pairs.clear();
+    let flow = match &raw.kind {
+        Some(Scalar::Text(kind)) if kind == "incremental" => Flow::Delta,
+        _ => Flow::Total,
+    };
+    only_one(raw)?;
+    if raw.gauge.presence.is_there() {
+        return point(&mut raw.gauge, "gauge").map(Shape::Gauge);
+    }
+    if raw.counter.presence.is_there() {
+        return point(&mut raw.counter, "counter").map(|value| Shape::Counter(value, flow));
+    }
+    if let Some(histogram) = here(&mut raw.histogram, &mut raw.aggregated_histogram) {
+        let totals = series::histogram(histogram, &mut metric.pairs)?;
+        return Ok(Shape::Histogram(totals, flow));
+    }
+    if let Some(summary) = here(&mut raw.summary, &mut raw.aggregated_summary) {
+        let totals = series::summary(summary, &mut metric.pairs, warnings)?;
+        return Ok(Shape::Summary(totals, flow));
+    }
+    Err(Rejection::new(Code::MissingValue, MISSING_VALUE))
+}
+
+const MISSING_VALUE: &str = "expected one of `gauge`, `counter`, `histogram`, `summary`";
+
+fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
+    let there = [
+        raw.gauge.presence,
+        raw.counter.presence,
+        raw.histogram.presence,
+        raw.aggregated_histogram.presence,
+        raw.summary.presence,
+        raw.aggregated_summary.presence,
+    ];
+    match there.into_iter().filter(|presence| presence.is_there()).count() {
+        1 => Ok(()),
+        0 => Err(match raw.unsupported {
+            Some(kind) => Rejection::because(
+                Code::UnsupportedKind,
+                format!("`{kind}` is not supported; send a gauge, counter, histogram or summary"),
+            ),
+            None => Rejection::new(Code::MissingValue, MISSING_VALUE),
+        }),
+        _ => Err(Rejection::new(
+            Code::MultipleValues,
+            "more than one of `gauge`, `counter`, `histogram`, `summary`; send an item for each",
+        )),
+    }
+}
+
+fn here<'r, 'a>(
+    plain: &'r mut RawSeries<'a>,
+    aggregated: &'r mut RawSeries<'a>,
+) -> Option<&'r mut RawSeries<'a>> {
+    [plain, aggregated].into_iter().find(|series| series.presence.is_there())
+}
+
+/// The value of a gauge or counter.
+fn point<'a>(point: &mut RawPoint<'a>, kind: &str) -> Result<Value<'a>, Rejection> {
+    let wrong_type =
+        || Rejection::because(Code::InvalidValue, format!("expected a number as `{kind}.value`"));
+    if point.presence == Presence::WrongType {
+        let message = format!("expected an object with a `value` as `{kind}`");
+        return Err(Rejection::because(Code::InvalidValue, message));
+    }
+    match point.value.take() {
+        Some(Scalar::Number(number)) => number::finite(number).ok_or_else(|| not_finite(kind)),
+        Some(Scalar::Bool(bool)) => Ok(Value::Literal(if bool { "1" } else { "0" })),
+        Some(Scalar::Null) => Err(not_finite(kind)),
+        Some(_) => Err(wrong_type()),
+        None => Err(Rejection::because(
+            Code::MissingValue,
+            format!("expected a member `value` in `{kind}`"),
+        )),
+    }
+}
+
+#[cold]
+fn not_finite(kind: &str) -> Rejection {
+    let message = format!("`{kind}.value` is null, NaN, infinite or too large for a double");
+    Rejection::because(Code::NotFinite, message)
+}
+
+/// Most buckets or quantiles, and most bytes of tags, as sent (C2.4).
+const PAIRS_MAX: usize = 1_024;
+const TAGS_BYTES_MAX: usize = 16 << 10;
+
+fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
+    let series = [&raw.histogram, &raw.aggregated_histogram, &raw.summary, &raw.aggregated_summary];
+    if series.into_iter().any(|series| series.pairs.len() > PAIRS_MAX) {
+        let message = "more than 1,024 buckets or quantiles; split them over several metrics";
+        return Err(Rejection::new(Code::TooLarge, message));
+    }
+    if tag_bytes > TAGS_BYTES_MAX {
+        let message = "keys and values of the tags are over 16 KiB together";
+        return Err(Rejection::new(Code::TooLarge, message));
+    }
+    Ok(())
+}
+
+impl Metric<'_> {
+    /// A metric to be filled by [`normalize`].
+    pub fn blank() -> Self {
+        Self {
+            name: Cow::Borrowed(""),
+            at: Timestamp::from_unix(0, 0),
+            hostname: Cow::Borrowed(""),
+            tags: Vec::new(),
+            shape: Shape::Gauge(Value::Unsigned(0)),
+            pairs: Vec::new(),
+        }
     }
 }

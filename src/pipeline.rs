@@ -2,12 +2,21 @@
 //!
 //! The server, `convert`, `dry_run`, the benches and the fuzz targets all call [`run`].
 
-pub mod report;
-
 use crate::decode::Format;
-use crate::encode::Block;
+use crate::decode::json::JsonReader;
+use crate::decode::msgpack::MsgpackReader;
+use crate::decode::pull::{Extent, Fault, Pull, Token};
+use crate::decode::{item, raw::RawMetric};
+use crate::encode::{Block, Encoder, Expanded};
+use crate::expand;
+use crate::metric::Metric;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::Profile;
+use crate::normalize::{self, Profile, TupleType};
+
+mod place;
+pub mod report;
+mod warning;
+
 use report::Report;
 
 /// Why a whole body was refused; nothing of it is kept.
@@ -17,7 +26,9 @@ pub enum BodyError {
     #[error("Couldn't parse JSON content. {0}")]
     Syntax(String),
     /// The tuples of this body pass the limit (C1.5: 413).
-    #[error("payload reached size limit: its metrics expand to more than {limit} bytes of tuples (`limits.expanded_bytes`)")]
+    #[error(
+        "payload reached size limit: its metrics expand to more than {limit} bytes of tuples (`limits.expanded_bytes`); send them in several requests"
+    )]
     Expanded {
         /// The limit, bytes.
         limit: u64,
@@ -31,16 +42,280 @@ pub enum BodyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
+/// Takes each block as it fills.
+pub type Sink<'s> = dyn FnMut(Block) -> Result<(), Refused> + 's;
+
+/// Where in a longer body this piece of it starts: `convert` reads a long file piece by piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Items before it.
+    pub index: u64,
+    /// NDJSON lines before it.
+    pub line: u64,
+}
+
 /// Turns one whole body into blocks, handed to `sink` as they fill, and a report of its items.
 ///
 /// On an error the blocks already handed out must be thrown away.
+///
+/// # Errors
+///
+/// Only what concerns the whole body; a fault of one item is in the report.
 pub fn run(
     body: &[u8],
     format: Format,
     profile: &Profile,
     now: Timestamp,
-    sink: &mut dyn FnMut(Block) -> Result<(), Refused>,
+    sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    let _ = (body, format, profile, now, sink);
-    todo!()
+    let report = run_from(Start::default(), body, format, profile, now, sink)?;
+    if format == Format::Ndjson && !report.lines_read {
+        let fault = report.errors.first();
+        return Err(BodyError::Syntax(match fault {
+            Some(entry) => {
+                format!(
+                    "No line is a JSON value; line {}: {}",
+                    entry.line.unwrap_or(1),
+                    entry.message
+                )
+            }
+            None => "expected at least one line with a JSON value".to_owned(),
+        }));
+    }
+    Ok(report)
+}
+
+/// [`run`] over a piece of a body that begins at `start`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_from(
+    start: Start,
+    body: &[u8],
+    format: Format,
+    profile: &Profile,
+    now: Timestamp,
+    sink: &mut Sink<'_>,
+) -> Result<Report, BodyError> {
+    let body =
+        if start == Start::default() { body.strip_prefix(BOM).unwrap_or(body) } else { body };
+    // Tuples are about as long as what they came from; blocks grow where that guess is short.
+    let encoder = Encoder::new(
+        profile.policy.expanded_bytes,
+        profile.policy.tuple_type == TupleType::Raw,
+        body.len() + body.len() / 4 + 256,
+    );
+    let mut run = Run {
+        profile,
+        now,
+        raw: RawMetric::default(),
+        metric: Metric::blank(),
+        encoder,
+        report: Report::default(),
+        index: start.index,
+        line: None,
+        sink,
+    };
+    match format {
+        Format::Json => run.json(body)?,
+        Format::JsonStream => run.json_stream(body)?,
+        Format::Ndjson => run.ndjson(body, start.line)?,
+        Format::MessagePack => run.messagepack(body)?,
+    }
+    run.finish()
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// One body on its way; `'a` is the body's and the profile's.
+struct Run<'a, 's, 'k> {
+    profile: &'a Profile,
+    now: Timestamp,
+    raw: RawMetric<'a>,
+    metric: Metric<'a>,
+    encoder: Encoder,
+    report: Report,
+    /// The next item's number.
+    index: u64,
+    /// NDJSON: the physical line being read, from 1.
+    line: Option<u64>,
+    sink: &'s mut Sink<'k>,
+}
+
+/// Why reading stopped: broken grammar, whose meaning depends on the format, or the whole body.
+enum Stop {
+    Fault(Fault),
+    Body(BodyError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<BodyError> for Stop {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl Stop {
+    fn or_syntax(self, text: impl FnOnce(&Fault) -> String) -> BodyError {
+        match self {
+            Self::Fault(fault) => BodyError::Syntax(text(&fault)),
+            Self::Body(error) => error,
+        }
+    }
+}
+
+impl<'a> Run<'a, '_, '_> {
+    fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
+        let text = place::utf8(body).map_err(BodyError::Syntax)?;
+        let mut reader = JsonReader::new(text);
+        let mut read = self.value(&mut reader);
+        if read.is_ok() && !reader.at_end() {
+            let fault = Fault::new(reader.offset(), "expected nothing more after one JSON value");
+            read = Err(fault.into());
+        }
+        read.map_err(|stop| stop.or_syntax(|fault| place::in_text(text, fault)))
+    }
+
+    fn json_stream(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
+        let text = place::utf8(body).map_err(BodyError::Syntax)?;
+        let mut reader = JsonReader::new(text);
+        loop {
+            self.value(&mut reader)
+                .map_err(|stop| stop.or_syntax(|fault| place::in_text(text, fault)))?;
+            if reader.at_end() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ndjson(&mut self, body: &'a [u8], lines_before: u64) -> Result<(), BodyError> {
+        self.line = Some(lines_before);
+        match simdutf8::basic::from_utf8(body) {
+            Ok(text) => text.split('\n').try_for_each(|line| self.ndjson_line(Ok(line))),
+            // Some line is not UTF-8; the others must not suffer for it.
+            Err(_) => body
+                .split(|&byte| byte == b'\n')
+                .try_for_each(|line| self.ndjson_line(place::utf8(line))),
+        }
+    }
+
+    /// A line is the unit of syntax: one that breaks is one rejected item, and none of its values
+    /// is kept (C1.7).
+    fn ndjson_line(&mut self, line: Result<&'a str, String>) -> Result<(), BodyError> {
+        self.line = self.line.map(|line| line + 1);
+        let (encoder, report, index) = (self.encoder.mark(), self.report.mark(), self.index);
+        let broken = match line {
+            Ok(text) => match self.ndjson_values(text) {
+                Ok(()) => None,
+                Err(Stop::Fault(fault)) => Some(place::in_line(text, &fault)),
+                Err(Stop::Body(error)) => return Err(error),
+            },
+            Err(message) => Some(message),
+        };
+        if let Some(message) = broken {
+            self.encoder.rewind(encoder);
+            self.report.rewind(report);
+            self.report.reject_line(index, self.line, message);
+            self.index = index + 1;
+        }
+        self.hand_out()
+    }
+
+    fn ndjson_values(&mut self, text: &'a str) -> Result<(), Stop> {
+        let mut reader = JsonReader::new(text);
+        while !reader.at_end() {
+            self.value(&mut reader)?;
+            self.report.lines_read = true;
+        }
+        Ok(())
+    }
+
+    fn messagepack(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
+        let mut reader = MsgpackReader::new(body);
+        loop {
+            // An empty body falls to the reader, which expects a value.
+            self.value(&mut reader).map_err(|stop| stop.or_syntax(place::in_bytes))?;
+            self.hand_out()?;
+            if reader.at_end() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One value of the body: an item, or an array of items.
+    fn value<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
+        let start = reader.mark();
+        if let Token::Array(mut extent) = reader.next()? {
+            return self.items(reader, &mut extent);
+        }
+        reader.rewind(start);
+        self.item(reader)
+    }
+
+    fn items<R: Pull<'a>>(&mut self, reader: &mut R, extent: &mut Extent) -> Result<(), Stop> {
+        while reader.element(extent)? {
+            self.item(reader)?;
+            if self.line.is_none() {
+                self.hand_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
+        item::read(reader, &mut self.raw)?;
+        let index = self.index;
+        self.index += 1;
+        match normalize::normalize(&mut self.raw, self.now, self.profile, &mut self.metric) {
+            Ok(warnings) => {
+                self.encode()?;
+                self.report.accepted += 1;
+                if !warnings.is_empty() {
+                    warning::note(
+                        &mut self.report,
+                        index,
+                        self.line,
+                        &warnings,
+                        &self.metric,
+                        self.profile,
+                    );
+                }
+            }
+            Err(rejection) => self.report.reject(index, self.line, rejection),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn encode(&mut self) -> Result<(), BodyError> {
+        self.encoder.begin(&self.metric);
+        expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample))
+            .map_err(|Expanded| BodyError::Expanded { limit: self.profile.policy.expanded_bytes })
+    }
+
+    #[inline]
+    fn hand_out(&mut self) -> Result<(), BodyError> {
+        self.encoder.full().try_for_each(|block| (self.sink)(block).map_err(refused))
+    }
+
+    fn finish(mut self) -> Result<Report, BodyError> {
+        self.hand_out()?;
+        let (last, tuples) = self.encoder.finish();
+        self.report.tuples = tuples;
+        if let Some(block) = last {
+            (self.sink)(block).map_err(refused)?;
+        }
+        Ok(self.report)
+    }
+}
+
+fn refused(Refused: Refused) -> BodyError {
+    BodyError::Refused
 }

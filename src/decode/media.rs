@@ -1,1 +1,196 @@
-//! (being written)
+//! The headers that say what a body is, and the look at its first byte when they do not.
+
+use super::Format;
+
+/// What a Content-Type settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// The body is this format, whatever its first byte.
+    Format(Format),
+    /// The header says nothing of use: [`sniff`] the body.
+    Sniff,
+}
+
+/// How a body is compressed (contract C1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// Not at all.
+    Identity,
+    /// gzip (RFC 1952), any number of members.
+    Gzip,
+    /// A zlib stream (RFC 1950), which is what HTTP calls deflate.
+    Deflate,
+    /// zstd (RFC 8878), any number of frames, windows up to 8 MiB.
+    Zstd,
+}
+
+/// A Content-Encoding that is not taken, cut to [`SHOWN_BYTES_MAX`]. Its text names those that are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "content-encoding {0:?} is not supported: send one of gzip, deflate (zlib) or zstd, or \
+     identity (no header at all)"
+)]
+pub struct UnsupportedCoding(String);
+
+/// Most bytes of a header that an error repeats.
+const SHOWN_BYTES_MAX: usize = 64;
+
+/// MIME types with a meaning here; every other one is as good as none (contract C1.3).
+const TYPES: [(&str, Format); 7] = [
+    ("application/json", Format::Json),
+    ("application/x-ndjson", Format::Ndjson),
+    ("application/ndjson", Format::Ndjson),
+    ("application/jsonl", Format::Ndjson),
+    ("application/msgpack", Format::MessagePack),
+    ("application/x-msgpack", Format::MessagePack),
+    ("application/vnd.msgpack", Format::MessagePack),
+];
+
+const CODINGS: [(&str, Coding); 6] = [
+    ("", Coding::Identity),
+    ("identity", Coding::Identity),
+    ("gzip", Coding::Gzip),
+    ("x-gzip", Coding::Gzip),
+    ("deflate", Coding::Deflate),
+    ("zstd", Coding::Zstd),
+];
+
+/// Reads a Content-Type, parameters and case ignored (contract C1.3).
+pub fn content_type(header: Option<&str>) -> Declared {
+    let essence = header.unwrap_or("").split(';').next().unwrap_or("").trim();
+    let found = TYPES.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
+    found.map_or(Declared::Sniff, |&(_, format)| Declared::Format(format))
+}
+
+/// Reads a Content-Encoding, case and outer white space ignored (contract C1.4). One coding at most:
+/// codings on top of one another are a bomb's favourite wrapping and no client's.
+pub fn coding(header: Option<&str>) -> Result<Coding, UnsupportedCoding> {
+    let text = header.unwrap_or("").trim();
+    let found = CODINGS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+    found.map(|&(_, coding)| coding).ok_or_else(|| {
+        let cut = text.floor_char_boundary(SHOWN_BYTES_MAX);
+        UnsupportedCoding(text.get(..cut).unwrap_or_default().to_owned())
+    })
+}
+
+/// The format a body's first byte betrays, after an optional byte order mark and JSON's white space
+/// (contract C1.3); none when it fits none.
+pub fn sniff(body: &[u8]) -> Option<Format> {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match text.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))? {
+        b'{' | b'[' => Some(Format::JsonStream),
+        // fixmap and fixarray, array 16 and 32, map 16 and 32; none of them begins UTF-8 text
+        // that could be JSON.
+        0x80..=0x9f | 0xdc..=0xdf => Some(Format::MessagePack),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_name_a_format_or_leave_it_to_the_body() {
+        let json = Declared::Format(Format::Json);
+        let ndjson = Declared::Format(Format::Ndjson);
+        let msgpack = Declared::Format(Format::MessagePack);
+        let cases = [
+            ("application/json", json),
+            ("Application/JSON; charset=utf-8", json),
+            ("  application/json  ;charset=utf-8;q=1", json),
+            ("application/x-ndjson", ndjson),
+            ("application/ndjson", ndjson),
+            ("APPLICATION/JSONL", ndjson),
+            ("application/msgpack", msgpack),
+            ("application/x-msgpack;a=b", msgpack),
+            ("application/vnd.msgpack", msgpack),
+            ("", Declared::Sniff),
+            (";", Declared::Sniff),
+            ("text/plain", Declared::Sniff),
+            ("text/json", Declared::Sniff),
+            ("application/x-www-form-urlencoded", Declared::Sniff),
+            ("application/json-seq", Declared::Sniff),
+            ("application/json, application/msgpack", Declared::Sniff),
+            ("json", Declared::Sniff),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(content_type(Some(header)), expected, "{header:?}");
+        }
+        assert_eq!(content_type(None), Declared::Sniff);
+    }
+
+    #[test]
+    fn codings_are_one_of_four_or_refused() {
+        let cases = [
+            ("", Some(Coding::Identity)),
+            ("  ", Some(Coding::Identity)),
+            ("identity", Some(Coding::Identity)),
+            ("gzip", Some(Coding::Gzip)),
+            ("GZIP", Some(Coding::Gzip)),
+            ("x-gzip", Some(Coding::Gzip)),
+            (" X-GZip\t", Some(Coding::Gzip)),
+            ("deflate", Some(Coding::Deflate)),
+            ("Zstd", Some(Coding::Zstd)),
+            ("br", None),
+            ("snappy", None),
+            ("compress", None),
+            ("gzip, gzip", None),
+            ("gzip,identity", None),
+            ("gzip;q=1", None),
+            ("gzip deflate", None),
+            ("x-deflate", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(coding(Some(header)).ok(), expected, "{header:?}");
+        }
+        assert_eq!(coding(None), Ok(Coding::Identity));
+    }
+
+    #[test]
+    fn a_refused_coding_names_the_accepted_ones_and_is_cut() {
+        let text = coding(Some("br")).expect_err("unsupported").to_string();
+        for word in ["\"br\"", "identity", "gzip", "deflate", "zstd"] {
+            assert!(text.contains(word), "{text}");
+        }
+        // Cut at 64 bytes, which here lies inside a character.
+        let long = format!("{}\u{e9}\u{e9}", "x".repeat(63));
+        let text = coding(Some(&long)).expect_err("unsupported").to_string();
+        assert!(text.contains(&"x".repeat(63)) && !text.contains('\u{e9}'), "{text}");
+        let text = coding(Some("a\nb")).expect_err("unsupported").to_string();
+        assert!(!text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn the_first_byte_tells_json_from_messagepack() {
+        let json = Some(Format::JsonStream);
+        let msgpack = Some(Format::MessagePack);
+        let cases: [(&[u8], Option<Format>); 22] = [
+            (b"{}", json),
+            (b"[", json),
+            (b" \t\r\n{", json),
+            (b"\xef\xbb\xbf{", json),
+            (b"\xef\xbb\xbf\n [", json),
+            (b"\x80", msgpack),
+            (b"\x8f", msgpack),
+            (b"\x90", msgpack),
+            (b"\x9f", msgpack),
+            (b"\xdc", msgpack),
+            (b"\xdd", msgpack),
+            (b"\xde", msgpack),
+            (b"\xdf", msgpack),
+            (b"", None),
+            (b"  \n", None),
+            (b"\xef\xbb\xbf", None),
+            (b"\x7f", None),
+            (b"\xa0", None),
+            (b"\xdb", None),
+            (b"\xe0", None),
+            (b"name=x", None),
+            (b"\xef\xbb{", None),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(sniff(body), expected, "{body:x?}");
+        }
+    }
+}

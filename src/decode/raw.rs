@@ -1,6 +1,18 @@
-//! The wire shape of one item: members as sent, borrowed from the body.
+//! The wire shape of one item: members as sent, borrowed from the body, not yet judged.
+//!
+//! One [`RawMetric`] is filled again for each item of a body, so an ordinary gauge costs no heap
+//! allocation. What can repeat is bounded here, before `normalize` sees it.
 
 use std::borrow::Cow;
+
+/// Most buckets or quantiles kept; one more than is allowed, so that "too many" shows (C2.4).
+pub const PAIRS_KEPT: usize = 1_025;
+
+/// Most tags kept; one more than is allowed (C2.3).
+pub const TAGS_KEPT: usize = 129;
+
+/// Most bytes of a tag's key (C2.3).
+pub const TAG_KEY_BYTES_MAX: usize = 255;
 
 /// A value that has no members, or the mere fact that one has.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,4 +53,154 @@ pub enum Number<'a> {
     Single(f32),
     /// MessagePack: float 64.
     Double(f64),
+}
+
+/// Whether a member that should be an object was there, and was one. Null counts as absent (C2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Not there, or null.
+    #[default]
+    Absent,
+    /// There, but of another type.
+    WrongType,
+    /// There and of the right type.
+    Here,
+}
+
+impl Presence {
+    /// There, of whatever type.
+    pub fn is_there(self) -> bool {
+        self != Self::Absent
+    }
+}
+
+/// `{"value": n}`: a gauge or counter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawPoint<'a> {
+    /// The member itself.
+    pub presence: Presence,
+    /// Its `value`.
+    pub value: Option<Scalar<'a>>,
+}
+
+/// `{count, sum, buckets | quantiles}`: a histogram or summary.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawSeries<'a> {
+    /// The member itself.
+    pub presence: Presence,
+    /// `count`.
+    pub count: Option<Scalar<'a>>,
+    /// `sum`.
+    pub sum: Option<Scalar<'a>>,
+    /// The list of pairs.
+    pub list: Presence,
+    /// The first [`PAIRS_KEPT`] pairs.
+    pub pairs: Vec<RawPair<'a>>,
+    /// Whether a pair past those kept lacks a part, or has one that is no number.
+    pub odd_beyond: bool,
+}
+
+/// One bucket (`upper_limit`, `count`) or quantile (`quantile`, `value`). An element that is no
+/// object has neither part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawPair<'a> {
+    /// `upper_limit` or `quantile`.
+    pub bound: Option<Scalar<'a>>,
+    /// `count` or `value`.
+    pub value: Option<Scalar<'a>>,
+}
+
+/// The member `tags`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawTags<'a> {
+    /// The member itself.
+    pub presence: Presence,
+    /// The first [`TAGS_KEPT`] tags, in the order sent.
+    pub tags: Vec<RawTag<'a>>,
+    /// Tags past those kept.
+    pub beyond: usize,
+}
+
+/// One tag as sent; an array gives one for each non-null element, all of the same `member`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawTag<'a> {
+    /// Its key.
+    pub key: Cow<'a, str>,
+    /// Bytes of the key as sent.
+    pub key_bytes: usize,
+    /// Its value.
+    pub value: Scalar<'a>,
+    /// Which member of `tags` it came from: the last of equal keys wins as a whole.
+    pub member: u32,
+    /// It was an element of an array.
+    pub in_array: bool,
+}
+
+/// The members of one item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawMetric<'a> {
+    /// False: the item was no object, and nothing else is set.
+    pub is_object: bool,
+    /// `name`.
+    pub name: Option<Scalar<'a>>,
+    /// `dt`.
+    pub dt: Option<Scalar<'a>>,
+    /// `timestamp`, read when `dt` is absent (C3.1).
+    pub timestamp: Option<Scalar<'a>>,
+    /// `kind`.
+    pub kind: Option<Scalar<'a>>,
+    /// `gauge`.
+    pub gauge: RawPoint<'a>,
+    /// `counter`.
+    pub counter: RawPoint<'a>,
+    /// `histogram`.
+    pub histogram: RawSeries<'a>,
+    /// `aggregated_histogram`.
+    pub aggregated_histogram: RawSeries<'a>,
+    /// `summary`.
+    pub summary: RawSeries<'a>,
+    /// `aggregated_summary`.
+    pub aggregated_summary: RawSeries<'a>,
+    /// A set, distribution or sketch is there.
+    pub unsupported: Option<&'static str>,
+    /// `tags`.
+    pub tags: RawTags<'a>,
+}
+
+impl RawSeries<'_> {
+    pub(crate) fn clear(&mut self) {
+        self.presence = Presence::Absent;
+        self.count = None;
+        self.sum = None;
+        self.list = Presence::Absent;
+        self.pairs.clear();
+        self.odd_beyond = false;
+    }
+}
+
+impl RawTags<'_> {
+    pub(crate) fn clear(&mut self) {
+        self.presence = Presence::Absent;
+        self.tags.clear();
+        self.beyond = 0;
+    }
+}
+
+impl RawMetric<'_> {
+    /// Forgets the last item, keeping its buffers.
+    pub(crate) fn clear(&mut self) {
+        self.is_object = false;
+        self.name = None;
+        self.dt = None;
+        self.timestamp = None;
+        self.kind = None;
+        self.gauge = RawPoint::default();
+        self.counter = RawPoint::default();
+        self.histogram.clear();
+        self.aggregated_histogram.clear();
+        self.summary.clear();
+        self.aggregated_summary.clear();
+        self.unsupported = None;
+        self.tags.clear();
+    }
 }

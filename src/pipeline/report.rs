@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::normalize::Code;
+use crate::normalize::{Code, Rejection};
 
 /// Most entries of each list in a report; the counts go on.
 pub const ENTRIES_MAX: usize = 100;
@@ -16,11 +16,14 @@ pub struct Report {
     pub rejected: u64,
     /// The first [`ENTRIES_MAX`] rejections.
     pub errors: Vec<Entry>,
-    /// The first [`ENTRIES_MAX`] warnings, once per item and code.
+    /// The first [`ENTRIES_MAX`] warnings, once per item and code; only from accepted items.
     pub warnings: Vec<Entry>,
     /// Tuples encoded.
     #[serde(skip)]
     pub tuples: u64,
+    /// NDJSON: some line was whole.
+    #[serde(skip)]
+    pub lines_read: bool,
 }
 
 /// One fault or warning.
@@ -37,6 +40,16 @@ pub struct Entry {
     pub message: String,
 }
 
+/// A place to go back to: the start of an NDJSON line that may turn out broken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    accepted: u64,
+    rejected: u64,
+    errors: usize,
+    warnings: usize,
+    lines_read: bool,
+}
+
 impl Report {
     /// Every metric was taken as sent: the answer needs no body (C1.6).
     pub fn is_clean(&self) -> bool {
@@ -46,5 +59,49 @@ impl Report {
     /// Items, but none acceptable (C1.8).
     pub fn is_nothing_accepted(&self) -> bool {
         self.accepted == 0 && self.rejected > 0
+    }
+
+    pub(super) fn reject(&mut self, index: u64, line: Option<u64>, rejection: Rejection) {
+        self.rejected += 1;
+        if self.errors.len() < ENTRIES_MAX {
+            let message = rejection.message.into_owned();
+            self.errors.push(Entry { index, line, code: rejection.code, message });
+        }
+    }
+
+    pub(super) fn reject_line(&mut self, index: u64, line: Option<u64>, message: String) {
+        let message = message.into();
+        self.reject(index, line, Rejection { code: Code::InvalidJson, message });
+    }
+
+    /// `text` is asked only while there is room.
+    pub(super) fn warn(
+        &mut self,
+        index: u64,
+        line: Option<u64>,
+        code: Code,
+        text: &dyn Fn() -> String,
+    ) {
+        if self.warnings.len() < ENTRIES_MAX {
+            self.warnings.push(Entry { index, line, code, message: text() });
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            accepted: self.accepted,
+            rejected: self.rejected,
+            errors: self.errors.len(),
+            warnings: self.warnings.len(),
+            lines_read: self.lines_read,
+        }
+    }
+
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        self.accepted = mark.accepted;
+        self.rejected = mark.rejected;
+        self.errors.truncate(mark.errors);
+        self.warnings.truncate(mark.warnings);
+        self.lines_read = mark.lines_read;
     }
 }

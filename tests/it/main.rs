@@ -1,4 +1,6 @@
-//! The one integration binary: every test that needs the public surface, files or sockets.
+//! The integration tests, in one binary: each further one would link everything again.
 
 mod config;
+mod inflate;
 mod tidy;
+mod time;

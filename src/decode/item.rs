@@ -1,0 +1,304 @@
+//! One item's members into a [`RawMetric`], for JSON and MessagePack alike (contract C2.1 to C2.3).
+//!
+//! A member of the wrong type is noted, never an error: mistakes of one item must not cost another.
+//! Only broken grammar is a [`Fault`].
+
+use std::borrow::Cow;
+
+use super::pull::{self, Fault, Key, Pull, Token};
+use super::raw::{
+    PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
+    TAG_KEY_BYTES_MAX, TAGS_KEPT,
+};
+
+/// Reads the next value as one item.
+pub(crate) fn read<'a, R: Pull<'a>>(reader: &mut R, raw: &mut RawMetric<'a>) -> Result<(), Fault> {
+    raw.clear();
+    let start = reader.mark();
+    match read_object(reader, raw, Wrapper::Open)? {
+        Read::Done => Ok(()),
+        // `metric` came before the `name` beside it, which means it is no wrapper: read again.
+        Read::NotWrapped => {
+            raw.clear();
+            reader.rewind(start);
+            read_object(reader, raw, Wrapper::Ignore).map(drop)
+        }
+    }
+}
+
+/// Whether an outer `{"metric": {...}}` is opened (C2.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrapper {
+    Open,
+    Ignore,
+}
+
+enum Read {
+    Done,
+    NotWrapped,
+}
+
+fn read_object<'a, R: Pull<'a>>(
+    reader: &mut R,
+    raw: &mut RawMetric<'a>,
+    wrapper: Wrapper,
+) -> Result<Read, Fault> {
+    let mut extent = match reader.next()? {
+        Token::Map(extent) => extent,
+        Token::Array(extent) => {
+            pull::skip_array(reader, extent)?;
+            return Ok(Read::Done);
+        }
+        Token::Scalar(_) => return Ok(Read::Done),
+    };
+    raw.is_object = true;
+    let mut unwrapped = false;
+    while let Some(key) = reader.key(&mut extent)? {
+        let Key::Text(key) = key else {
+            reader.skip()?;
+            continue;
+        };
+        if wrapper == Wrapper::Open && key == "metric" && (unwrapped || raw.name.is_none()) {
+            // Members sent before the wrapper belong to it, not to the metric.
+            raw.clear();
+            raw.is_object = true;
+            unwrapped = true;
+            if let Token::Map(mut inner) = enter(reader)? {
+                while let Some(key) = reader.key(&mut inner)? {
+                    read_member(reader, raw, &key)?;
+                }
+            }
+        } else if unwrapped {
+            if key == "name" {
+                return Ok(Read::NotWrapped);
+            }
+            reader.skip()?;
+        } else {
+            read_member(reader, raw, &Key::Text(key))?;
+        }
+    }
+    Ok(Read::Done)
+}
+
+/// Reads a scalar, or enters a map; an array is passed.
+fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
+    match reader.next()? {
+        Token::Array(extent) => {
+            pull::skip_array(reader, extent)?;
+            Ok(Token::Scalar(Scalar::Array))
+        }
+        token => Ok(token),
+    }
+}
+
+#[inline]
+fn read_member<'a, R: Pull<'a>>(
+    reader: &mut R,
+    raw: &mut RawMetric<'a>,
+    key: &Key<'a>,
+) -> Result<(), Fault> {
+    let Key::Text(key) = key else {
+        return reader.skip();
+    };
+    match key.as_ref() {
+        "name" => raw.name = Some(pull::scalar(reader)?),
+        "gauge" => read_point(reader, &mut raw.gauge)?,
+        "counter" => read_point(reader, &mut raw.counter)?,
+        "tags" => read_tags(reader, &mut raw.tags)?,
+        "dt" => raw.dt = absent_if_null(pull::scalar(reader)?),
+        "timestamp" => raw.timestamp = absent_if_null(pull::scalar(reader)?),
+        "kind" => raw.kind = absent_if_null(pull::scalar(reader)?),
+        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM)?,
+        "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
+        "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
+        "aggregated_summary" => read_series(reader, &mut raw.aggregated_summary, &SUMMARY)?,
+        "set" => read_unsupported(reader, raw, "set")?,
+        "distribution" => read_unsupported(reader, raw, "distribution")?,
+        "sketch" => read_unsupported(reader, raw, "sketch")?,
+        _ => reader.skip()?,
+    }
+    Ok(())
+}
+
+fn absent_if_null(scalar: Scalar<'_>) -> Option<Scalar<'_>> {
+    if scalar == Scalar::Null { None } else { Some(scalar) }
+}
+
+fn read_unsupported<'a, R: Pull<'a>>(
+    reader: &mut R,
+    raw: &mut RawMetric<'a>,
+    kind: &'static str,
+) -> Result<(), Fault> {
+    if pull::scalar(reader)? != Scalar::Null {
+        raw.unsupported = Some(kind);
+    }
+    Ok(())
+}
+
+/// Enters a member that should be a map and says whether it is; the caller reads on if so.
+#[inline]
+fn enter_map<'a, R: Pull<'a>>(
+    reader: &mut R,
+    presence: &mut Presence,
+) -> Result<Option<pull::Extent>, Fault> {
+    match enter(reader)? {
+        Token::Map(extent) => {
+            *presence = Presence::Here;
+            return Ok(Some(extent));
+        }
+        Token::Scalar(Scalar::Null) => *presence = Presence::Absent,
+        _ => *presence = Presence::WrongType,
+    }
+    Ok(None)
+}
+
+#[inline]
+fn read_point<'a, R: Pull<'a>>(reader: &mut R, point: &mut RawPoint<'a>) -> Result<(), Fault> {
+    point.value = None;
+    let Some(mut extent) = enter_map(reader, &mut point.presence)? else { return Ok(()) };
+    while let Some(key) = reader.key(&mut extent)? {
+        match key {
+            Key::Text(key) if key == "value" => point.value = Some(pull::scalar(reader)?),
+            _ => reader.skip()?,
+        }
+    }
+    Ok(())
+}
+
+/// The member names in which histograms and summaries differ.
+struct SeriesNames {
+    list: &'static str,
+    bound: &'static str,
+    value: &'static str,
+}
+
+const HISTOGRAM: SeriesNames =
+    SeriesNames { list: "buckets", bound: "upper_limit", value: "count" };
+const SUMMARY: SeriesNames = SeriesNames { list: "quantiles", bound: "quantile", value: "value" };
+
+fn read_series<'a, R: Pull<'a>>(
+    reader: &mut R,
+    series: &mut RawSeries<'a>,
+    names: &SeriesNames,
+) -> Result<(), Fault> {
+    series.clear();
+    let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
+    while let Some(key) = reader.key(&mut extent)? {
+        match key {
+            Key::Text(key) if key == "count" => series.count = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == "sum" => series.sum = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
+            _ => reader.skip()?,
+        }
+    }
+    Ok(())
+}
+
+fn read_pairs<'a, R: Pull<'a>>(
+    reader: &mut R,
+    series: &mut RawSeries<'a>,
+    names: &SeriesNames,
+) -> Result<(), Fault> {
+    series.pairs.clear();
+    series.odd_beyond = false;
+    let mut extent = match reader.next()? {
+        Token::Array(extent) => extent,
+        Token::Map(extent) => {
+            series.list = Presence::WrongType;
+            return pull::skip_map(reader, extent);
+        }
+        Token::Scalar(_) => {
+            series.list = Presence::WrongType;
+            return Ok(());
+        }
+    };
+    series.list = Presence::Here;
+    while reader.element(&mut extent)? {
+        let pair = read_pair(reader, names)?;
+        if series.pairs.len() < PAIRS_KEPT {
+            series.pairs.push(pair);
+        } else {
+            series.odd_beyond |= pair.bound.is_none() || !is_number_or_null(pair.value.as_ref());
+        }
+    }
+    Ok(())
+}
+
+fn is_number_or_null(value: Option<&Scalar<'_>>) -> bool {
+    matches!(value, Some(Scalar::Number(_) | Scalar::Null))
+}
+
+fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<RawPair<'a>, Fault> {
+    let mut pair = RawPair::default();
+    let mut presence = Presence::Absent;
+    let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
+    while let Some(key) = reader.key(&mut extent)? {
+        match key {
+            Key::Text(key) if key == names.bound => pair.bound = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == names.value => pair.value = Some(pull::scalar(reader)?),
+            _ => reader.skip()?,
+        }
+    }
+    Ok(pair)
+}
+
+fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<(), Fault> {
+    tags.clear();
+    let Some(mut extent) = enter_map(reader, &mut tags.presence)? else { return Ok(()) };
+    let mut member = 0;
+    while let Some(key) = reader.key(&mut extent)? {
+        let Key::Text(key) = key else {
+            reader.skip()?;
+            continue;
+        };
+        match reader.next()? {
+            Token::Scalar(value) => {
+                tags.push(RawTag::new(key, value, member, false));
+            }
+            Token::Map(inner) => {
+                pull::skip_map(reader, inner)?;
+                tags.push(RawTag::new(key, Scalar::Map, member, false));
+            }
+            Token::Array(mut inner) => {
+                let mut any = false;
+                while reader.element(&mut inner)? {
+                    let value = pull::scalar(reader)?;
+                    // A key too long is a fault whatever follows: it is not copied for each element.
+                    if value == Scalar::Null || any && key.len() > TAG_KEY_BYTES_MAX {
+                        continue;
+                    }
+                    any = true;
+                    tags.push(RawTag::new(key.clone(), value, member, true));
+                }
+                if !any {
+                    tags.forget(&key);
+                }
+            }
+        }
+        member = member.saturating_add(1);
+    }
+    Ok(())
+}
+
+impl<'a> RawTag<'a> {
+    #[inline]
+    fn new(key: Cow<'a, str>, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
+        Self { key_bytes: key.len(), key, value, member, in_array }
+    }
+}
+
+impl<'a> RawTags<'a> {
+    #[inline]
+    fn push(&mut self, tag: RawTag<'a>) {
+        if self.tags.len() < TAGS_KEPT {
+            self.tags.push(tag);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// An array without elements is the last word on its key, and says nothing.
+    fn forget(&mut self, key: &str) {
+        self.tags.retain(|tag| tag.key != key);
+    }
+}

@@ -1,0 +1,140 @@
+//! JSON strings: borrowed when they have no escapes, decoded when they do.
+
+use std::borrow::Cow;
+
+use crate::decode::pull::Fault;
+
+const UNCLOSED: &str = "expected `\"` to close a string";
+const CONTROL: &str = "expected no control character in a string; escape it";
+const ESCAPE: &str = "expected one of `\" \\ / b f n r t u` after `\\`";
+const HEX: &str = "expected four hexadecimal digits after `\\u`";
+const SURROGATE: &str = "expected a pair of surrogates; a lone one is not a character";
+
+/// The text of the string whose first byte after the quote is `start`, and the offset after its end.
+#[inline]
+pub(super) fn read(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+    let bytes = text.as_bytes();
+    let end = plain_end(bytes, start);
+    if bytes.get(end) == Some(&b'"') {
+        // Both ends lie next to an ASCII quote, so they are character boundaries.
+        return Ok((Cow::Borrowed(text.get(start..end).unwrap_or_default()), end + 1));
+    }
+    read_escaped(text, start, end)
+}
+
+/// The offset after the string whose first byte after the quote is `at`. Escapes are checked, save
+/// that a lone surrogate passes: the member is not read (contract C2.5).
+#[inline]
+pub(super) fn skip(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
+    loop {
+        at = plain_end(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => {
+                at = match bytes.get(at + 1) {
+                    Some(b'u') => hex(bytes, at + 2)?.1,
+                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at + 2,
+                    _ => return Err(Fault::new(at + 1, ESCAPE)),
+                }
+            }
+            Some(_) => return Err(Fault::new(at, CONTROL)),
+            None => return Err(Fault::new(at, UNCLOSED)),
+        }
+    }
+}
+
+#[cold]
+fn read_escaped(text: &str, start: usize, plain: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+    let bytes = text.as_bytes();
+    let mut out = String::new();
+    let (mut from, mut at) = (start, plain);
+    loop {
+        // `from` and `at` lie next to ASCII bytes.
+        out.push_str(text.get(from..at).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => return Ok((Cow::Owned(out), at + 1)),
+            Some(b'\\') => {
+                let (character, end) = escape(bytes, at + 1)?;
+                out.push(character);
+                from = end;
+                at = plain_end(bytes, end);
+            }
+            Some(_) => return Err(Fault::new(at, CONTROL)),
+            None => return Err(Fault::new(at, UNCLOSED)),
+        }
+    }
+}
+
+/// What stands after a backslash, and the offset after it.
+fn escape(bytes: &[u8], at: usize) -> Result<(char, usize), Fault> {
+    let character = match bytes.get(at) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unicode(bytes, at),
+        _ => return Err(Fault::new(at, ESCAPE)),
+    };
+    Ok((character, at + 1))
+}
+
+/// `uXXXX`, and the second half of a surrogate pair where the first is one.
+fn unicode(bytes: &[u8], at: usize) -> Result<(char, usize), Fault> {
+    let (first, end) = hex(bytes, at + 1)?;
+    if !(0xd800..0xe000).contains(&first) {
+        return char::from_u32(first).map(|c| (c, end)).ok_or(Fault::new(at, SURROGATE));
+    }
+    let followed = bytes.get(end) == Some(&b'\\') && bytes.get(end + 1) == Some(&b'u');
+    if first >= 0xdc00 || !followed {
+        return Err(Fault::new(at - 1, SURROGATE));
+    }
+    let (second, end) = hex(bytes, end + 2)?;
+    if !(0xdc00..0xe000).contains(&second) {
+        return Err(Fault::new(at - 1, SURROGATE));
+    }
+    let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+    char::from_u32(code).map(|c| (c, end)).ok_or(Fault::new(at, SURROGATE))
+}
+
+fn hex(bytes: &[u8], at: usize) -> Result<(u32, usize), Fault> {
+    let mut code = 0;
+    for offset in at..at + 4 {
+        let digit = bytes.get(offset).and_then(|&byte| char::from(byte).to_digit(16));
+        code = code << 4 | digit.ok_or(Fault::new(offset, HEX))?;
+    }
+    Ok((code, at + 4))
+}
+
+/// The first byte from `at` on that ends a run of plain text: a quote, a backslash, a control
+/// character, or the end of the body. Eight bytes are looked at together.
+#[inline]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let slash = word ^ (ONES * b'\\' as u64);
+        // A byte's top bit is set where it is below the subtrahend. Bytes above the first hit may
+        // be wrong through the borrow; only the lowest is used.
+        let hits = (quote.wrapping_sub(ONES) & !quote
+            | slash.wrapping_sub(ONES) & !slash
+            | word.wrapping_sub(ONES * 0x20) & !word)
+            & HIGH;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}

@@ -1,0 +1,100 @@
+//! The face both readers show: values are pulled one at a time, and nothing is built that is not kept.
+//!
+//! `item` reads a metric through this trait once for JSON and MessagePack alike, so the rules on
+//! members (duplicates, nulls, wrong types) exist in one place.
+
+use std::borrow::Cow;
+
+use super::raw::Scalar;
+
+/// What the next value is; a scalar is whole, a container is entered.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Token<'a> {
+    /// Anything without members; never [`Scalar::Array`] or [`Scalar::Map`].
+    Scalar(Scalar<'a>),
+    /// Read it to its end with [`Pull::element`].
+    Array(Extent),
+    /// Read it to its end with [`Pull::key`].
+    Map(Extent),
+}
+
+/// How far a container has been read; only the reader that made it knows what the number means.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Extent(pub(crate) u32);
+
+/// The key of a member.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Key<'a> {
+    /// A string.
+    Text(Cow<'a, str>),
+    /// MessagePack: anything else; the member is ignored (contract C2.5).
+    Other,
+}
+
+/// Why a body, or a line of one, cannot be read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Where, in bytes from the start of what the reader was given.
+    pub(crate) offset: usize,
+    /// What was expected there, or what was wrong.
+    pub(crate) expected: Cow<'static, str>,
+}
+
+impl Fault {
+    #[cold]
+    pub(crate) fn new(offset: usize, expected: &'static str) -> Self {
+        Self { offset, expected: Cow::Borrowed(expected) }
+    }
+}
+
+/// A reader of one value after the other.
+pub(crate) trait Pull<'a> {
+    /// Reads a scalar, or enters a container.
+    fn next(&mut self) -> Result<Token<'a>, Fault>;
+
+    /// Whether another element follows; it must then be read or skipped.
+    fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault>;
+
+    /// The next member's key; its value must then be read or skipped.
+    fn key(&mut self, extent: &mut Extent) -> Result<Option<Key<'a>>, Fault>;
+
+    /// Reads past one value of any kind, checking its grammar.
+    fn skip(&mut self) -> Result<(), Fault>;
+
+    /// The position, to come back to.
+    fn mark(&self) -> usize;
+
+    /// Back to a position that [`Self::mark`] gave.
+    fn rewind(&mut self, mark: usize);
+}
+
+/// Reads a value whole; containers are skipped and leave only their kind.
+pub(crate) fn scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
+    match reader.next()? {
+        Token::Scalar(scalar) => Ok(scalar),
+        Token::Array(extent) => {
+            skip_array(reader, extent)?;
+            Ok(Scalar::Array)
+        }
+        Token::Map(extent) => {
+            skip_map(reader, extent)?;
+            Ok(Scalar::Map)
+        }
+    }
+}
+
+/// Reads past what remains of an array.
+pub(crate) fn skip_array<'a, R: Pull<'a>>(reader: &mut R, mut extent: Extent) -> Result<(), Fault> {
+    while reader.element(&mut extent)? {
+        reader.skip()?;
+    }
+    Ok(())
+}
+
+/// Reads past what remains of a map.
+pub(crate) fn skip_map<'a, R: Pull<'a>>(reader: &mut R, mut extent: Extent) -> Result<(), Fault> {
+    while reader.key(&mut extent)?.is_some() {
+        reader.skip()?;
+    }
+    Ok(())
+}

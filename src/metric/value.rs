@@ -1,0 +1,191 @@
+//! A number that is never NaN or infinite, and its digits as the sender wrote them (contract C4.1).
+
+use std::borrow::Cow;
+
+/// A literal longer than this is reprinted: StackState reads doubles, not digits.
+const LITERAL_BYTES_MAX: usize = 32;
+
+/// An exponent beyond this, either way, is reprinted.
+const EXPONENT_MAX: u32 = 308;
+
+/// Digits that a double always keeps apart: shorter decimals are already the shortest.
+const EXACT_DIGITS: usize = 15;
+
+/// A finite number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A JSON literal that is written as it is, but for a `.0` where it has neither fraction nor
+    /// exponent: at most 32 bytes, exponent within 308.
+    Literal(&'a str),
+    /// Written in full plus `.0`.
+    Unsigned(u64),
+    /// Written in full plus `.0`.
+    Signed(i64),
+    /// Written as the shortest double; finite.
+    Double(f64),
+}
+
+impl<'a> Value<'a> {
+    /// A JSON number literal; `None` when it is too large for a double.
+    #[inline]
+    pub fn from_literal(literal: &'a str) -> Option<Self> {
+        let exponent = literal.bytes().position(|byte| byte | 0x20 == b'e');
+        if exponent.is_none() && literal.len() <= LITERAL_BYTES_MAX {
+            return Some(Self::Literal(literal));
+        }
+        Self::from_long_literal(literal, exponent)
+    }
+
+    #[cold]
+    fn from_long_literal(literal: &'a str, exponent: Option<usize>) -> Option<Self> {
+        let double = literal.parse::<f64>().ok().filter(|double| double.is_finite())?;
+        let within = exponent.is_none_or(|at| {
+            let digits = literal.get(at + 1..).unwrap_or_default().trim_start_matches(['+', '-']);
+            digits.parse::<u32>().is_ok_and(|size| size <= EXPONENT_MAX)
+        });
+        if within && literal.len() <= LITERAL_BYTES_MAX {
+            Some(Self::Literal(literal))
+        } else {
+            Some(Self::Double(double))
+        }
+    }
+
+    /// A double; `None` when it is NaN or infinite.
+    #[inline]
+    pub fn from_f64(double: f64) -> Option<Self> {
+        double.is_finite().then_some(Self::Double(double))
+    }
+
+    /// Less than zero; minus zero is not.
+    #[inline]
+    pub fn is_negative(self) -> bool {
+        match self {
+            Self::Literal(literal) => {
+                // An exponent cannot make a mantissa of zeros anything but zero.
+                let mantissa = literal.bytes().take_while(|byte| byte | 0x20 != b'e');
+                literal.starts_with('-') && mantissa.into_iter().any(|b| (b'1'..=b'9').contains(&b))
+            }
+            Self::Unsigned(_) => false,
+            Self::Signed(integer) => integer < 0,
+            Self::Double(double) => double < 0.0,
+        }
+    }
+
+    /// As a bound or quantile: the shortest plain decimal, never an exponent, `-0` as `0` (C4.3).
+    pub fn plain_decimal(self) -> Cow<'a, str> {
+        match self {
+            Self::Literal(literal) => match shortest_already(literal) {
+                Some(text) => Cow::Borrowed(text),
+                None => plain_double(literal.parse().unwrap_or_default()),
+            },
+            // A bound is a double wherever it came from.
+            Self::Unsigned(integer) => plain_double(integer as f64),
+            Self::Signed(integer) => plain_double(integer as f64),
+            Self::Double(double) => plain_double(double),
+        }
+    }
+}
+
+/// A double as the shortest plain decimal; infinities as `+Inf` and `-Inf`.
+pub fn plain_double(double: f64) -> Cow<'static, str> {
+    if double == 0.0 {
+        Cow::Borrowed("0")
+    } else if double == f64::INFINITY {
+        Cow::Borrowed("+Inf")
+    } else if double == f64::NEG_INFINITY {
+        Cow::Borrowed("-Inf")
+    } else {
+        Cow::Owned(double.to_string())
+    }
+}
+
+/// The literal less its trailing zeros, if that is certainly the shortest: two decimals of at most
+/// fifteen digits never stand for the same double.
+#[inline]
+fn shortest_already(literal: &str) -> Option<&str> {
+    let digits = literal.bytes().filter(u8::is_ascii_digit).count();
+    if digits > EXACT_DIGITS || literal.bytes().any(|byte| byte | 0x20 == b'e') {
+        return None;
+    }
+    let text = if literal.contains('.') {
+        literal.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        literal
+    };
+    (text != "0" && text != "-0").then_some(text).or(Some("0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_keep_their_digits_unless_they_are_long_or_extreme() {
+        let table = [
+            ("42", Some(Value::Literal("42"))),
+            ("-0", Some(Value::Literal("-0"))),
+            ("1E5", Some(Value::Literal("1E5"))),
+            ("1e308", Some(Value::Literal("1e308"))),
+            ("1e-308", Some(Value::Literal("1e-308"))),
+            ("1e-309", Some(Value::Double(1e-309))),
+            ("1e-99999999999999999999", Some(Value::Double(0.0))),
+            ("0e999", Some(Value::Double(0.0))),
+            ("9e308", None),
+            ("1e400", None),
+            ("-1e400", None),
+            ("0.1000000000000000055511151231257", Some(Value::Double(0.1))),
+            ("18446744073709551616", Some(Value::Literal("18446744073709551616"))),
+            (
+                "12345678901234567890123456789012",
+                Some(Value::Literal("12345678901234567890123456789012")),
+            ),
+        ];
+        for (literal, value) in table {
+            assert_eq!(Value::from_literal(literal), value, "{literal}");
+        }
+        assert_eq!(Value::from_literal(&"9".repeat(400)), None);
+    }
+
+    #[test]
+    fn bounds_print_as_the_shortest_plain_decimal() {
+        let table = [
+            ("0.1", "0.1"),
+            ("0.10", "0.1"),
+            ("1", "1"),
+            ("1.0", "1"),
+            ("100", "100"),
+            ("-0", "0"),
+            ("-0.000", "0"),
+            ("0.0", "0"),
+            ("-2.50", "-2.5"),
+            ("1e3", "1000"),
+            ("1E-7", "0.0000001"),
+            ("1e21", "1000000000000000000000"),
+            ("0.1000000000000000055511151231257", "0.1"),
+            ("123456789012345678", "123456789012345680"),
+        ];
+        for (literal, text) in table {
+            let value = Value::from_literal(literal).expect("finite");
+            assert_eq!(value.plain_decimal(), text, "{literal}");
+        }
+        assert_eq!(plain_double(f64::INFINITY), "+Inf");
+        assert_eq!(plain_double(f64::NEG_INFINITY), "-Inf");
+        assert_eq!(plain_double(f64::MAX).len(), 309);
+    }
+
+    #[test]
+    fn minus_zero_is_not_negative() {
+        for (literal, negative) in [
+            ("-0", false),
+            ("-0.0", false),
+            ("-0e7", false),
+            ("-1", true),
+            ("-0.001", true),
+            ("5", false),
+        ] {
+            let value = Value::from_literal(literal).expect("finite");
+            assert_eq!(value.is_negative(), negative, "{literal}");
+        }
+        assert!(Value::Signed(-1).is_negative() && !Value::Double(-0.0).is_negative());
+    }
+}

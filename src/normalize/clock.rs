@@ -1,0 +1,116 @@
+//! `dt` to an instant, and whether that is far from now (contract C3).
+
+use std::borrow::Cow;
+
+use super::{Code, Outside, Profile, Rejection, Warnings, number};
+use crate::decode::raw::{Number, RawMetric, Scalar};
+use crate::metric::timestamp::Timestamp;
+use crate::metric::{Metric, Tag, text};
+
+/// Most bytes of an unparseable `dt` that are kept.
+const KEPT_BYTES_MAX: usize = 128;
+
+/// The MessagePack extension that is a timestamp.
+const EXTENSION: i8 = -1;
+
+pub(super) fn normalize<'a>(
+    raw: &mut RawMetric<'a>,
+    now: Timestamp,
+    profile: &Profile,
+    metric: &mut Metric<'a>,
+    warnings: &mut Warnings,
+) -> Result<(), Rejection> {
+    metric.at = now;
+    let Some(dt) = raw.dt.take().or_else(|| raw.timestamp.take()) else { return Ok(()) };
+    match parse(&dt) {
+        Some(at) => {
+            metric.at = at;
+            judge(at, now, profile, warnings)
+        }
+        None => {
+            warnings.unparsed_dt = true;
+            if profile.policy.time.keep_unparsed {
+                keep(dt, metric);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
+    match dt {
+        Scalar::Text(text) => Timestamp::parse(text),
+        Scalar::Number(number) => match *number {
+            Number::Literal(literal) => Timestamp::from_literal(literal),
+            Number::Unsigned(integer) => Timestamp::from_u64(integer),
+            Number::Signed(integer) => u64::try_from(integer).ok().and_then(Timestamp::from_u64),
+            Number::Single(single) => Timestamp::from_f64(f64::from(single)),
+            Number::Double(double) => Timestamp::from_f64(double),
+        },
+        Scalar::Extension { kind: EXTENSION, payload } => Timestamp::from_extension(payload),
+        _ => None,
+    }
+}
+
+/// Whether the point lies outside the window (C3.6).
+fn judge(
+    at: Timestamp,
+    now: Timestamp,
+    profile: &Profile,
+    warnings: &mut Warnings,
+) -> Result<(), Rejection> {
+    let policy = profile.policy.time;
+    if policy.outside == Outside::Ignore {
+        return Ok(());
+    }
+    let past = now.seconds().saturating_sub(at.seconds());
+    let (distance_s, limit_s) = if past >= 0 {
+        (past as u64, policy.max_age_s)
+    } else {
+        (past.unsigned_abs(), policy.max_future_s)
+    };
+    // Seconds apart can be equal while the instants are a fraction further apart.
+    let (near, far) = if past >= 0 { (at, now) } else { (now, at) };
+    let outside = distance_s > limit_s || distance_s == limit_s && far.nanos() > near.nanos();
+    if !outside {
+        return Ok(());
+    }
+    let (code, text) = if past >= 0 {
+        warnings.too_old_s = Some(distance_s);
+        (
+            Code::TooOld,
+            format!("the point is {distance_s} s old, more than `time.max_age` ({limit_s} s)"),
+        )
+    } else {
+        warnings.in_future_s = Some(distance_s);
+        (
+            Code::InFuture,
+            format!("the point is {distance_s} s ahead, more than `time.max_future` ({limit_s} s)"),
+        )
+    };
+    match policy.outside {
+        Outside::Reject => Err(Rejection::because(code, text)),
+        Outside::Warn | Outside::Ignore => Ok(()),
+    }
+}
+
+/// Keeps what was sent as the tag `dt` (C3.5); generated, it wins over any tag of that key (C4.7).
+fn keep<'a>(dt: Scalar<'a>, metric: &mut Metric<'a>) {
+    let text = match dt {
+        Scalar::Text(text) => text,
+        Scalar::Number(number) => number::text(number),
+        Scalar::Bool(bool) => Cow::Borrowed(if bool { "true" } else { "false" }),
+        _ => return,
+    };
+    let kept = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
+        Cow::Owned(text) => Cow::Owned(cut(&text).to_owned()),
+    };
+    metric.tags.retain(|tag| tag.key != "dt");
+    metric.tags.push(Tag { key: Cow::Borrowed("dt"), value: Some(text::clean(kept)) });
+}
+
+/// The text up to [`KEPT_BYTES_MAX`], cut at a character.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(KEPT_BYTES_MAX)).unwrap_or_default()
+}

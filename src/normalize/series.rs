@@ -1,0 +1,119 @@
+//! Histograms and summaries: sound in every part, or rejected (contract C2.2).
+
+use std::borrow::Cow;
+
+use super::{Code, Rejection, Warnings, number};
+use crate::decode::raw::{Presence, RawPair, RawSeries, Scalar};
+use crate::metric::value::{Value, plain_double};
+use crate::metric::{Pair, Totals};
+
+pub(super) fn histogram<'a>(
+    series: &mut RawSeries<'a>,
+    pairs: &mut Vec<Pair<'a>>,
+) -> Result<Totals<'a>, Rejection> {
+    let invalid = |message: &'static str| Rejection::new(Code::InvalidHistogram, message);
+    let totals = totals(series).map_err(invalid)?;
+    for pair in series_pairs(series, "expected an array `buckets`").map_err(invalid)? {
+        pairs.push(bucket(pair).map_err(invalid)?);
+    }
+    if series.odd_beyond {
+        return Err(invalid(BUCKET_COUNT));
+    }
+    Ok(totals)
+}
+
+pub(super) fn summary<'a>(
+    series: &mut RawSeries<'a>,
+    pairs: &mut Vec<Pair<'a>>,
+    warnings: &mut Warnings,
+) -> Result<Totals<'a>, Rejection> {
+    let invalid = |message: &'static str| Rejection::new(Code::InvalidSummary, message);
+    let totals = totals(series).map_err(invalid)?;
+    for pair in series_pairs(series, "expected an array `quantiles`").map_err(invalid)? {
+        match quantile(pair).map_err(invalid)? {
+            Some(pair) => pairs.push(pair),
+            None => warnings.skipped_quantiles += 1,
+        }
+    }
+    if series.odd_beyond {
+        return Err(invalid(QUANTILE_VALUE));
+    }
+    Ok(totals)
+}
+
+/// `count` and `sum`.
+fn totals<'a>(series: &mut RawSeries<'a>) -> Result<Totals<'a>, &'static str> {
+    if series.presence == Presence::WrongType {
+        return Err("expected an object with `count`, `sum` and a list");
+    }
+    let count = count(series.count.take()).ok_or("expected a finite number >= 0 as `count`")?;
+    let sum = finite(series.sum.take()).ok_or("expected a finite number as `sum`")?;
+    Ok(Totals { count, sum })
+}
+
+fn series_pairs<'r, 'a>(
+    series: &'r mut RawSeries<'a>,
+    expected: &'static str,
+) -> Result<impl Iterator<Item = RawPair<'a>> + use<'r, 'a>, &'static str> {
+    if series.list != Presence::Here {
+        return Err(expected);
+    }
+    // The list itself stays as long as it was: its length is judged later.
+    Ok(series.pairs.iter_mut().map(std::mem::take))
+}
+
+fn finite<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+    match scalar? {
+        Scalar::Number(number) => number::finite(number),
+        _ => None,
+    }
+}
+
+fn count<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+    finite(scalar).filter(|value| !value.is_negative())
+}
+
+const BUCKET_COUNT: &str = "expected a finite number >= 0 as `count` of every bucket";
+const QUANTILE_VALUE: &str =
+    "expected a number, or null where there is none, as `value` of every quantile";
+
+fn bucket(pair: RawPair<'_>) -> Result<Pair<'_>, &'static str> {
+    const UPPER_LIMIT: &str = "expected a number, null or `+Inf` as `upper_limit` of every bucket";
+    let bound = match pair.bound {
+        Some(Scalar::Number(number)) => number::bound(number).ok_or(UPPER_LIMIT)?,
+        // Vector before 0.34 writes infinity as null.
+        Some(Scalar::Null) => plain_double(f64::INFINITY),
+        Some(Scalar::Text(text)) => infinite(&text).ok_or(UPPER_LIMIT)?,
+        _ => return Err(UPPER_LIMIT),
+    };
+    let value = count(pair.value).ok_or(BUCKET_COUNT)?;
+    Ok(Pair { bound, value })
+}
+
+/// `inf`, `infinity` and their signed forms in any case.
+fn infinite(text: &str) -> Option<Cow<'static, str>> {
+    let (bare, sign) = match text.strip_prefix('-') {
+        Some(bare) => (bare, f64::NEG_INFINITY),
+        None => (text.strip_prefix('+').unwrap_or(text), f64::INFINITY),
+    };
+    let is_infinite = ["inf", "infinity"].iter().any(|word| bare.eq_ignore_ascii_case(word));
+    is_infinite.then(|| plain_double(sign))
+}
+
+/// `None`: the quantile has no value, as idle summaries send it.
+fn quantile(pair: RawPair<'_>) -> Result<Option<Pair<'_>>, &'static str> {
+    const QUANTILE: &str = "expected a finite number as `quantile` of every quantile";
+    let Some(Scalar::Number(bound)) = pair.bound else { return Err(QUANTILE) };
+    number::finite(bound).ok_or(QUANTILE)?;
+    let bound = number::bound(bound).ok_or(QUANTILE)?;
+    let number = match pair.value {
+        Some(Scalar::Number(number)) => number,
+        Some(Scalar::Null) => return Ok(None),
+        _ => return Err(QUANTILE_VALUE),
+    };
+    if number::is_nan(number) {
+        return Ok(None);
+    }
+    let value = number::finite(number).ok_or("the `value` of a quantile is infinite")?;
+    Ok(Some(Pair { bound, value }))
+}

@@ -1,0 +1,162 @@
+//! Tags: judged as sent, then sanitised, made unique, and joined by the source's (contract C2.3, C4.7).
+
+use std::borrow::Cow;
+
+use super::{Code, Profile, Rejection, number};
+use crate::decode::raw::{Presence, RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX};
+use crate::metric::{Metric, Tag, text};
+
+/// Most tags of one metric, and most bytes of a value, as sent.
+const TAGS_MAX: usize = 128;
+const VALUE_BYTES_MAX: usize = 4_096;
+
+/// Fills the metric's tags and host name; returns the bytes of keys and values as sent.
+pub(super) fn normalize<'a>(
+    raw: &mut RawTags<'a>,
+    profile: &'a Profile,
+    metric: &mut Metric<'a>,
+) -> Result<usize, Rejection> {
+    metric.tags.clear();
+    let invalid = |message: &'static str| Rejection::new(Code::InvalidTags, message);
+    if raw.presence == Presence::WrongType {
+        return Err(invalid("expected an object as `tags`"));
+    }
+    if raw.tags.len() + raw.beyond > TAGS_MAX {
+        return Err(invalid("more than 128 tags"));
+    }
+    let mut bytes = 0;
+    let mut host = Host { rank: usize::MAX, name: None };
+    let equal = clean_keys(&mut raw.tags);
+    for at in 0..raw.tags.len() {
+        let overruled = equal == Equal::Perhaps && is_overruled(&raw.tags, at);
+        let tag = &mut raw.tags[at];
+        let value = value(&mut tag.value);
+        // What is overruled still counts as sent, but its faults went with it.
+        bytes += tag.key_bytes + value.len();
+        if overruled {
+            continue;
+        }
+        judge(tag, &value).map_err(invalid)?;
+        let value = match value {
+            TagValue::Bare => None,
+            TagValue::Text(text) => Some(text::clean(text)),
+            TagValue::Unfit(message) => return Err(invalid(message)),
+        };
+        // The key stays in `raw`, to overrule those before it.
+        let tag = Tag { key: tag.key.clone(), value };
+        if !raw.tags[at].in_array {
+            host.offer(&tag, &profile.policy.hostname_tags);
+        }
+        metric.tags.push(tag);
+    }
+    add_fixed(profile, metric, &mut host);
+    metric.hostname = host.name.unwrap_or(Cow::Borrowed(&profile.hostname));
+    Ok(bytes)
+}
+
+/// Whether two keys can be equal, which is worth a closer look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Equal {
+    Never,
+    Perhaps,
+}
+
+/// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair.
+fn clean_keys(tags: &mut [RawTag<'_>]) -> Equal {
+    let mut marks = 0_u64;
+    let mut equal = Equal::Never;
+    for tag in tags {
+        tag.key = text::clean_key(std::mem::take(&mut tag.key));
+        let key = tag.key.as_bytes();
+        let ends =
+            key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 7 + usize::from(b));
+        let mark = 1 << ((ends + key.len() * 11) % 64);
+        if marks & mark != 0 {
+            equal = Equal::Perhaps;
+        }
+        marks |= mark;
+    }
+    equal
+}
+
+/// Whether a later member has the same key; the last wins (C2.1, C4.7).
+fn is_overruled(tags: &[RawTag<'_>], at: usize) -> bool {
+    let (tag, later) = (&tags[at], &tags[at + 1..]);
+    later.iter().any(|other| other.member != tag.member && other.key == tag.key)
+}
+
+/// A tag's value as text.
+enum TagValue<'a> {
+    Bare,
+    Text(Cow<'a, str>),
+    Unfit(&'static str),
+}
+
+impl TagValue<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bare | Self::Unfit(_) => 0,
+        }
+    }
+}
+
+fn value<'a>(scalar: &mut Scalar<'a>) -> TagValue<'a> {
+    match std::mem::replace(scalar, Scalar::Null) {
+        Scalar::Text(text) => TagValue::Text(text),
+        Scalar::Number(number) => TagValue::Text(number::text(number)),
+        Scalar::Bool(bool) => TagValue::Text(Cow::Borrowed(if bool { "true" } else { "false" })),
+        Scalar::Null => TagValue::Bare,
+        Scalar::Bytes(_) => TagValue::Unfit("the value of a tag is not UTF-8"),
+        Scalar::Extension { .. } => TagValue::Unfit("the value of a tag is an extension type"),
+        Scalar::Array => TagValue::Unfit("the value of a tag holds an array in an array"),
+        Scalar::Map => TagValue::Unfit("the value of a tag is an object"),
+    }
+}
+
+fn judge(tag: &RawTag<'_>, value: &TagValue<'_>) -> Result<(), &'static str> {
+    if tag.key_bytes == 0 {
+        return Err("the key of a tag is empty");
+    }
+    if tag.key_bytes > TAG_KEY_BYTES_MAX {
+        return Err("the key of a tag is longer than 255 bytes");
+    }
+    if value.len() > VALUE_BYTES_MAX {
+        return Err("the value of a tag is longer than 4,096 bytes");
+    }
+    Ok(())
+}
+
+/// The host name so far, and how early in `hostname_tags` its tag stands (C4.5).
+struct Host<'a> {
+    rank: usize,
+    name: Option<Cow<'a, str>>,
+}
+
+impl<'a> Host<'a> {
+    #[inline]
+    fn offer(&mut self, tag: &Tag<'a>, hostname_tags: &[String]) {
+        let Some(value) = tag.value.as_ref().filter(|value| !value.is_empty()) else { return };
+        let rank = hostname_tags.iter().position(|name| *name == tag.key);
+        if let Some(rank) = rank.filter(|&rank| rank < self.rank) {
+            *self = Self { rank, name: Some(value.clone()) };
+        }
+    }
+}
+
+/// Adds the source's fixed tags where the metric has none of that key. One of them names the host
+/// only if none of the metric's own does.
+fn add_fixed<'a>(profile: &'a Profile, metric: &mut Metric<'a>, host: &mut Host<'a>) {
+    let own = metric.tags.len();
+    let named = host.name.is_some();
+    for (key, value) in &profile.tags {
+        if metric.tags[..own].iter().any(|tag| tag.key == *key) {
+            continue;
+        }
+        let tag = Tag { key: Cow::Borrowed(key), value: Some(Cow::Borrowed(value)) };
+        if !named {
+            host.offer(&tag, &profile.policy.hostname_tags);
+        }
+        metric.tags.push(tag);
+    }
+}
