@@ -1,1 +1,167 @@
-//! (being written)
+//! A StackState receiver to test against: a strict intake that keeps what it takes and fails when told.
+//!
+//! Used three ways: alone (`tidegate receiver`), behind the gateway (`serve --dev`), and as a library
+//! by every test that needs the other end of the wire. It shares nothing with the gateway, so a
+//! mistake in our encoder cannot hide behind the same mistake in our reader.
+//!
+//! It refuses what a StackState receiver refuses, with its texts, **and** what that one would answer
+//! with 200 and then lose: reserved names, types it does not know, numbers no double can hold. See
+//! `receiver/tuple.rs` for each decision, and `receiver/control.rs` for the two routes that are ours.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use tidegate::receiver::{Fault, Options, Receiver};
+//!
+//! let receiver = Receiver::start(Options::for_tests()).await?;
+//! receiver.faults().script([Fault::status(503), Fault::Pass]);
+//! // ... something posts to receiver.url() with the key API_KEY, twice ...
+//! let received = receiver.wait_for_tuples(1, Duration::from_secs(10)).await?;
+//! assert_eq!(received.totals.statuses[&503], 1);
+//! receiver.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+mod answer;
+mod coding;
+mod control;
+mod envelope;
+mod fault;
+mod faults;
+mod intake;
+mod json;
+mod judge;
+mod options;
+mod route;
+mod serve;
+mod store;
+mod tuple;
+mod wire;
+
+pub use coding::Encoding;
+pub use fault::{BadFault, Fault, ResetAt, Standing, When};
+pub use faults::Faults;
+pub use options::{ApiKeys, BadKey, Keep, Options, Printer};
+pub use store::{KeyPlace, Outcome, Received, Seen, TimedOut, Totals};
+pub use tuple::{Kind, Parts, Tuple};
+
+use store::Book;
+
+/// Starts receivers.
+#[derive(Debug)]
+pub struct Receiver;
+
+/// Why a receiver did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver cannot listen on {listen}: {cause}")]
+pub struct StartError {
+    listen: SocketAddr,
+    #[source]
+    cause: io::Error,
+}
+
+/// What the tasks of one receiver have in common.
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    faults: Faults,
+    book: Book,
+}
+
+impl Receiver {
+    /// Binds and serves, on the runtime it is called in.
+    pub async fn start(options: Options) -> Result<Running, StartError> {
+        let listen = options.listen;
+        let refuse = |cause| StartError { listen, cause };
+        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        let addr = listener.local_addr().map_err(refuse)?;
+        let shared = Arc::new(Shared {
+            faults: Faults::new(options.fault.clone(), options.seed),
+            book: Book::new(options.keep),
+            options,
+        });
+        let stop = watch::Sender::new(false);
+        let serving = tokio::spawn(serve::run(listener, Arc::clone(&shared), stop.subscribe()));
+        Ok(Running { addr, shared, stop, serving })
+    }
+}
+
+/// A receiver that serves. Dropping it closes the port and every connection at once.
+#[derive(Debug)]
+pub struct Running {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens, with the port it got.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The intake URL, without a key.
+    pub fn url(&self) -> String {
+        let ip = match self.addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}/stsAgent/intake", SocketAddr::new(ip, self.addr.port()))
+    }
+
+    /// What has been received so far, as a copy.
+    pub fn received(&self) -> Received {
+        self.shared.book.read(Received::clone)
+    }
+
+    /// Waits until `until` holds, looked at now and after each intake request.
+    pub async fn wait_for(
+        &self,
+        within: Duration,
+        until: impl FnMut(&Received) -> bool,
+    ) -> Result<Received, TimedOut> {
+        self.shared.book.wait_for(within, until).await
+    }
+
+    /// Waits until at least `tuples` have been accepted since the start.
+    pub async fn wait_for_tuples(
+        &self,
+        tuples: u64,
+        within: Duration,
+    ) -> Result<Received, TimedOut> {
+        self.wait_for(within, |received| received.totals.tuples >= tuples).await
+    }
+
+    /// The faults, to be changed while it runs.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.clone()
+    }
+
+    /// Closes the port, lets running requests end for up to 2 s, then cuts them off. What was
+    /// received until then is returned.
+    pub async fn stop(mut self) -> Received {
+        self.stop.send_replace(true);
+        if let Err(cause) = (&mut self.serving).await {
+            tracing::error!(error = %cause, "the receiver ended abnormally");
+        }
+        self.received()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
