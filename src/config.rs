@@ -25,6 +25,7 @@ mod shutdown;
 mod source;
 mod suggest;
 mod units;
+mod unknown;
 mod values;
 
 pub use auth::Auth;
@@ -170,15 +171,15 @@ fn read(
 impl Parts {
     /// The order here is the order in which `check-config` prints.
     fn read(mut top: Section<'_>) -> Self {
-        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let listen = top.parsed("listen", loopback(8080), SocketAddr::to_string, address);
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let listen = top.parsed("listen", loopback, SocketAddr::to_string, address);
         let data_dir = top.parsed("data_dir", "./tidegate-data".to_owned(), String::clone, path);
         let nodename = Some(top.nodename()).filter(|name| hostname(name).is_ok());
         let own = nodename.unwrap_or("localhost").to_owned();
         let hostname = top.parsed("hostname", own, String::clone, hostname);
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
-        admin(top.section("admin"), loopback(8081));
+        admin(top.section("admin"));
         let sources = source::read_all(&mut top);
         let receiver = Receiver::read(top.section("receiver"));
         let auth = Auth::read(top.section("auth"));
@@ -209,10 +210,13 @@ impl Parts {
 
 /// `[admin] listen` is reserved for the admin port (contract C9), which this version does not have;
 /// a file that names it loads, and is told so.
-fn admin(mut section: Section<'_>, default: SocketAddr) {
-    section.parsed("listen", default, SocketAddr::to_string, address);
+fn admin(mut section: Section<'_>) {
     if section.is_written("listen") {
+        let default = SocketAddr::from(([127, 0, 0, 1], 8081));
+        section.parsed("listen", default, SocketAddr::to_string, address);
         section.warn("`admin.listen` has no effect: this version has no admin port yet".to_owned());
+    } else {
+        section.ignore(&["listen"]);
     }
     section.finish();
 }

@@ -1,3 +1,5 @@
 //! tidegate, the command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tidegate::cli::run()
+}

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Problems};
 use super::section::Section;
-use super::suggest::closest;
+use super::unknown::{PREFIX, known_path, unknown_key, unknown_variable, variable_name};
 
 /// What surrounds the process: read once, handed in, so that tests need no real environment.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +161,7 @@ impl<'t> File<'t> {
             notes.problems.push(Problem { place: Place::Line(*line), text });
         }
         for name in self.environment.variables.keys() {
-            let ours = name.starts_with("TIDEGATE_") && name != "TIDEGATE_CONFIG";
+            let ours = name.starts_with(PREFIX) && name != "TIDEGATE_CONFIG";
             if ours && !notes.variables.contains(name) {
                 notes.warnings.push(unknown_variable(name, &notes.known));
             }
@@ -171,66 +171,9 @@ impl<'t> File<'t> {
     }
 }
 
-/// The variable of a key: `TIDEGATE_LIMITS__BODY_BYTES`, `TIDEGATE_LISTEN`.
-pub(super) fn variable_name(section: &str, key: &str) -> String {
-    let dot = if section.is_empty() { "" } else { "__" };
-    format!("TIDEGATE_{section}{dot}{key}").to_ascii_uppercase()
-}
-
 /// Where a byte stands, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..offset.min(text.len())]).count()
-}
-
-/// `sources[3]` and `token` to `sources.token`.
-fn known_path(section: &str, key: &str) -> String {
-    let section = section.split('[').next().unwrap_or_default();
-    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
-}
-
-fn unknown_key(section: &str, key: &str, known: &BTreeSet<String>) -> String {
-    let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-    let prefix = known_path(section, "");
-    let here = known
-        .iter()
-        .filter_map(|path| path.strip_prefix(&prefix))
-        .filter(|key| !key.is_empty() && !key.contains('.'));
-    if let Some(meant) = closest(key, here) {
-        return format!("unknown key `{path}`; did you mean `{meant}`?");
-    }
-    if known.contains(key) && !section.is_empty() {
-        return format!(
-            "unknown key `{path}`; `{key}` stands at the top: move it above the first [section]"
-        );
-    }
-    let elsewhere = known.iter().find_map(|path| {
-        let (section, last) = path.rsplit_once('.')?;
-        (last == key).then_some(section)
-    });
-    match elsewhere {
-        Some(home) => format!("unknown key `{path}`; `{key}` belongs under [{home}]"),
-        None => format!(
-            "unknown key `{path}`; remove it, or see fixtures/config/full.toml for every key"
-        ),
-    }
-}
-
-fn unknown_variable(name: &str, known: &BTreeSet<String>) -> String {
-    let names: Vec<String> = known
-        .iter()
-        .filter(|path| !path.starts_with("sources"))
-        .map(|path| {
-            path.rsplit_once('.')
-                .map_or_else(|| variable_name("", path), |(s, k)| variable_name(s, k))
-        })
-        .collect();
-    match closest(name, names.iter().map(String::as_str)) {
-        Some(meant) if meant == name => {
-            format!("environment {name} is ignored: only single values can be set by a variable")
-        }
-        Some(meant) => format!("environment {name} is ignored; did you mean {meant}?"),
-        None => format!("environment {name} is ignored: tidegate knows no such variable"),
-    }
 }
 
 /// A value for people: what was found where something else was expected.

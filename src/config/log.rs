@@ -1,5 +1,7 @@
 //! `[log]`: what is logged, and in which form. Always to stderr.
 
+use tracing_subscriber::EnvFilter;
+
 use super::section::Section;
 
 /// `[log]`
@@ -37,9 +39,11 @@ impl Log {
 }
 
 fn level(text: &str) -> Result<String, String> {
-    let filter = text.parse::<tracing_subscriber::filter::Targets>();
-    // An empty text would be a filter that shows nothing at all.
-    if text.trim().is_empty() || filter.is_err() {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // A bare word that is no level would be read as a module's name, and `inof` show everything of
+    // a module that does not exist and nothing else.
+    let word = |part: &str| part.contains('=') || LEVELS.contains(&part.trim());
+    if !text.split(',').all(word) || EnvFilter::try_new(text).is_err() {
         return Err("a level (error, warn, info, debug, trace) or directives like \
              \"info,tidegate::forward=debug\""
             .to_owned());

@@ -19,16 +19,18 @@ pub struct Queue {
 impl Queue {
     /// `expanded_bytes`: the largest entry there can be must fit.
     pub(super) fn read(mut section: Section<'_>, expanded_bytes: u64) -> Self {
-        let max_bytes = section.size("max_bytes", 256 << 20, 1 << 20..=1 << 40);
         let durability =
             section.parsed("durability", Durability::Memory, |_| "memory".to_owned(), durability);
+        let max_bytes = section.size("max_bytes", 256 << 20, 1 << 20..=1 << 40);
         // Accepted so that a file written for the durable log loads; nothing is on a disk here.
-        section.size("min_free_bytes", 1 << 30, 0..=1 << 40);
         if section.is_written("min_free_bytes") {
+            section.size("min_free_bytes", 0, 0..=1 << 40);
             section.warn(
                 "`queue.min_free_bytes` has no effect with `queue.durability = \"memory\"`"
                     .to_owned(),
             );
+        } else {
+            section.ignore(&["min_free_bytes"]);
         }
         if max_bytes < expanded_bytes {
             section.fault(

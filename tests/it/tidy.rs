@@ -88,7 +88,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("toml", &["config"]),
     ("reqwest", &["forward", "config"]),
-    ("axum", &["http"]),
+    ("axum", &["http", "receiver"]),
     ("governor", &["http"]),
     ("rmp", &["decode"]),
 ];
