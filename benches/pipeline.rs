@@ -28,30 +28,32 @@ struct Case {
     json: Vec<u8>,
 }
 
-fn cases() -> Vec<Case> {
-    let sizes = |mix| {
-        [
-            ("1", bodies::metrics(mix, 1)),
-            ("1000", bodies::metrics(mix, 1_000)),
-            ("20MiB", bodies::metrics_filling(mix, 20 << 20)),
-        ]
-    };
+/// The cases whose name holds `only`; the others are not even built.
+fn cases(only: &str) -> Vec<Case> {
+    type Body = fn(&[String]) -> Vec<u8>;
+    const FORMATS: [(&str, Format, Body); 3] = [
+        ("json", Format::Json, bodies::json_array),
+        ("ndjson", Format::Ndjson, bodies::ndjson),
+        ("msgpack", Format::MessagePack, bodies::messagepack),
+    ];
     let mut cases = Vec::new();
     for (mix_name, mix) in [("gauges", Mix::Gauges), ("mixed", Mix::Mixed)] {
-        for (size, metrics) in sizes(mix) {
-            let json = bodies::json_array(&metrics);
-            for (format_name, format, body) in [
-                ("json", Format::Json, json.clone()),
-                ("ndjson", Format::Ndjson, bodies::ndjson(&metrics)),
-                ("msgpack", Format::MessagePack, bodies::messagepack(&metrics)),
-            ] {
-                cases.push(Case {
-                    name: format!("{format_name}/{mix_name}/{size}"),
-                    format,
-                    metrics: metrics.len(),
-                    body,
-                    json: json.clone(),
-                });
+        for (size, count) in [("1", 1), ("1000", 1_000), ("20MiB", 0)] {
+            let name = |format: &str| format!("{format}/{mix_name}/{size}");
+            if !FORMATS.iter().any(|(format, ..)| name(format).contains(only)) {
+                continue;
+            }
+            let metrics = match count {
+                0 => bodies::metrics_filling(mix, 20 << 20),
+                count => bodies::metrics(mix, count),
+            };
+            for (format_name, format, body) in FORMATS {
+                let name = name(format_name);
+                if name.contains(only) {
+                    let (metrics, body, json) =
+                        (metrics.len(), body(&metrics), bodies::json_array(&metrics));
+                    cases.push(Case { name, format, metrics, body, json });
+                }
             }
         }
     }
@@ -145,7 +147,9 @@ fn ratios(cases: &[Case]) {
 }
 
 fn main() {
-    let cases = cases();
+    // `--only TEXT` keeps the cases whose name holds it.
+    let only = std::env::args().skip_while(|arg| arg != "--only").nth(1).unwrap_or_default();
+    let cases = cases(&only);
     // `cargo test --benches` passes --test: each case once, no timing.
     if std::env::args().any(|arg| arg == "--test") {
         cases.iter().for_each(|case| drop(through_the_pipeline(case, &profile(), now())));

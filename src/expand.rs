@@ -1,6 +1,6 @@
 //! A metric to the samples it stands for (contract C4.2 to C4.4).
 
-use crate::metric::value::Value;
+use crate::metric::value::{Bound, Value};
 use crate::metric::{Flow, Metric, Pair, Shape, Totals};
 
 /// One number of one series; its instant, host and tags are the metric's.
@@ -39,12 +39,12 @@ impl Suffix {
 }
 
 /// A generated tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label<'m> {
     /// `upper_limit` or `quantile`.
     pub key: &'static str,
-    /// The bound, as text.
-    pub value: &'m str,
+    /// What it stands at.
+    pub value: Bound<'m>,
 }
 
 /// The `type` of a tuple.
@@ -95,7 +95,7 @@ fn pairs<'m, E>(
     emit: &mut impl FnMut(Sample<'m>) -> Result<(), E>,
 ) -> Result<(), E> {
     for pair in pairs {
-        let label = Some(Label { key, value: &pair.bound });
+        let label = Some(Label { key, value: pair.bound });
         emit(Sample { suffix: Suffix::None, label, value: pair.value, kind })?;
     }
     Ok(())
@@ -112,7 +112,6 @@ fn sum_and_count<'m, E>(
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::convert::Infallible;
 
     use super::*;
@@ -132,8 +131,8 @@ mod tests {
     #[test]
     fn each_shape_gives_the_series_the_contract_names() {
         let totals = Totals { count: Value::Unsigned(3), sum: Value::Unsigned(9) };
-        let bucket = Pair { bound: Cow::Borrowed("0.5"), value: Value::Unsigned(2) };
-        let metric = |shape| Metric { shape, pairs: vec![bucket.clone()], ..Metric::blank() };
+        let bucket = Pair { bound: Bound::Shortest("0.5"), value: Value::Unsigned(2) };
+        let metric = |shape| Metric { shape, pairs: vec![bucket], ..Metric::blank() };
         assert_eq!(series(&metric(Shape::Gauge(Value::Unsigned(1)))), ["x Unsigned(1) Gauge"]);
         assert_eq!(
             series(&metric(Shape::Counter(Value::Unsigned(1), Flow::Delta))),

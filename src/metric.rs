@@ -3,24 +3,22 @@
 //! A [`Metric`] is sound by the time it exists: `normalize` made it from an item as sent, or rejected
 //! that item. One is filled again for each item of a body and borrows from the body.
 
-use std::borrow::Cow;
-
 pub mod text;
 pub mod timestamp;
 pub mod value;
 
 use timestamp::Timestamp;
-use value::Value;
+use value::{Bound, Value};
 
 /// A named measurement of one instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric<'a> {
     /// Sent as it is: no control characters, no reserved prefix (contract C4.6, C4.7).
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// When it was measured.
     pub at: Timestamp,
     /// The host it is from (C4.5).
-    pub hostname: Cow<'a, str>,
+    pub hostname: &'a str,
     /// Unique keys, save the elements of one array; the source's fixed tags are among them.
     pub tags: Vec<Tag<'a>>,
     /// What was measured.
@@ -30,12 +28,12 @@ pub struct Metric<'a> {
 }
 
 /// A tag, sanitised; without a value it is sent as its bare key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
     /// No `:` and no control characters (C4.7).
-    pub key: Cow<'a, str>,
+    pub key: &'a str,
     /// No control characters.
-    pub value: Option<Cow<'a, str>>,
+    pub value: Option<&'a str>,
 }
 
 /// What was measured.
@@ -70,10 +68,10 @@ pub struct Totals<'a> {
 }
 
 /// A bucket or a quantile.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair<'a> {
-    /// The upper limit or the quantile, as the shortest plain decimal, `+Inf` or `-Inf` (C4.3).
-    pub bound: Cow<'a, str>,
+    /// The upper limit or the quantile.
+    pub bound: Bound<'a>,
     /// The bucket's count or the quantile's value.
     pub value: Value<'a>,
 }

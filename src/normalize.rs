@@ -3,7 +3,7 @@
 //! The checks run in the order of C2.4, so the first fault of that list is the one reported,
 //! wherever it stood in the item.
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar};
 use crate::metric::timestamp::Timestamp;
@@ -44,48 +44,49 @@ impl Warnings {
     }
 }
 
-/// Judges one item and fills `metric` from it; what can be moved out of `raw` is.
+/// Judges one item and fills `metric` from it. Texts that had to change are put into `arena`.
 pub fn normalize<'a>(
     raw: &mut RawMetric<'a>,
     now: Timestamp,
     profile: &'a Profile,
+    arena: &'a Bump,
     metric: &mut Metric<'a>,
 ) -> Result<Warnings, Rejection> {
     let mut warnings = Warnings::default();
     if !raw.is_object {
         return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
     }
-    metric.name = name::normalize(raw.name.take(), profile, &mut warnings)?;
+    metric.name = name::normalize(raw.name, profile, arena, &mut warnings)?;
     metric.shape = shape(raw, metric, &mut warnings)?;
-    let tag_bytes = tags::normalize(&mut raw.tags, profile, metric)?;
+    let tag_bytes = tags::normalize(&mut raw.tags, profile, arena, metric)?;
     too_large(raw, tag_bytes)?;
-    clock::normalize(raw, now, profile, metric, &mut warnings)?;
+    clock::normalize(raw, now, profile, arena, metric, &mut warnings)?;
     Ok(warnings)
 }
 
 /// The one value of the item.
 fn shape<'a>(
-    raw: &mut RawMetric<'a>,
+    raw: &RawMetric<'a>,
     metric: &mut Metric<'a>,
     warnings: &mut Warnings,
 ) -> Result<Shape<'a>, Rejection> {
     metric.pairs.clear();
-    let flow = match &raw.kind {
-        Some(Scalar::Text(kind)) if kind == "incremental" => Flow::Delta,
+    let flow = match raw.kind {
+        Some(Scalar::Text("incremental")) => Flow::Delta,
         _ => Flow::Total,
     };
     only_one(raw)?;
     if raw.gauge.presence.is_there() {
-        return point(&mut raw.gauge, "gauge").map(Shape::Gauge);
+        return point(&raw.gauge, "gauge").map(Shape::Gauge);
     }
     if raw.counter.presence.is_there() {
-        return point(&mut raw.counter, "counter").map(|value| Shape::Counter(value, flow));
+        return point(&raw.counter, "counter").map(|value| Shape::Counter(value, flow));
     }
-    if let Some(histogram) = here(&mut raw.histogram, &mut raw.aggregated_histogram) {
+    if let Some(histogram) = here(&raw.histogram, &raw.aggregated_histogram) {
         let totals = series::histogram(histogram, &mut metric.pairs)?;
         return Ok(Shape::Histogram(totals, flow));
     }
-    if let Some(summary) = here(&mut raw.summary, &mut raw.aggregated_summary) {
+    if let Some(summary) = here(&raw.summary, &raw.aggregated_summary) {
         let totals = series::summary(summary, &mut metric.pairs, warnings)?;
         return Ok(Shape::Summary(totals, flow));
     }
@@ -120,21 +121,21 @@ fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
 }
 
 fn here<'r, 'a>(
-    plain: &'r mut RawSeries<'a>,
-    aggregated: &'r mut RawSeries<'a>,
-) -> Option<&'r mut RawSeries<'a>> {
+    plain: &'r RawSeries<'a>,
+    aggregated: &'r RawSeries<'a>,
+) -> Option<&'r RawSeries<'a>> {
     [plain, aggregated].into_iter().find(|series| series.presence.is_there())
 }
 
 /// The value of a gauge or counter.
-fn point<'a>(point: &mut RawPoint<'a>, kind: &str) -> Result<Value<'a>, Rejection> {
+fn point<'a>(point: &RawPoint<'a>, kind: &str) -> Result<Value<'a>, Rejection> {
     let wrong_type =
         || Rejection::because(Code::InvalidValue, format!("expected a number as `{kind}.value`"));
     if point.presence == Presence::WrongType {
         let message = format!("expected an object with a `value` as `{kind}`");
         return Err(Rejection::because(Code::InvalidValue, message));
     }
-    match point.value.take() {
+    match point.value {
         Some(Scalar::Number(number)) => number::finite(number).ok_or_else(|| not_finite(kind)),
         Some(Scalar::Bool(bool)) => Ok(Value::Literal(if bool { "1" } else { "0" })),
         Some(Scalar::Null) => Err(not_finite(kind)),
@@ -173,9 +174,9 @@ impl Metric<'_> {
     /// A metric to be filled by [`normalize`].
     pub fn blank() -> Self {
         Self {
-            name: Cow::Borrowed(""),
+            name: "",
             at: Timestamp::from_unix(0, 0),
-            hostname: Cow::Borrowed(""),
+            hostname: "",
             tags: Vec::new(),
             shape: Shape::Gauge(Value::Unsigned(0)),
             pairs: Vec::new(),

@@ -2,6 +2,8 @@
 //!
 //! The server, `convert`, `dry_run`, the benches and the fuzz targets all call [`run`].
 
+use bumpalo::Bump;
+
 use crate::decode::Format;
 use crate::decode::json::JsonReader;
 use crate::decode::msgpack::MsgpackReader;
@@ -106,7 +108,9 @@ pub fn run_from(
         profile.policy.tuple_type == TupleType::Raw,
         body.len() + body.len() / 4 + 256,
     );
+    let arena = Bump::new();
     let mut run = Run {
+        arena: &arena,
         profile,
         now,
         raw: RawMetric::default(),
@@ -130,6 +134,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One body on its way; `'a` is the body's and the profile's.
 struct Run<'a, 's, 'k> {
+    arena: &'a Bump,
     profile: &'a Profile,
     now: Timestamp,
     raw: RawMetric<'a>,
@@ -173,7 +178,7 @@ impl Stop {
 impl<'a> Run<'a, '_, '_> {
     fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text);
+        let mut reader = JsonReader::new(text, self.arena);
         let mut read = self.value(&mut reader);
         if read.is_ok() && !reader.at_end() {
             let fault = Fault::new(reader.offset(), "expected nothing more after one JSON value");
@@ -184,7 +189,7 @@ impl<'a> Run<'a, '_, '_> {
 
     fn json_stream(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text);
+        let mut reader = JsonReader::new(text, self.arena);
         loop {
             self.value(&mut reader)
                 .map_err(|stop| stop.or_syntax(|fault| place::in_text(text, fault)))?;
@@ -228,7 +233,7 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     fn ndjson_values(&mut self, text: &'a str) -> Result<(), Stop> {
-        let mut reader = JsonReader::new(text);
+        let mut reader = JsonReader::new(text, self.arena);
         while !reader.at_end() {
             self.value(&mut reader)?;
             self.report.lines_read = true;
@@ -273,7 +278,13 @@ impl<'a> Run<'a, '_, '_> {
         item::read(reader, &mut self.raw)?;
         let index = self.index;
         self.index += 1;
-        match normalize::normalize(&mut self.raw, self.now, self.profile, &mut self.metric) {
+        match normalize::normalize(
+            &mut self.raw,
+            self.now,
+            self.profile,
+            self.arena,
+            &mut self.metric,
+        ) {
             Ok(warnings) => {
                 self.encode()?;
                 self.report.accepted += 1;

@@ -3,12 +3,10 @@
 //! A member of the wrong type is noted, never an error: mistakes of one item must not cost another.
 //! Only broken grammar is a [`Fault`].
 
-use std::borrow::Cow;
-
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
     PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
-    TAG_KEY_BYTES_MAX, TAGS_KEPT,
+    TAGS_KEPT,
 };
 
 /// Reads the next value as one item.
@@ -65,7 +63,7 @@ fn read_object<'a, R: Pull<'a>>(
             unwrapped = true;
             if let Token::Map(mut inner) = enter(reader)? {
                 while let Some(key) = reader.key(&mut inner)? {
-                    read_member(reader, raw, &key)?;
+                    read_member(reader, raw, key)?;
                 }
             }
         } else if unwrapped {
@@ -74,7 +72,7 @@ fn read_object<'a, R: Pull<'a>>(
             }
             reader.skip()?;
         } else {
-            read_member(reader, raw, &Key::Text(key))?;
+            read_member(reader, raw, Key::Text(key))?;
         }
     }
     Ok(Read::Done)
@@ -95,12 +93,12 @@ fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
 fn read_member<'a, R: Pull<'a>>(
     reader: &mut R,
     raw: &mut RawMetric<'a>,
-    key: &Key<'a>,
+    key: Key<'a>,
 ) -> Result<(), Fault> {
     let Key::Text(key) = key else {
         return reader.skip();
     };
-    match key.as_ref() {
+    match key {
         "name" => raw.name = Some(pull::scalar(reader)?),
         "gauge" => read_point(reader, &mut raw.gauge)?,
         "counter" => read_point(reader, &mut raw.counter)?,
@@ -263,15 +261,13 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
                 let mut any = false;
                 while reader.element(&mut inner)? {
                     let value = pull::scalar(reader)?;
-                    // A key too long is a fault whatever follows: it is not copied for each element.
-                    if value == Scalar::Null || any && key.len() > TAG_KEY_BYTES_MAX {
-                        continue;
+                    if value != Scalar::Null {
+                        any = true;
+                        tags.push(RawTag::new(key, value, member, true));
                     }
-                    any = true;
-                    tags.push(RawTag::new(key.clone(), value, member, true));
                 }
                 if !any {
-                    tags.forget(&key);
+                    tags.forget(key);
                 }
             }
         }
@@ -282,7 +278,7 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
 
 impl<'a> RawTag<'a> {
     #[inline]
-    fn new(key: Cow<'a, str>, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
+    fn new(key: &'a str, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
         Self { key_bytes: key.len(), key, value, member, in_array }
     }
 }

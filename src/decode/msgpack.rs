@@ -1,32 +1,265 @@
-//! (placeholder until merge)
+//! A pull reader of MessagePack (contract C2.5): values borrowed from the body, nothing built.
+//!
+//! What a header declares is checked against the bytes that are left before anything else happens, so
+//! a length is never believed. Skipping counts values instead of descending, so no nesting is too deep.
+
+use rmp::Marker;
+
 use super::pull::{Extent, Fault, Key, Pull, Token};
-/// tmp
-pub struct MsgpackReader<'a>(&'a [u8]);
+use super::raw::{Number, Scalar};
+
+/// Reads a body of one value after the other.
+pub(crate) struct MsgpackReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// What stands before a value's bytes or members.
+enum Header {
+    /// A value that is its header.
+    Null,
+    Bool(bool),
+    Number(Number<'static>),
+    /// A string, of this many bytes.
+    Text(u32),
+    /// Binary, of this many bytes.
+    Binary(u32),
+    Extension {
+        kind: i8,
+        length: u32,
+    },
+    /// An array, of this many elements.
+    Array(u32),
+    /// A map, of this many members.
+    Map(u32),
+}
+
 impl<'a> MsgpackReader<'a> {
-    /// tmp
-    pub fn new(b: &'a [u8]) -> Self {
-        Self(b)
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
     }
-    /// tmp
-    pub fn at_end(&mut self) -> bool {
-        self.0.is_empty()
+
+    /// Whether the last value was the last.
+    pub(crate) fn at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    #[inline]
+    fn header(&mut self) -> Result<Header, Fault> {
+        let start = self.at;
+        let Some(&byte) = self.bytes.get(start) else {
+            return Err(Fault::new(start, "expected a value, but the body ends"));
+        };
+        self.at += 1;
+        Ok(match Marker::from_u8(byte) {
+            Marker::Null => Header::Null,
+            Marker::False => Header::Bool(false),
+            Marker::True => Header::Bool(true),
+            Marker::FixPos(number) => unsigned(number),
+            Marker::FixNeg(number) => signed(number),
+            Marker::U8 => unsigned(u8::from_be_bytes(self.array("a number")?)),
+            Marker::U16 => unsigned(u16::from_be_bytes(self.array("a number")?)),
+            Marker::U32 => unsigned(u32::from_be_bytes(self.array("a number")?)),
+            Marker::U64 => unsigned(u64::from_be_bytes(self.array("a number")?)),
+            Marker::I8 => signed(i8::from_be_bytes(self.array("a number")?)),
+            Marker::I16 => signed(i16::from_be_bytes(self.array("a number")?)),
+            Marker::I32 => signed(i32::from_be_bytes(self.array("a number")?)),
+            Marker::I64 => signed(i64::from_be_bytes(self.array("a number")?)),
+            Marker::F32 => {
+                Header::Number(Number::Single(f32::from_be_bytes(self.array("a number")?)))
+            }
+            Marker::F64 => {
+                Header::Number(Number::Double(f64::from_be_bytes(self.array("a number")?)))
+            }
+            Marker::FixStr(length) => Header::Text(length.into()),
+            Marker::Str8 => Header::Text(self.length_8()?),
+            Marker::Str16 => Header::Text(self.length_16()?),
+            Marker::Str32 => Header::Text(self.length_32()?),
+            Marker::Bin8 => Header::Binary(self.length_8()?),
+            Marker::Bin16 => Header::Binary(self.length_16()?),
+            Marker::Bin32 => Header::Binary(self.length_32()?),
+            Marker::FixExt1 => self.extension(1)?,
+            Marker::FixExt2 => self.extension(2)?,
+            Marker::FixExt4 => self.extension(4)?,
+            Marker::FixExt8 => self.extension(8)?,
+            Marker::FixExt16 => self.extension(16)?,
+            Marker::Ext8 => self.length_8().and_then(|length| self.extension(length))?,
+            Marker::Ext16 => self.length_16().and_then(|length| self.extension(length))?,
+            Marker::Ext32 => self.length_32().and_then(|length| self.extension(length))?,
+            Marker::FixArray(count) => Header::Array(count.into()),
+            Marker::Array16 => Header::Array(self.length_16()?),
+            Marker::Array32 => Header::Array(self.length_32()?),
+            Marker::FixMap(count) => Header::Map(count.into()),
+            Marker::Map16 => Header::Map(self.length_16()?),
+            Marker::Map32 => Header::Map(self.length_32()?),
+            Marker::Reserved => {
+                return Err(Fault::new(start, "expected a value, not 0xc1, which begins none,"));
+            }
+        })
+    }
+
+    fn extension(&mut self, length: u32) -> Result<Header, Fault> {
+        let kind = i8::from_be_bytes(self.array("an extension type")?);
+        Ok(Header::Extension { kind, length })
+    }
+
+    fn length_8(&mut self) -> Result<u32, Fault> {
+        self.array("a length").map(|bytes| u8::from_be_bytes(bytes).into())
+    }
+
+    fn length_16(&mut self) -> Result<u32, Fault> {
+        self.array("a length").map(|bytes| u16::from_be_bytes(bytes).into())
+    }
+
+    fn length_32(&mut self) -> Result<u32, Fault> {
+        self.array("a length").map(u32::from_be_bytes)
+    }
+
+    /// The next `N` bytes, which are or begin `what`.
+    #[inline]
+    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Fault> {
+        let left = self.left();
+        let Some(bytes) = left.first_chunk() else {
+            return Err(self.too_short(N as u64, "byte", what));
+        };
+        self.at += N;
+        Ok(*bytes)
+    }
+
+    /// The next `length` bytes, which are `what`.
+    #[inline]
+    fn slice(&mut self, length: u32, what: &'static str) -> Result<&'a [u8], Fault> {
+        let Some(bytes) = self.left().get(..length as usize) else {
+            return Err(self.too_short(length.into(), "byte", what));
+        };
+        self.at += bytes.len();
+        Ok(bytes)
+    }
+
+    /// Refuses a container that cannot end: every value takes a byte at least.
+    #[inline]
+    fn room(&self, values: u64, what: &'static str) -> Result<(), Fault> {
+        if values > self.left().len() as u64 {
+            return Err(self.too_short(values, "value", what));
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    #[cold]
+    fn too_short(&self, need: u64, unit: &str, what: &str) -> Fault {
+        let left = self.left().len();
+        let plural = if need == 1 { "" } else { "s" };
+        let expected = format!("expected {need} {unit}{plural} of {what} ({left} left)");
+        Fault::because(self.at, expected)
     }
 }
+
 impl<'a> Pull<'a> for MsgpackReader<'a> {
+    #[inline]
     fn next(&mut self) -> Result<Token<'a>, Fault> {
-        Err(Fault::new(0, "tmp"))
+        let scalar = match self.header()? {
+            Header::Null => Scalar::Null,
+            Header::Bool(value) => Scalar::Bool(value),
+            Header::Number(number) => Scalar::Number(number),
+            Header::Text(length) => text_or_bytes(self.slice(length, "a string")?),
+            Header::Binary(length) => text_or_bytes(self.slice(length, "a binary")?),
+            Header::Extension { kind, length } => {
+                Scalar::Extension { kind, payload: self.slice(length, "an extension")? }
+            }
+            Header::Array(count) => {
+                self.room(count.into(), "an array")?;
+                return Ok(Token::Array(Extent(count)));
+            }
+            Header::Map(count) => {
+                self.room(u64::from(count) * 2, "a map")?;
+                return Ok(Token::Map(Extent(count)));
+            }
+        };
+        Ok(Token::Scalar(scalar))
     }
-    fn element(&mut self, _: &mut Extent) -> Result<bool, Fault> {
-        Err(Fault::new(0, "tmp"))
+
+    #[inline]
+    fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault> {
+        let follows = extent.0 > 0;
+        extent.0 -= u32::from(follows);
+        Ok(follows)
     }
-    fn key(&mut self, _: &mut Extent) -> Result<Option<Key<'a>>, Fault> {
-        Err(Fault::new(0, "tmp"))
+
+    #[inline]
+    fn key(&mut self, extent: &mut Extent) -> Result<Option<Key<'a>>, Fault> {
+        if extent.0 == 0 {
+            return Ok(None);
+        }
+        extent.0 -= 1;
+        let start = self.at;
+        let (Header::Text(length) | Header::Binary(length)) = self.header()? else {
+            // A key may be any value, with members of its own.
+            self.at = start;
+            self.skip()?;
+            return Ok(Some(Key::Other));
+        };
+        Ok(Some(match text_or_bytes(self.slice(length, "a key")?) {
+            Scalar::Text(text) => Key::Text(text),
+            _ => Key::Other,
+        }))
     }
+
     fn skip(&mut self) -> Result<(), Fault> {
-        Err(Fault::new(0, "tmp"))
+        // Values still to pass. At most 2^33 more for each five bytes: no body is long enough to
+        // overflow it.
+        let mut pending = 1_u64;
+        while pending > 0 {
+            pending -= 1;
+            match self.header()? {
+                Header::Null | Header::Bool(_) | Header::Number(_) => {}
+                Header::Text(length) => drop(self.slice(length, "a string")?),
+                Header::Binary(length) => drop(self.slice(length, "a binary")?),
+                Header::Extension { length, .. } => drop(self.slice(length, "an extension")?),
+                Header::Array(count) => {
+                    pending += u64::from(count);
+                    self.room(pending, "an array")?;
+                }
+                Header::Map(count) => {
+                    pending += u64::from(count) * 2;
+                    self.room(pending, "a map")?;
+                }
+            }
+        }
+        Ok(())
     }
+
     fn mark(&self) -> usize {
-        0
+        self.at
     }
-    fn rewind(&mut self, _: usize) {}
+
+    fn rewind(&mut self, mark: usize) {
+        debug_assert!(mark <= self.at, "a mark lies behind");
+        self.at = mark;
+    }
 }
+
+/// Senders mix the two kinds of string up: what is UTF-8 is text, whatever it calls itself.
+#[inline]
+fn text_or_bytes(bytes: &[u8]) -> Scalar<'_> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => Scalar::Text(text),
+        Err(_) => Scalar::Bytes(bytes),
+    }
+}
+
+fn unsigned(number: impl Into<u64>) -> Header {
+    Header::Number(Number::Unsigned(number.into()))
+}
+
+/// A signed integer; one that is not negative is the same number as an unsigned one.
+fn signed(number: impl Into<i64>) -> Header {
+    let number = number.into();
+    Header::Number(u64::try_from(number).map_or(Number::Signed(number), Number::Unsigned))
+}
+
+#[cfg(test)]
+mod tests;

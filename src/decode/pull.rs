@@ -26,24 +26,40 @@ pub(crate) struct Extent(pub(crate) u32);
 #[derive(Debug, PartialEq)]
 pub(crate) enum Key<'a> {
     /// A string.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// MessagePack: anything else; the member is ignored (contract C2.5).
     Other,
 }
 
-/// Why a body, or a line of one, cannot be read on.
+/// Why a body, or a line of one, cannot be read on. Boxed, because every read returns room for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// Where, in bytes from the start of what the reader was given.
-    pub(crate) offset: usize,
-    /// What was expected there, or what was wrong.
-    pub(crate) expected: Cow<'static, str>,
+pub(crate) struct Fault(Box<Place>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    offset: usize,
+    expected: Cow<'static, str>,
 }
 
 impl Fault {
     #[cold]
     pub(crate) fn new(offset: usize, expected: &'static str) -> Self {
-        Self { offset, expected: Cow::Borrowed(expected) }
+        Self(Box::new(Place { offset, expected: Cow::Borrowed(expected) }))
+    }
+
+    #[cold]
+    pub(crate) fn because(offset: usize, expected: String) -> Self {
+        Self(Box::new(Place { offset, expected: Cow::Owned(expected) }))
+    }
+
+    /// Where, in bytes from the start of what the reader was given.
+    pub(crate) fn offset(&self) -> usize {
+        self.0.offset
+    }
+
+    /// What was expected there, or what was wrong.
+    pub(crate) fn expected(&self) -> &str {
+        &self.0.expected
     }
 }
 

@@ -3,8 +3,6 @@
 //! One [`RawMetric`] is filled again for each item of a body, so an ordinary gauge costs no heap
 //! allocation. What can repeat is bounded here, before `normalize` sees it.
 
-use std::borrow::Cow;
-
 /// Most buckets or quantiles kept; one more than is allowed, so that "too many" shows (C2.4).
 pub const PAIRS_KEPT: usize = 1_025;
 
@@ -15,7 +13,7 @@ pub const TAGS_KEPT: usize = 129;
 pub const TAG_KEY_BYTES_MAX: usize = 255;
 
 /// A value that has no members, or the mere fact that one has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar<'a> {
     /// `null`, nil.
     Null,
@@ -23,8 +21,8 @@ pub enum Scalar<'a> {
     Bool(bool),
     /// A number as sent.
     Number(Number<'a>),
-    /// A string; borrowed unless it had escapes.
-    Text(Cow<'a, str>),
+    /// A string, unescaped.
+    Text(&'a str),
     /// MessagePack binary, or a string, that is not UTF-8.
     Bytes(&'a [u8]),
     /// A MessagePack extension.
@@ -75,7 +73,7 @@ impl Presence {
 }
 
 /// `{"value": n}`: a gauge or counter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RawPoint<'a> {
     /// The member itself.
     pub presence: Presence,
@@ -102,7 +100,7 @@ pub struct RawSeries<'a> {
 
 /// One bucket (`upper_limit`, `count`) or quantile (`quantile`, `value`). An element that is no
 /// object has neither part.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RawPair<'a> {
     /// `upper_limit` or `quantile`.
     pub bound: Option<Scalar<'a>>,
@@ -122,10 +120,10 @@ pub struct RawTags<'a> {
 }
 
 /// One tag as sent; an array gives one for each non-null element, all of the same `member`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawTag<'a> {
     /// Its key.
-    pub key: Cow<'a, str>,
+    pub key: &'a str,
     /// Bytes of the key as sent.
     pub key_bytes: usize,
     /// Its value.

@@ -172,8 +172,7 @@ fn push_label(out: &mut Vec<u8>, label: Label<'_>) {
     out.push(b'"');
     out.extend_from_slice(label.key.as_bytes());
     out.push(b':');
-    text::push(out, label.value);
-    out.push(b'"');
+    write!(out, "{}\"", label.value).expect("a Vec takes every byte");
 }
 
 impl Fragments {
@@ -181,7 +180,7 @@ impl Fragments {
     fn set(&mut self, metric: &Metric<'_>) {
         self.head.clear();
         self.head.extend_from_slice(b"[\"");
-        text::push(&mut self.head, &metric.name);
+        text::push(&mut self.head, metric.name);
         let seconds = metric.at.seconds();
         if self.at_seconds != Some(seconds) {
             self.at.clear();
@@ -205,7 +204,7 @@ impl Fragments {
 fn set_tail(out: &mut Vec<u8>, metric: &Metric<'_>, less: Option<&str>) {
     out.clear();
     out.extend_from_slice(br#",{"hostname":""#);
-    text::push(out, &metric.hostname);
+    text::push(out, metric.hostname);
     out.extend_from_slice(br#"","tags":["#);
     let mut separate = false;
     for tag in metric.tags.iter().filter(|tag| less.is_none_or(|key| tag.key != key)) {
@@ -220,8 +219,8 @@ fn set_tail(out: &mut Vec<u8>, metric: &Metric<'_>, less: Option<&str>) {
 #[inline]
 fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>) {
     out.push(b'"');
-    text::push(out, &tag.key);
-    if let Some(value) = &tag.value {
+    text::push(out, tag.key);
+    if let Some(value) = tag.value {
         out.push(b':');
         text::push(out, value);
     }

@@ -1,6 +1,6 @@
 //! A number that is never NaN or infinite, and its digits as the sender wrote them (contract C4.1).
 
-use std::borrow::Cow;
+use std::fmt;
 
 /// A literal longer than this is reprinted: StackState reads doubles, not digits.
 const LITERAL_BYTES_MAX: usize = 32;
@@ -70,32 +70,43 @@ impl<'a> Value<'a> {
             Self::Double(double) => double < 0.0,
         }
     }
+}
 
-    /// As a bound or quantile: the shortest plain decimal, never an exponent, `-0` as `0` (C4.3).
-    pub fn plain_decimal(self) -> Cow<'a, str> {
-        match self {
-            Self::Literal(literal) => match shortest_already(literal) {
-                Some(text) => Cow::Borrowed(text),
-                None => plain_double(literal.parse().unwrap_or_default()),
-            },
-            // A bound is a double wherever it came from.
-            Self::Unsigned(integer) => plain_double(integer as f64),
-            Self::Signed(integer) => plain_double(integer as f64),
-            Self::Double(double) => plain_double(double),
+/// An upper limit or quantile: prints as the shortest plain decimal, never with an exponent, `-0` as
+/// `0`, infinities as `+Inf` and `-Inf` (C4.3). Never NaN.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound<'a> {
+    /// Digits that are already the shortest.
+    Shortest(&'a str),
+    /// Not NaN.
+    Double(f64),
+    /// Not NaN; a float 32 prints as its own shortest decimal: `0.1`, not `0.10000000149011612`.
+    Single(f32),
+}
+
+impl<'a> Bound<'a> {
+    /// A JSON number literal; one too large for a double is infinite.
+    pub fn from_literal(literal: &'a str) -> Self {
+        match shortest_already(literal) {
+            Some(text) => Self::Shortest(text),
+            // Rust reads every JSON number; what is too large becomes infinite.
+            None => Self::Double(literal.parse().unwrap_or_default()),
         }
     }
 }
 
-/// A double as the shortest plain decimal; infinities as `+Inf` and `-Inf`.
-pub fn plain_double(double: f64) -> Cow<'static, str> {
-    if double == 0.0 {
-        Cow::Borrowed("0")
-    } else if double == f64::INFINITY {
-        Cow::Borrowed("+Inf")
-    } else if double == f64::NEG_INFINITY {
-        Cow::Borrowed("-Inf")
-    } else {
-        Cow::Owned(double.to_string())
+impl fmt::Display for Bound<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Shortest(text) => f.write_str(text),
+            Self::Double(0.0) | Self::Single(0.0) => f.write_str("0"),
+            Self::Double(f64::INFINITY) | Self::Single(f32::INFINITY) => f.write_str("+Inf"),
+            Self::Double(f64::NEG_INFINITY) | Self::Single(f32::NEG_INFINITY) => {
+                f.write_str("-Inf")
+            }
+            Self::Double(double) => write!(f, "{double}"),
+            Self::Single(single) => write!(f, "{single}"),
+        }
     }
 }
 
@@ -163,14 +174,24 @@ mod tests {
             ("1e21", "1000000000000000000000"),
             ("0.1000000000000000055511151231257", "0.1"),
             ("123456789012345678", "123456789012345680"),
+            ("1e400", "+Inf"),
+            ("-1e400", "-Inf"),
         ];
         for (literal, text) in table {
-            let value = Value::from_literal(literal).expect("finite");
-            assert_eq!(value.plain_decimal(), text, "{literal}");
+            assert_eq!(Bound::from_literal(literal).to_string(), text, "{literal}");
         }
-        assert_eq!(plain_double(f64::INFINITY), "+Inf");
-        assert_eq!(plain_double(f64::NEG_INFINITY), "-Inf");
-        assert_eq!(plain_double(f64::MAX).len(), 309);
+        let table = [
+            (Bound::Double(f64::INFINITY), "+Inf"),
+            (Bound::Double(f64::NEG_INFINITY), "-Inf"),
+            (Bound::Single(f32::NEG_INFINITY), "-Inf"),
+            (Bound::Double(-0.0), "0"),
+            (Bound::Single(0.1), "0.1"),
+            (Bound::Double(1e-7), "0.0000001"),
+        ];
+        for (bound, text) in table {
+            assert_eq!(bound.to_string(), text, "{bound:?}");
+        }
+        assert_eq!(Bound::Double(f64::MAX).to_string().len(), 309);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `dt` to an instant, and whether that is far from now (contract C3).
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use super::{Code, Outside, Profile, Rejection, Warnings, number};
 use crate::decode::raw::{Number, RawMetric, Scalar};
@@ -14,15 +14,16 @@ const KEPT_BYTES_MAX: usize = 128;
 const EXTENSION: i8 = -1;
 
 pub(super) fn normalize<'a>(
-    raw: &mut RawMetric<'a>,
+    raw: &RawMetric<'a>,
     now: Timestamp,
     profile: &Profile,
+    arena: &'a Bump,
     metric: &mut Metric<'a>,
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
     metric.at = now;
-    let Some(dt) = raw.dt.take().or_else(|| raw.timestamp.take()) else { return Ok(()) };
-    match parse(&dt) {
+    let Some(dt) = raw.dt.or(raw.timestamp) else { return Ok(()) };
+    match parse(dt) {
         Some(at) => {
             metric.at = at;
             judge(at, now, profile, warnings)
@@ -30,17 +31,17 @@ pub(super) fn normalize<'a>(
         None => {
             warnings.unparsed_dt = true;
             if profile.policy.time.keep_unparsed {
-                keep(dt, metric);
+                keep(dt, arena, metric);
             }
             Ok(())
         }
     }
 }
 
-fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
+fn parse(dt: Scalar<'_>) -> Option<Timestamp> {
     match dt {
         Scalar::Text(text) => Timestamp::parse(text),
-        Scalar::Number(number) => match *number {
+        Scalar::Number(number) => match number {
             Number::Literal(literal) => Timestamp::from_literal(literal),
             Number::Unsigned(integer) => Timestamp::from_u64(integer),
             Number::Signed(integer) => u64::try_from(integer).ok().and_then(Timestamp::from_u64),
@@ -95,19 +96,21 @@ fn judge(
 }
 
 /// Keeps what was sent as the tag `dt` (C3.5); generated, it wins over any tag of that key (C4.7).
-fn keep<'a>(dt: Scalar<'a>, metric: &mut Metric<'a>) {
+fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
     let text = match dt {
         Scalar::Text(text) => text,
-        Scalar::Number(number) => number::text(number),
-        Scalar::Bool(bool) => Cow::Borrowed(if bool { "true" } else { "false" }),
+        Scalar::Number(number) => number::text(number, arena),
+        Scalar::Bool(bool) => {
+            if bool {
+                "true"
+            } else {
+                "false"
+            }
+        }
         _ => return,
     };
-    let kept = match text {
-        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
-        Cow::Owned(text) => Cow::Owned(cut(&text).to_owned()),
-    };
     metric.tags.retain(|tag| tag.key != "dt");
-    metric.tags.push(Tag { key: Cow::Borrowed("dt"), value: Some(text::clean(kept)) });
+    metric.tags.push(Tag { key: "dt", value: Some(text::clean(cut(text), arena)) });
 }
 
 /// The text up to [`KEPT_BYTES_MAX`], cut at a character.

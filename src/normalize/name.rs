@@ -1,6 +1,6 @@
 //! Names: their bounds, and the prefixes StackState forbids (contract C2.2, C4.6).
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use super::{Code, Profile, Rejection, ReservedAction, Warnings};
 use crate::decode::raw::Scalar;
@@ -17,8 +17,9 @@ const RESERVED: [&str; 7] =
 pub(super) fn normalize<'a>(
     name: Option<Scalar<'a>>,
     profile: &Profile,
+    arena: &'a Bump,
     warnings: &mut Warnings,
-) -> Result<Cow<'a, str>, Rejection> {
+) -> Result<&'a str, Rejection> {
     let name = match name {
         Some(Scalar::Text(name)) => name,
         None | Some(Scalar::Null) => {
@@ -34,14 +35,14 @@ pub(super) fn normalize<'a>(
     if name.len() > NAME_BYTES_MAX {
         return Err(Rejection::new(Code::InvalidName, "`name` is longer than 1,024 bytes"));
     }
-    let name = text::clean(name);
-    let Some(prefix) = reserved_prefix(&name) else { return Ok(name) };
+    let name = text::clean(name, arena);
+    let Some(prefix) = reserved_prefix(name) else { return Ok(name) };
     let reserved = &profile.policy.reserved_names;
     match reserved.action {
         ReservedAction::Keep => Ok(name),
         ReservedAction::Prefix => {
             warnings.renamed = true;
-            Ok(Cow::Owned(format!("{}{name}", reserved.prefix)))
+            Ok(arena.alloc_str(&format!("{}{name}", reserved.prefix)))
         }
         ReservedAction::Reject => Err(Rejection::because(
             Code::InvalidName,

@@ -1,9 +1,9 @@
 //! Numbers as sent to values, bounds and text.
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use crate::decode::raw::Number;
-use crate::metric::value::{self, Value};
+use crate::metric::value::{Bound, Value};
 
 /// `None` when it is NaN, infinite or too large for a double.
 #[inline]
@@ -17,34 +17,26 @@ pub(super) fn finite(number: Number<'_>) -> Option<Value<'_>> {
     }
 }
 
-/// An upper limit or quantile; `None` when it is NaN. A literal too large for a double is infinite.
-pub(super) fn bound(number: Number<'_>) -> Option<Cow<'_, str>> {
+/// An upper limit or quantile; `None` when it is NaN.
+pub(super) fn bound(number: Number<'_>) -> Option<Bound<'_>> {
+    // A bound is a double, whatever it was sent as.
     match number {
-        Number::Literal(literal) => Some(match Value::from_literal(literal) {
-            Some(value) => value.plain_decimal(),
-            None if literal.starts_with('-') => value::plain_double(f64::NEG_INFINITY),
-            None => value::plain_double(f64::INFINITY),
-        }),
-        Number::Unsigned(integer) => Some(Value::Unsigned(integer).plain_decimal()),
-        Number::Signed(integer) => Some(Value::Signed(integer).plain_decimal()),
-        // The shortest decimal that is this float 32: `0.1`, not `0.10000000149011612`.
-        Number::Single(single) if single.is_finite() && single != 0.0 => {
-            Some(Cow::Owned(single.to_string()))
-        }
-        Number::Single(single) if single.is_nan() => None,
-        Number::Single(single) => Some(value::plain_double(f64::from(single))),
-        Number::Double(double) if double.is_nan() => None,
-        Number::Double(double) => Some(value::plain_double(double)),
+        _ if is_nan(number) => None,
+        Number::Literal(literal) => Some(Bound::from_literal(literal)),
+        Number::Unsigned(integer) => Some(Bound::Double(integer as f64)),
+        Number::Signed(integer) => Some(Bound::Double(integer as f64)),
+        Number::Single(single) => Some(Bound::Single(single)),
+        Number::Double(double) => Some(Bound::Double(double)),
     }
 }
 
 /// As a tag's value: JSON digits as sent; MessagePack the shortest, integers without `.0` (C2.3).
-pub(super) fn text(number: Number<'_>) -> Cow<'_, str> {
-    let shortest = |text: &str| Cow::Owned(text.strip_suffix(".0").unwrap_or(text).to_owned());
+pub(super) fn text<'a>(number: Number<'a>, arena: &'a Bump) -> &'a str {
+    let shortest = |text: &str| arena.alloc_str(text.strip_suffix(".0").unwrap_or(text));
     match number {
-        Number::Literal(literal) => Cow::Borrowed(literal),
-        Number::Unsigned(integer) => Cow::Owned(integer.to_string()),
-        Number::Signed(integer) => Cow::Owned(integer.to_string()),
+        Number::Literal(literal) => literal,
+        Number::Unsigned(integer) => arena.alloc_str(&integer.to_string()),
+        Number::Signed(integer) => arena.alloc_str(&integer.to_string()),
         Number::Single(single) => shortest(zmij::Buffer::new().format(single)),
         Number::Double(double) => shortest(zmij::Buffer::new().format(double)),
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bumpalo::Bump;
+
 use crate::metric::text;
 
 /// The operator's choices, the same for every source.
@@ -112,13 +114,14 @@ impl Profile {
     ///
     /// The tags are sanitised here, once; of keys that are equal then, the last wins (C4.7).
     pub fn new(policy: Arc<Policy>, hostname: Option<&str>, tags: &[(String, String)]) -> Self {
+        let arena = Bump::new();
         let hostname = hostname.unwrap_or(&policy.gateway_hostname);
-        let hostname = text::clean(hostname.into()).into_owned();
+        let hostname = text::clean(hostname, &arena).to_owned();
         let mut kept: Vec<(String, String)> = Vec::with_capacity(tags.len());
         for (key, value) in tags {
-            let key = text::clean_key(key.as_str().into()).into_owned();
+            let key = text::clean_key(key, &arena).to_owned();
             kept.retain(|(earlier, _)| *earlier != key);
-            kept.push((key, text::clean(value.as_str().into()).into_owned()));
+            kept.push((key, text::clean(value, &arena).to_owned()));
         }
         Self { policy, hostname, tags: kept }
     }

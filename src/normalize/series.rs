@@ -1,14 +1,12 @@
 //! Histograms and summaries: sound in every part, or rejected (contract C2.2).
 
-use std::borrow::Cow;
-
 use super::{Code, Rejection, Warnings, number};
 use crate::decode::raw::{Presence, RawPair, RawSeries, Scalar};
-use crate::metric::value::{Value, plain_double};
+use crate::metric::value::{Bound, Value};
 use crate::metric::{Pair, Totals};
 
 pub(super) fn histogram<'a>(
-    series: &mut RawSeries<'a>,
+    series: &RawSeries<'a>,
     pairs: &mut Vec<Pair<'a>>,
 ) -> Result<Totals<'a>, Rejection> {
     let invalid = |message: &'static str| Rejection::new(Code::InvalidHistogram, message);
@@ -23,7 +21,7 @@ pub(super) fn histogram<'a>(
 }
 
 pub(super) fn summary<'a>(
-    series: &mut RawSeries<'a>,
+    series: &RawSeries<'a>,
     pairs: &mut Vec<Pair<'a>>,
     warnings: &mut Warnings,
 ) -> Result<Totals<'a>, Rejection> {
@@ -42,24 +40,23 @@ pub(super) fn summary<'a>(
 }
 
 /// `count` and `sum`.
-fn totals<'a>(series: &mut RawSeries<'a>) -> Result<Totals<'a>, &'static str> {
+fn totals<'a>(series: &RawSeries<'a>) -> Result<Totals<'a>, &'static str> {
     if series.presence == Presence::WrongType {
         return Err("expected an object with `count`, `sum` and a list");
     }
-    let count = count(series.count.take()).ok_or("expected a finite number >= 0 as `count`")?;
-    let sum = finite(series.sum.take()).ok_or("expected a finite number as `sum`")?;
+    let count = count(series.count).ok_or("expected a finite number >= 0 as `count`")?;
+    let sum = finite(series.sum).ok_or("expected a finite number as `sum`")?;
     Ok(Totals { count, sum })
 }
 
 fn series_pairs<'r, 'a>(
-    series: &'r mut RawSeries<'a>,
+    series: &'r RawSeries<'a>,
     expected: &'static str,
-) -> Result<impl Iterator<Item = RawPair<'a>> + use<'r, 'a>, &'static str> {
+) -> Result<&'r [RawPair<'a>], &'static str> {
     if series.list != Presence::Here {
         return Err(expected);
     }
-    // The list itself stays as long as it was: its length is judged later.
-    Ok(series.pairs.iter_mut().map(std::mem::take))
+    Ok(&series.pairs)
 }
 
 fn finite<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
@@ -77,13 +74,13 @@ const BUCKET_COUNT: &str = "expected a finite number >= 0 as `count` of every bu
 const QUANTILE_VALUE: &str =
     "expected a number, or null where there is none, as `value` of every quantile";
 
-fn bucket(pair: RawPair<'_>) -> Result<Pair<'_>, &'static str> {
+fn bucket<'a>(pair: &RawPair<'a>) -> Result<Pair<'a>, &'static str> {
     const UPPER_LIMIT: &str = "expected a number, null or `+Inf` as `upper_limit` of every bucket";
     let bound = match pair.bound {
         Some(Scalar::Number(number)) => number::bound(number).ok_or(UPPER_LIMIT)?,
         // Vector before 0.34 writes infinity as null.
-        Some(Scalar::Null) => plain_double(f64::INFINITY),
-        Some(Scalar::Text(text)) => infinite(&text).ok_or(UPPER_LIMIT)?,
+        Some(Scalar::Null) => Bound::Double(f64::INFINITY),
+        Some(Scalar::Text(text)) => infinite(text).ok_or(UPPER_LIMIT)?,
         _ => return Err(UPPER_LIMIT),
     };
     let value = count(pair.value).ok_or(BUCKET_COUNT)?;
@@ -91,17 +88,17 @@ fn bucket(pair: RawPair<'_>) -> Result<Pair<'_>, &'static str> {
 }
 
 /// `inf`, `infinity` and their signed forms in any case.
-fn infinite(text: &str) -> Option<Cow<'static, str>> {
+fn infinite(text: &str) -> Option<Bound<'static>> {
     let (bare, sign) = match text.strip_prefix('-') {
         Some(bare) => (bare, f64::NEG_INFINITY),
         None => (text.strip_prefix('+').unwrap_or(text), f64::INFINITY),
     };
     let is_infinite = ["inf", "infinity"].iter().any(|word| bare.eq_ignore_ascii_case(word));
-    is_infinite.then(|| plain_double(sign))
+    is_infinite.then_some(Bound::Double(sign))
 }
 
 /// `None`: the quantile has no value, as idle summaries send it.
-fn quantile(pair: RawPair<'_>) -> Result<Option<Pair<'_>>, &'static str> {
+fn quantile<'a>(pair: &RawPair<'a>) -> Result<Option<Pair<'a>>, &'static str> {
     const QUANTILE: &str = "expected a finite number as `quantile` of every quantile";
     let Some(Scalar::Number(bound)) = pair.bound else { return Err(QUANTILE) };
     number::finite(bound).ok_or(QUANTILE)?;

@@ -1,6 +1,6 @@
 //! Tags: judged as sent, then sanitised, made unique, and joined by the source's (contract C2.3, C4.7).
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use super::{Code, Profile, Rejection, number};
 use crate::decode::raw::{Presence, RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX};
@@ -14,6 +14,7 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub(super) fn normalize<'a>(
     raw: &mut RawTags<'a>,
     profile: &'a Profile,
+    arena: &'a Bump,
     metric: &mut Metric<'a>,
 ) -> Result<usize, Rejection> {
     metric.tags.clear();
@@ -26,11 +27,11 @@ pub(super) fn normalize<'a>(
     }
     let mut bytes = 0;
     let mut host = Host { rank: usize::MAX, name: None };
-    let equal = clean_keys(&mut raw.tags);
+    let equal = clean_keys(&mut raw.tags, arena);
     for at in 0..raw.tags.len() {
         let overruled = equal == Equal::Perhaps && is_overruled(&raw.tags, at);
-        let tag = &mut raw.tags[at];
-        let value = value(&mut tag.value);
+        let tag = &raw.tags[at];
+        let value = value(tag.value, arena);
         // What is overruled still counts as sent, but its faults went with it.
         bytes += tag.key_bytes + value.len();
         if overruled {
@@ -39,18 +40,18 @@ pub(super) fn normalize<'a>(
         judge(tag, &value).map_err(invalid)?;
         let value = match value {
             TagValue::Bare => None,
-            TagValue::Text(text) => Some(text::clean(text)),
+            TagValue::Text(text) => Some(text::clean(text, arena)),
             TagValue::Unfit(message) => return Err(invalid(message)),
         };
-        // The key stays in `raw`, to overrule those before it.
-        let tag = Tag { key: tag.key.clone(), value };
-        if !raw.tags[at].in_array {
+        let in_array = tag.in_array;
+        let tag = Tag { key: tag.key, value };
+        if !in_array {
             host.offer(&tag, &profile.policy.hostname_tags);
         }
         metric.tags.push(tag);
     }
     add_fixed(profile, metric, &mut host);
-    metric.hostname = host.name.unwrap_or(Cow::Borrowed(&profile.hostname));
+    metric.hostname = host.name.unwrap_or(&profile.hostname);
     Ok(bytes)
 }
 
@@ -62,11 +63,11 @@ enum Equal {
 }
 
 /// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair.
-fn clean_keys(tags: &mut [RawTag<'_>]) -> Equal {
+fn clean_keys<'a>(tags: &mut [RawTag<'a>], arena: &'a Bump) -> Equal {
     let mut marks = 0_u64;
     let mut equal = Equal::Never;
     for tag in tags {
-        tag.key = text::clean_key(std::mem::take(&mut tag.key));
+        tag.key = text::clean_key(tag.key, arena);
         let key = tag.key.as_bytes();
         let ends =
             key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 7 + usize::from(b));
@@ -86,9 +87,10 @@ fn is_overruled(tags: &[RawTag<'_>], at: usize) -> bool {
 }
 
 /// A tag's value as text.
+#[derive(Clone, Copy)]
 enum TagValue<'a> {
     Bare,
-    Text(Cow<'a, str>),
+    Text(&'a str),
     Unfit(&'static str),
 }
 
@@ -101,11 +103,11 @@ impl TagValue<'_> {
     }
 }
 
-fn value<'a>(scalar: &mut Scalar<'a>) -> TagValue<'a> {
-    match std::mem::replace(scalar, Scalar::Null) {
+fn value<'a>(scalar: Scalar<'a>, arena: &'a Bump) -> TagValue<'a> {
+    match scalar {
         Scalar::Text(text) => TagValue::Text(text),
-        Scalar::Number(number) => TagValue::Text(number::text(number)),
-        Scalar::Bool(bool) => TagValue::Text(Cow::Borrowed(if bool { "true" } else { "false" })),
+        Scalar::Number(number) => TagValue::Text(number::text(number, arena)),
+        Scalar::Bool(bool) => TagValue::Text(if bool { "true" } else { "false" }),
         Scalar::Null => TagValue::Bare,
         Scalar::Bytes(_) => TagValue::Unfit("the value of a tag is not UTF-8"),
         Scalar::Extension { .. } => TagValue::Unfit("the value of a tag is an extension type"),
@@ -130,16 +132,16 @@ fn judge(tag: &RawTag<'_>, value: &TagValue<'_>) -> Result<(), &'static str> {
 /// The host name so far, and how early in `hostname_tags` its tag stands (C4.5).
 struct Host<'a> {
     rank: usize,
-    name: Option<Cow<'a, str>>,
+    name: Option<&'a str>,
 }
 
 impl<'a> Host<'a> {
     #[inline]
     fn offer(&mut self, tag: &Tag<'a>, hostname_tags: &[String]) {
-        let Some(value) = tag.value.as_ref().filter(|value| !value.is_empty()) else { return };
+        let Some(value) = tag.value.filter(|value| !value.is_empty()) else { return };
         let rank = hostname_tags.iter().position(|name| *name == tag.key);
         if let Some(rank) = rank.filter(|&rank| rank < self.rank) {
-            *self = Self { rank, name: Some(value.clone()) };
+            *self = Self { rank, name: Some(value) };
         }
     }
 }
@@ -150,10 +152,10 @@ fn add_fixed<'a>(profile: &'a Profile, metric: &mut Metric<'a>, host: &mut Host<
     let own = metric.tags.len();
     let named = host.name.is_some();
     for (key, value) in &profile.tags {
-        if metric.tags[..own].iter().any(|tag| tag.key == *key) {
+        if metric.tags[..own].iter().any(|tag| tag.key == key) {
             continue;
         }
-        let tag = Tag { key: Cow::Borrowed(key), value: Some(Cow::Borrowed(value)) };
+        let tag = Tag { key, value: Some(value) };
         if !named {
             host.offer(&tag, &profile.policy.hostname_tags);
         }

@@ -11,25 +11,25 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
 /// "expected `,` or `]` at line 3, column 14".
 #[cold]
 pub(super) fn in_text(text: &str, fault: &Fault) -> String {
-    let before = text.get(..text.floor_char_boundary(fault.offset)).unwrap_or_default();
+    let before = text.get(..text.floor_char_boundary(fault.offset())).unwrap_or_default();
     let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let end = end(text, fault.offset);
-    format!("{} at line {line}, column {column}{end}", fault.expected)
+    let end = end(text, fault.offset());
+    format!("{} at line {line}, column {column}{end}", fault.expected())
 }
 
 /// "expected `:` after a member name at column 9"; the report carries the line.
 #[cold]
 pub(super) fn in_line(text: &str, fault: &Fault) -> String {
-    let before = text.get(..text.floor_char_boundary(fault.offset)).unwrap_or_default();
-    let end = if fault.offset >= text.len() { ", where the line ends" } else { "" };
-    format!("{} at column {}{end}", fault.expected, before.chars().count() + 1)
+    let before = text.get(..text.floor_char_boundary(fault.offset())).unwrap_or_default();
+    let end = if fault.offset() >= text.len() { ", where the line ends" } else { "" };
+    format!("{} at column {}{end}", fault.expected(), before.chars().count() + 1)
 }
 
 /// "expected 4 more bytes at byte 17".
 #[cold]
 pub(super) fn in_bytes(fault: &Fault) -> String {
-    format!("{} at byte {}", fault.expected, fault.offset)
+    format!("{} at byte {}", fault.expected(), fault.offset())
 }
 
 fn end(text: &str, offset: usize) -> &'static str {

@@ -243,8 +243,7 @@ fn zstd_windows_over_8_mib_are_refused_however_the_body_is_cut() {
 
 #[test]
 fn zstd_windows_over_8_mib_are_refused_where_the_content_size_is_the_window() {
-    // A single-segment frame of a raw block declares its content size as its window: 3 bytes here,
-    // then 16 MiB, of which the block holds 3.
+    // A single segment declares no window but its content size; one raw block of 3 bytes follows.
     let frame = |size: u32| {
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
         frame.extend(size.to_le_bytes());
@@ -254,6 +253,26 @@ fn zstd_windows_over_8_mib_are_refused_where_the_content_size_is_the_window() {
     assert_eq!(inflate(Coding::Zstd, 1 << 25, [&frame(3)[..]]).as_deref(), Ok(&b"abc"[..]));
     let text = corrupt(inflate(Coding::Zstd, 1 << 25, [&frame(16 << 20)[..]]));
     assert!(text.contains("8 MiB"), "{text}");
+}
+
+#[test]
+fn zstd_windows_over_8_mib_are_refused_where_the_whole_frame_is_at_hand() {
+    // The library would decode such a small frame in one go and never look at its window.
+    let frame = |window: u8| {
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x40, window, 0, 0];
+        frame.extend([0x01, 0x08, 0]);
+        frame.extend([b'x'; 256]);
+        frame
+    };
+    let (fits, over) = (frame(13 << 3), frame(14 << 3));
+    for size in [1, 7, over.len()] {
+        let came = inflate(Coding::Zstd, 1 << 20, fits.chunks(size));
+        assert_eq!(came.as_deref(), Ok(&[b'x'; 256][..]));
+        let text = corrupt(inflate(Coding::Zstd, 1 << 20, over.chunks(size)));
+        assert!(text.contains("8 MiB"), "{text}");
+    }
+    let second = [fits, over].concat();
+    corrupt(inflate(Coding::Zstd, 1 << 20, [&second[..]]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! JSON strings: borrowed when they have no escapes, decoded when they do.
 
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 use crate::decode::pull::Fault;
 
@@ -12,14 +12,19 @@ const SURROGATE: &str = "expected a pair of surrogates; a lone one is not a char
 
 /// The text of the string whose first byte after the quote is `start`, and the offset after its end.
 #[inline]
-pub(super) fn read(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+pub(super) fn read<'a>(
+    text: &'a str,
+    start: usize,
+    arena: &'a Bump,
+) -> Result<(&'a str, usize), Fault> {
     let bytes = text.as_bytes();
     let end = plain_end(bytes, start);
     if bytes.get(end) == Some(&b'"') {
         // Both ends lie next to an ASCII quote, so they are character boundaries.
-        return Ok((Cow::Borrowed(text.get(start..end).unwrap_or_default()), end + 1));
+        return Ok((text.get(start..end).unwrap_or_default(), end + 1));
     }
-    read_escaped(text, start, end)
+    let (decoded, end) = read_escaped(text, start, end)?;
+    Ok((arena.alloc_str(&decoded), end))
 }
 
 /// The offset after the string whose first byte after the quote is `at`. Escapes are checked, save
@@ -44,7 +49,7 @@ pub(super) fn skip(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
 }
 
 #[cold]
-fn read_escaped(text: &str, start: usize, plain: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+fn read_escaped(text: &str, start: usize, plain: usize) -> Result<(String, usize), Fault> {
     let bytes = text.as_bytes();
     let mut out = String::new();
     let (mut from, mut at) = (start, plain);
@@ -52,7 +57,7 @@ fn read_escaped(text: &str, start: usize, plain: usize) -> Result<(Cow<'_, str>,
         // `from` and `at` lie next to ASCII bytes.
         out.push_str(text.get(from..at).unwrap_or_default());
         match bytes.get(at) {
-            Some(b'"') => return Ok((Cow::Owned(out), at + 1)),
+            Some(b'"') => return Ok((out, at + 1)),
             Some(b'\\') => {
                 let (character, end) = escape(bytes, at + 1)?;
                 out.push(character);
