@@ -261,4 +261,33 @@ mod tests {
         let body = br#"{"internalHostname":"h","collection_timestamp":1719228562000}"#;
         assert_eq!(parse(body, TimeUnit::Millis).unwrap().collected_ms, Some(1_719_228_562_000));
     }
+
+    #[test]
+    fn no_damage_to_a_payload_makes_the_reader_panic_or_keep_what_it_cannot_read_again() {
+        let whole = include_bytes!("../../fixtures/receiver/envelope.json");
+        let mut random = fastrand::Rng::with_seed(20);
+        let (mut taken, mut refused) = (0, 0);
+        for _ in 0..4000 {
+            let mut body = whole.to_vec();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..body.len());
+                match random.u8(..4) {
+                    0 => body[at] = random.u8(..),
+                    1 => body[at] = random.choice(*b"[]{},:\"0.e-\\u\n ").expect("not empty"),
+                    2 => drop(body.remove(at)),
+                    _ => body.truncate(at.max(1)),
+                }
+            }
+            match parse(&body, TimeUnit::Seconds) {
+                Ok(envelope) => {
+                    taken += 1;
+                    for tuple in &envelope.tuples {
+                        assert!(!tuple.parts().name.is_empty() && !tuple.text().contains('\n'));
+                    }
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
+    }
 }

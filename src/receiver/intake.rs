@@ -22,6 +22,9 @@ const BODY_IDLE: Duration = Duration::from_mins(1);
 /// client that reads its answer only when it has sent everything.
 const DISCARD_BYTES_MAX: usize = 64 << 20;
 
+/// Room made for a body on the word of its Content-Length alone.
+const TRUSTED_BYTES: usize = 1 << 20;
+
 /// How long the connection of an early answer stays open, its body unread.
 const EARLY_LINGER: Duration = Duration::from_secs(2);
 
@@ -146,7 +149,7 @@ enum Unread {
 async fn read(mut body: Incoming, limit: usize, fault: &Fault) -> Result<Body, Unread> {
     let cut_inside = matches!(fault, Fault::Reset(ResetAt::Body));
     let declared = body.size_hint().lower() as usize;
-    let mut kept = BytesMut::with_capacity(declared.min(limit));
+    let mut kept = BytesMut::with_capacity(declared.min(limit).min(TRUSTED_BYTES));
     let mut read = 0;
     loop {
         let frame = match tokio::time::timeout(BODY_IDLE, body.frame()).await {

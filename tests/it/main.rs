@@ -1,6 +1,13 @@
 //! The integration tests, in one binary: each further one would link everything again.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod config;
 mod inflate;
+mod receiver_client;
+mod receiver_corpus;
+mod receiver_faults;
+mod receiver_intake;
+mod receiver_library;
 mod tidy;
 mod time;
