@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod config;
+mod http_early;
+mod http_edge;
+mod http_limits;
+mod http_shutdown;
+mod http_two;
 mod inflate;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
+mod support;
 mod tidy;
 mod time;

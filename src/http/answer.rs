@@ -1,0 +1,159 @@
+//! What a request that was read and understood is told (contract C1.6, C1.8, C1.14).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
+
+use super::budget::Grant;
+use crate::encode::Block;
+use crate::pipeline::report::Report;
+
+/// Most tuples in the answer to a dry run.
+const PREVIEW_TUPLES_MAX: usize = 10_000;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The outcome, ready to be sent.
+pub(super) enum Answer {
+    /// Every metric was taken as sent.
+    Clean,
+    /// Something was rejected, or is worth a warning.
+    Report(StatusCode, Report),
+    /// What would have been queued.
+    Preview(StatusCode, Preview),
+}
+
+/// The tuples of a dry run, still where the encoder put them.
+pub(super) struct Preview {
+    pub(super) report: Report,
+    pub(super) blocks: Vec<Block>,
+    /// For the blocks, which live until the answer is sent.
+    pub(super) grant: Grant,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let (status, body) = match self {
+            Self::Clean => return StatusCode::ACCEPTED.into_response(),
+            Self::Report(status, report) => (status, Body::from(json(&report))),
+            Self::Preview(status, preview) => (status, Body::new(Frames::of(preview))),
+        };
+        (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+    }
+}
+
+fn json(report: &Report) -> Vec<u8> {
+    serde_json::to_vec(report).expect("a report is numbers and text")
+}
+
+/// A body in several pieces, so that tuples are sent without being copied together.
+struct Frames {
+    frames: VecDeque<Bytes>,
+    _grant: Grant,
+}
+
+impl Frames {
+    /// `{"tuples":[...],` and then the members of the report.
+    fn of(Preview { report, blocks, grant }: Preview) -> Self {
+        let mut frames = VecDeque::from([Bytes::from_static(b"{\"tuples\":[")]);
+        let mut left = PREVIEW_TUPLES_MAX;
+        for block in blocks {
+            if left == 0 {
+                break;
+            }
+            if frames.len() > 1 {
+                frames.push_back(Bytes::from_static(b",\n"));
+            }
+            let tuples = block.tuples as usize;
+            frames.push_back(if tuples > left { first(&block.bytes, left) } else { block.bytes });
+            left -= left.min(tuples);
+        }
+        frames.push_back(Bytes::from_static(b"],"));
+        frames.push_back(Bytes::from(json(&report)).slice(1..));
+        Self { frames, _grant: grant }
+    }
+}
+
+/// The first `count` tuples of a block: `,\n` stands between two tuples and nowhere else.
+fn first(block: &Bytes, count: usize) -> Bytes {
+    let mut ends = memchr::memchr_iter(b'\n', block);
+    let end = ends.nth(count - 1).map_or(block.len(), |newline| newline - 1);
+    block.slice(..end)
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.frames.pop_front().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.frames.iter().map(|frame| frame.len() as u64).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::http::budget::Budget;
+
+    fn block(from: usize, tuples: usize) -> Block {
+        let list: Vec<_> = (from..from + tuples).map(|n| format!("[\"m\",{n}]")).collect();
+        Block { bytes: list.join(",\n").into(), tuples: tuples as u32 }
+    }
+
+    fn preview(sizes: &[usize]) -> (usize, serde_json::Value) {
+        let mut from = 0;
+        let mut blocks = Vec::new();
+        for size in sizes {
+            blocks.push(block(from, *size));
+            from += size;
+        }
+        let grant = Arc::new(Budget::new(u64::MAX)).grant().unwrap();
+        let report = Report { accepted: from as u64, ..Report::default() };
+        let frames = Frames::of(Preview { report, blocks, grant });
+        let promised = frames.size_hint().exact().unwrap();
+        let bytes = frames.frames.iter().flatten().copied().collect::<Vec<_>>();
+        assert_eq!(bytes.len() as u64, promised);
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(value["accepted"], from);
+        (value["tuples"].as_array().unwrap().len(), value["tuples"].clone())
+    }
+
+    #[test]
+    fn a_preview_holds_the_first_ten_thousand_tuples_whatever_the_blocks() {
+        for (sizes, expected) in [
+            (&[][..], 0),
+            (&[1], 1),
+            (&[3, 2], 5),
+            (&[10_000], 10_000),
+            (&[10_000, 1], 10_000),
+            (&[9_999, 1], 10_000),
+            (&[9_999, 2], 10_000),
+            (&[9_998, 1, 7, 7], 10_000),
+        ] {
+            let (count, tuples) = preview(sizes);
+            assert_eq!(count, expected, "{sizes:?}");
+            for (n, tuple) in tuples.as_array().unwrap().iter().enumerate() {
+                assert_eq!(tuple[1], n);
+            }
+        }
+    }
+}

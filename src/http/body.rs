@@ -1,0 +1,217 @@
+//! Reading a body within its bounds: bytes on the wire, bytes decompressed, memory, time (C1.5).
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::budget::Grant;
+use super::problem::Problem;
+use crate::config;
+use crate::decode::inflate::Inflater;
+use crate::decode::media::Coding;
+
+/// Compressed bytes inflated at a time. What a piece becomes is counted once it is there, so this
+/// bounds how far a bomb gets past the memory budget: 1 MiB for gzip and deflate (1032 to 1), the
+/// body limit for zstd; on as many threads as there are.
+const PIECE_BYTES: usize = 1 << 10;
+
+/// Inflated bytes after which other connections get a turn on this thread.
+const TURN_BYTES: usize = 1 << 20;
+
+/// Largest window a coding keeps beside its output (contract C1.4).
+const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
+
+/// How a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// On the wire, and decompressed.
+    pub(super) bytes_max: usize,
+    /// Longest pause, and the span over which the rate is averaged.
+    pub(super) timeout: Duration,
+    /// Bytes a second.
+    pub(super) rate_min: u64,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &config::Limits, http: &config::Http) -> Self {
+        let config::Http { body_timeout: timeout, body_min_rate: rate_min, .. } = *http;
+        Self { bytes_max: limits.body_bytes, timeout, rate_min }
+    }
+
+    fn too_large(&self) -> Problem {
+        Problem::BodyTooLarge { limit: self.bytes_max }
+    }
+
+    /// Refuses a body whose declared length is over the limit, before any of it is read (C1.9).
+    pub(super) fn check_declared(&self, body: &Body) -> Result<(), Problem> {
+        let declared = body.size_hint().lower();
+        if declared > self.bytes_max as u64 { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// The whole body, decompressed; `grant` holds its bytes.
+    pub(super) async fn receive(
+        &self,
+        mut body: Body,
+        coding: Coding,
+        grant: &mut Grant,
+    ) -> Result<Vec<u8>, Problem> {
+        let mut intake = Intake { inflater: Inflater::new(coding, self.bytes_max), coding, grant };
+        let mut pace = Pace::new(self);
+        let mut received = 0;
+        while !body.is_end_stream() {
+            let Ok(frame) = timeout_at(pace.deadline(), body.frame()).await else {
+                pace.judge()?;
+                continue;
+            };
+            let Some(frame) = frame else { break };
+            // Trailers say nothing we need.
+            let Ok(chunk) = frame.map_err(|_| Problem::BrokenOff)?.into_data() else { continue };
+            received += chunk.len();
+            if received > self.bytes_max {
+                return Err(self.too_large());
+            }
+            pace.count(chunk.len())?;
+            intake.take(&chunk).await?;
+        }
+        intake.finish()
+    }
+}
+
+/// Bytes on their way through the inflater into memory that is accounted for.
+struct Intake<'g> {
+    inflater: Inflater,
+    coding: Coding,
+    grant: &'g mut Grant,
+}
+
+impl Intake<'_> {
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), Problem> {
+        let piece_bytes = match self.coding {
+            Coding::Identity => chunk.len().max(1),
+            Coding::Gzip | Coding::Deflate | Coding::Zstd => PIECE_BYTES,
+        };
+        let mut turn_began = self.inflater.len();
+        for piece in chunk.chunks(piece_bytes) {
+            self.inflater.push(piece)?;
+            self.grant.resize(self.footprint())?;
+            if self.inflater.len() - turn_began > TURN_BYTES {
+                turn_began = self.inflater.len();
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Output, and the window beside it, of which no more is touched than came out.
+    fn footprint(&self) -> u64 {
+        let output = self.inflater.len();
+        let window = match self.coding {
+            Coding::Zstd => output.min(ZSTD_WINDOW_BYTES_MAX),
+            Coding::Identity | Coding::Gzip | Coding::Deflate => 0,
+        };
+        (output + window) as u64
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Problem> {
+        let body = self.inflater.finish()?;
+        self.grant.resize(body.len() as u64)?;
+        if body.is_empty() {
+            return Err(Problem::Unreadable("the body is empty".to_owned()));
+        }
+        Ok(body)
+    }
+}
+
+/// Whether bytes keep coming (contract C1.5).
+struct Pace {
+    timeout: Duration,
+    rate_min: u64,
+    /// When the last byte came.
+    last: Instant,
+    /// When the span of the average began, and the bytes since.
+    span_began: Instant,
+    span_bytes: u64,
+}
+
+impl Pace {
+    fn new(bounds: &Bounds) -> Self {
+        let now = Instant::now();
+        let Bounds { timeout, rate_min, .. } = *bounds;
+        Self { timeout, rate_min, last: now, span_began: now, span_bytes: 0 }
+    }
+
+    /// When there is something to judge unless bytes come first.
+    fn deadline(&self) -> Instant {
+        self.last.min(self.span_began) + self.timeout
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.count_at(bytes, Instant::now())
+    }
+
+    fn count_at(&mut self, bytes: usize, now: Instant) -> Result<(), Problem> {
+        self.last = now;
+        self.span_bytes += bytes as u64;
+        self.judge_at(now)
+    }
+
+    fn judge(&mut self) -> Result<(), Problem> {
+        self.judge_at(Instant::now())
+    }
+
+    fn judge_at(&mut self, now: Instant) -> Result<(), Problem> {
+        let too_slow = Problem::TooSlow {
+            rate: self.rate_min,
+            pause_s: self.timeout.as_secs_f64().ceil() as u64,
+        };
+        if now >= self.last + self.timeout {
+            return Err(too_slow);
+        }
+        if now < self.span_began + self.timeout {
+            return Ok(());
+        }
+        let span_ms = (now - self.span_began).as_millis() as u64;
+        if self.span_bytes.saturating_mul(1000) < self.rate_min.saturating_mul(span_ms) {
+            return Err(too_slow);
+        }
+        self.span_began = now;
+        self.span_bytes = 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds =
+        Bounds { bytes_max: 1 << 20, timeout: Duration::from_secs(30), rate_min: 1024 };
+
+    /// Feeds `bytes` every `every_ms` and says after how many seconds that was judged too slow.
+    fn cut_after(bytes: usize, every_ms: u64, total_ms: u64) -> Option<u64> {
+        let mut pace = Pace::new(&BOUNDS);
+        let began = pace.last;
+        for at in (every_ms..=total_ms).step_by(every_ms as usize) {
+            let now = began + Duration::from_millis(at);
+            let deadline = pace.deadline();
+            if deadline < now && pace.judge_at(deadline).is_err() {
+                return Some((deadline - began).as_secs());
+            }
+            if pace.count_at(bytes, now).is_err() {
+                return Some(at / 1000);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_body_is_cut_when_it_pauses_or_averages_too_little() {
+        assert_eq!(cut_after(1024, 1000, 300_000), None);
+        assert_eq!(cut_after(100_000, 29_000, 300_000), None);
+        assert_eq!(cut_after(1000, 1000, 300_000), Some(30));
+        assert_eq!(cut_after(1, 10, 300_000), Some(30));
+        assert_eq!(cut_after(1 << 20, 31_000, 300_000), Some(30));
+    }
+}

@@ -1,0 +1,110 @@
+//! The memory all requests together may hold in bodies and tuples (contract C1.5, C1.12).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes are reserved in pieces of this size, so that a body of many small chunks costs few atomics.
+pub const GRAIN_BYTES: u64 = 64 << 10;
+
+/// A count of bytes with a limit; what it counts is allocated elsewhere.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicU64,
+    limit: u64,
+}
+
+/// The budget is spent (503).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("requests in flight hold {limit} bytes (`limits.memory_bytes`)")]
+pub struct Spent {
+    /// The limit, bytes.
+    pub limit: u64,
+}
+
+/// One request's share of a [`Budget`]; given back when dropped, on whatever path that happens.
+#[derive(Debug)]
+pub struct Grant {
+    budget: Arc<Budget>,
+    held: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes, nothing of it used.
+    pub fn new(limit: u64) -> Self {
+        Self { used: AtomicU64::new(0), limit }
+    }
+
+    /// Bytes reserved now.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// A share of one grain: a request begins with it, so that a spent budget is noticed before the
+    /// body is read.
+    pub fn grant(self: &Arc<Self>) -> Result<Grant, Spent> {
+        let mut grant = Grant { budget: Arc::clone(self), held: 0 };
+        grant.resize(1)?;
+        Ok(grant)
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<(), Spent> {
+        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        let added = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        added.map(drop).map_err(|_| Spent { limit: self.limit })
+    }
+
+    fn release(&self, bytes: u64) {
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        debug_assert!(before >= bytes, "more released than was reserved");
+    }
+}
+
+impl Grant {
+    /// Makes the share hold `bytes`, rounded up to whole grains; unchanged when that does not fit.
+    pub fn resize(&mut self, bytes: u64) -> Result<(), Spent> {
+        let want = bytes.div_ceil(GRAIN_BYTES).saturating_mul(GRAIN_BYTES);
+        if want > self.held {
+            self.budget.reserve(want - self.held)?;
+        } else {
+            self.budget.release(self.held - want);
+        }
+        self.held = want;
+        Ok(())
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.budget.release(self.held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_never_pass_the_limit_and_give_everything_back() {
+        let budget = Arc::new(Budget::new(3 * GRAIN_BYTES));
+        let mut first = budget.grant().unwrap();
+        let mut second = budget.grant().unwrap();
+        first.resize(2 * GRAIN_BYTES).unwrap();
+        assert_eq!(second.resize(GRAIN_BYTES + 1), Err(Spent { limit: 3 * GRAIN_BYTES }));
+        assert_eq!(budget.used(), 3 * GRAIN_BYTES);
+        assert!(budget.grant().is_err());
+
+        first.resize(0).unwrap();
+        second.resize(GRAIN_BYTES + 1).unwrap();
+        assert_eq!(budget.used(), 2 * GRAIN_BYTES);
+        drop((first, second));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_share_larger_than_any_number_is_refused_and_not_wrapped() {
+        let budget = Arc::new(Budget::new(u64::MAX - 1));
+        let mut grant = budget.grant().unwrap();
+        assert!(grant.resize(u64::MAX).is_err());
+        assert_eq!(budget.used(), GRAIN_BYTES);
+    }
+}

@@ -1,0 +1,190 @@
+//! One socket: what it is doing right now, and how long it may go on doing that (contract C1.5, C1.9).
+//!
+//! hyper has one time-out for heads, and counts the idle time between requests into it; a slow head
+//! deserves seconds and an idle keep-alive connection minutes. Nor is there one before the first byte,
+//! or for an HTTP/2 connection without streams. So the connection is watched from outside: bytes read,
+//! requests begun and ended move its phase, and the phase has a deadline.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::http::Version;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::config;
+
+/// What is known of a connection. Its requests and its socket share it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) peer: IpAddr,
+    accepted: Instant,
+    /// Milliseconds after `accepted` at which the phase began.
+    since_ms: AtomicU64,
+    /// A request's head is on its way, or the very first byte is awaited; else it is idle.
+    in_head: AtomicBool,
+    greeted: AtomicBool,
+    is_http2: AtomicBool,
+    /// Requests being worked on, and bodies being drained.
+    running: AtomicUsize,
+    close_after_answer: AtomicBool,
+}
+
+/// Something goes on in the connection for as long as this lives.
+pub(super) struct Running(Arc<Connection>);
+
+impl Connection {
+    pub(super) fn new(peer: IpAddr) -> Arc<Self> {
+        Arc::new(Self {
+            peer,
+            accepted: Instant::now(),
+            since_ms: AtomicU64::new(0),
+            in_head: AtomicBool::new(true),
+            greeted: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+            close_after_answer: AtomicBool::new(false),
+        })
+    }
+
+    /// A request has begun, or the draining of its body.
+    pub(super) fn begin(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        self.in_head.store(false, Ordering::Release);
+        Running(Arc::clone(self))
+    }
+
+    /// The version of a request, which is more than its first bytes may have told.
+    pub(super) fn hears(&self, version: Version) {
+        if version == Version::HTTP_2 {
+            self.is_http2.store(true, Ordering::Release);
+        }
+    }
+
+    /// The answer on its way is the last one.
+    pub(super) fn close_after_answer(&self) {
+        self.close_after_answer.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_to_close(&self) -> bool {
+        self.close_after_answer.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Acquire)
+    }
+
+    /// When the present phase has lasted too long; none while requests are being worked on, which
+    /// have bounds of their own.
+    pub(super) fn deadline(&self, http: &config::Http) -> Option<Instant> {
+        if self.running.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let in_head = self.in_head.load(Ordering::Acquire);
+        let allowed = if in_head { http.header_timeout } else { http.idle_timeout };
+        let since = Duration::from_millis(self.since_ms.load(Ordering::Acquire));
+        Some(self.accepted + since + allowed)
+    }
+
+    fn enter(&self, in_head: bool) {
+        self.since_ms.store(self.accepted.elapsed().as_millis() as u64, Ordering::Release);
+        self.in_head.store(in_head, Ordering::Release);
+    }
+
+    /// A client that takes long over a long answer is not idle while it takes some of it. The frames
+    /// of an idle HTTP/2 connection are not an answer.
+    fn wrote(&self) {
+        let busy = self.running.load(Ordering::Acquire) > 0;
+        if !busy && !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
+            self.enter(false);
+        }
+    }
+
+    fn saw(&self, bytes: &[u8]) {
+        if bytes.is_empty() || self.running.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        if !self.greeted.swap(true, Ordering::AcqRel) {
+            // The HTTP/2 preface; no HTTP/1 method begins like this. Frames come and go on such a
+            // connection whether or not there are requests, so only idleness is timed on it.
+            let is_http2 = bytes.starts_with(b"PRI");
+            self.is_http2.store(is_http2, Ordering::Release);
+            self.enter(!is_http2);
+        } else if !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
+            self.enter(true);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The phase is entered first: nobody may see the connection at rest with an old time.
+        self.0.enter(false);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A socket whose reads are noticed.
+pub(super) struct Watched {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+}
+
+impl Watched {
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { stream, connection }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.connection.saw(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.connection.wrote();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.connection.wrote();
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

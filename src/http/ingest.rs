@@ -1,0 +1,191 @@
+//! `POST /metrics`: the one thing this edge is for (contract C1.9 gives the order).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use tokio::task::spawn_blocking;
+
+use super::answer::{Answer, Preview};
+use super::auth::Source;
+use super::body::Bounds;
+use super::budget::{Grant, Spent};
+use super::problem::{Busy, Problem};
+use super::state::State;
+use crate::decode::Format;
+use crate::decode::media::{self, Coding, Declared};
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+use crate::pipeline::report::Report;
+use crate::pipeline::{self, BodyError, Refused};
+use crate::queue::Entry;
+
+/// Bodies up to this size are worked on where they were read; that takes less than handing them to
+/// another thread. Larger ones would keep other connections waiting.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Takes one body of metrics.
+pub(super) async fn ingest(
+    axum::extract::State(state): axum::extract::State<Arc<State>>,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let (head, body) = request.into_parts();
+    let source = state.sources.authenticate(&head.headers)?;
+    let (declared, coding) = media_of(&head.headers)?;
+    let bounds = Bounds::new(&state.limits, &state.http);
+    bounds.check_declared(&body)?;
+    let mut grant = state.capacity()?;
+
+    let body = bounds.receive(body, coding, &mut grant).await?;
+    let format = format_of(declared, &body)?;
+    let work = Work { body, format, source: Arc::clone(source), now: state.clock.now(), grant };
+    let batch = work.run(&state).await?;
+
+    match purpose_of(&head.uri) {
+        Purpose::Preview => Ok(batch.preview(&state)),
+        Purpose::Take => batch.append(&state).await,
+    }
+}
+
+fn media_of(headers: &HeaderMap) -> Result<(Declared, Coding), Problem> {
+    // Several headers of one name mean the same as one with commas, and no comma is understood.
+    let only = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let first = values.next()?.to_str().unwrap_or("(not ASCII)");
+        Some(values.fold(first.to_owned(), |all, _| all + ", ..."))
+    };
+    let declared = media::content_type(only(header::CONTENT_TYPE).as_deref());
+    Ok((declared, media::coding(only(header::CONTENT_ENCODING).as_deref())?))
+}
+
+fn format_of(declared: Declared, body: &[u8]) -> Result<Format, Problem> {
+    match declared {
+        Declared::Format(format) => Ok(format),
+        Declared::Sniff => media::sniff(body).ok_or_else(|| {
+            Problem::Unreadable(
+                "expected a body that begins with { or [ (JSON), or with a MessagePack map or array"
+                    .to_owned(),
+            )
+        }),
+    }
+}
+
+/// What the client wants done (contract C1.14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Take,
+    Preview,
+}
+
+fn purpose_of(uri: &Uri) -> Purpose {
+    let mut pairs = uri.query().unwrap_or("").split('&');
+    if pairs.any(|pair| pair == "dry_run=1") { Purpose::Preview } else { Purpose::Take }
+}
+
+/// A whole body and what it takes to make tuples of it.
+struct Work {
+    body: Vec<u8>,
+    format: Format,
+    source: Arc<Source>,
+    now: Timestamp,
+    grant: Grant,
+}
+
+impl Work {
+    async fn run(self, state: &State) -> Result<Batch, Problem> {
+        if self.body.len() <= INLINE_BYTES_MAX {
+            return self.run_here();
+        }
+        let workers = Arc::clone(&state.workers);
+        let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
+        let done = spawn_blocking(move || {
+            let outcome = self.run_here();
+            drop(turn);
+            outcome
+        });
+        // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
+        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    fn run_here(self) -> Result<Batch, Problem> {
+        let Self { body, format, source, now, mut grant } = self;
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut encoded = 0;
+        let mut spent = Spent { limit: 0 };
+        let mut sink = |block: Block| {
+            encoded += block.bytes.len();
+            grant.resize((body.len() + encoded) as u64).map_err(|error| {
+                spent = error;
+                Refused
+            })?;
+            blocks.push(block);
+            Ok(())
+        };
+        let outcome = pipeline::run(&body, format, &source.profile, now, &mut sink);
+        let report = outcome.map_err(|error| match error {
+            BodyError::Refused => Problem::Busy(Busy::Memory(spent)),
+            other => Problem::from(other),
+        })?;
+        drop(body);
+        grant.resize(encoded as u64)?;
+        Ok(Batch { source, received: now, report, blocks, grant })
+    }
+}
+
+/// A body as tuples.
+struct Batch {
+    source: Arc<Source>,
+    received: Timestamp,
+    report: Report,
+    blocks: Vec<Block>,
+    grant: Grant,
+}
+
+impl Batch {
+    /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
+    /// given back then: from there on the queue accounts for them.
+    async fn append(self, state: &State) -> Result<Answer, Problem> {
+        let Self { source, received, report, blocks, grant } = self;
+        if !blocks.is_empty() {
+            let entry = Entry { source: Arc::clone(&source.name), received, blocks };
+            state.queue.append(entry).await?;
+        }
+        drop(grant);
+        state.counts.accepted.fetch_add(report.accepted, Ordering::Relaxed);
+        state.counts.rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        Ok(if report.is_nothing_accepted() {
+            Answer::Report(state.nothing_accepted, report)
+        } else if report.is_clean() {
+            Answer::Clean
+        } else {
+            Answer::Report(StatusCode::ACCEPTED, report)
+        })
+    }
+
+    fn preview(self, state: &State) -> Answer {
+        let Self { report, blocks, grant, .. } = self;
+        let status =
+            if report.is_nothing_accepted() { state.nothing_accepted } else { StatusCode::OK };
+        Answer::Preview(status, Preview { report, blocks, grant })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dry_run_1_is_a_preview() {
+        for (uri, expected) in [
+            ("/metrics", Purpose::Take),
+            ("/metrics?dry_run=1", Purpose::Preview),
+            ("/?a=b&dry_run=1&c", Purpose::Preview),
+            ("/metrics?dry_run=0", Purpose::Take),
+            ("/metrics?dry_run", Purpose::Take),
+            ("/metrics?xdry_run=1", Purpose::Take),
+        ] {
+            assert_eq!(purpose_of(&uri.parse().unwrap()), expected, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Everything that can be wrong with a request, and the one place that turns it into an answer.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::budget::Spent;
+pub use super::rate_limit::OverLimit;
+use crate::decode::inflate::InflateError;
+use crate::decode::media::UnsupportedCoding;
+use crate::pipeline::BodyError;
+use crate::queue::AppendError;
+
+/// Why a request was not done; its text is the answer's body (contract C1.13).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// 404 (C1.1).
+    #[error("there is nothing here: metrics go to POST /metrics")]
+    NotFound,
+    /// 405 (C1.1); the router knows what is allowed.
+    #[error("this method does nothing here: metrics go to POST /metrics")]
+    MethodNotAllowed,
+    /// 403, or what `auth.unauthorized_status` says (C1.2). The text is part of the contract.
+    #[error("Unauthorized")]
+    Unauthorized {
+        /// 403 or 401.
+        status: StatusCode,
+    },
+    /// 429, or what `limits.over_limit_status` says (C1.10).
+    #[error("more than {} requests a minute from one address (`limits.requests_per_minute`): \
+             try again in {} s", over.quota, over.wait_s)]
+    OverLimit {
+        /// 429 or 503.
+        status: StatusCode,
+        /// The limit, and the way back.
+        over: OverLimit,
+    },
+    /// 415 (C1.4).
+    #[error(transparent)]
+    UnsupportedCoding(#[from] UnsupportedCoding),
+    /// 413 (C1.5).
+    #[error(
+        "payload reached size limit: a body may have {limit} bytes, compressed and decompressed \
+             (`limits.body_bytes`); send it in smaller batches"
+    )]
+    BodyTooLarge {
+        /// The limit, bytes.
+        limit: usize,
+    },
+    /// 413 (C1.5): the text says which limit.
+    #[error("{0}")]
+    ExpandedTooLarge(BodyError),
+    /// 406 (C1.7): neither JSON nor MessagePack nor anything that can be read as one of them.
+    #[error("Couldn't parse JSON content. {0}")]
+    Unreadable(String),
+    /// 406 (C1.7): the text says what was expected, and where.
+    #[error("{0}")]
+    Syntax(BodyError),
+    /// 408 (C1.5).
+    #[error(
+        "the body came too slowly: at least {rate} bytes a second (`http.body_min_rate`), and no \
+             pause of {pause_s} s (`http.body_timeout`)"
+    )]
+    TooSlow {
+        /// Bytes a second.
+        rate: u64,
+        /// Seconds.
+        pause_s: u64,
+    },
+    /// 400: the connection or its framing broke inside the body. Seldom does anybody hear it.
+    #[error("the body broke off before its end")]
+    BrokenOff,
+    /// 503 (C1.12).
+    #[error("no room right now, try again later: {0}")]
+    Busy(#[from] Busy),
+    /// 500: a bug.
+    #[error("internal error")]
+    Panicked,
+}
+
+/// What there is no room in (contract C1.12).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// The queue takes nothing more.
+    #[error(transparent)]
+    Queue(#[from] AppendError),
+    /// Other requests hold the memory.
+    #[error(transparent)]
+    Memory(#[from] Spent),
+    /// The gateway is on its way out.
+    #[error("shutting down")]
+    ShuttingDown,
+}
+
+/// Codings for the header that a 415 should carry (RFC 9110, section 12.5.3).
+const ACCEPTED_CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, zstd, identity");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+impl Problem {
+    /// The number of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
+            Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn add_headers(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        match self {
+            Self::UnsupportedCoding(_) => {
+                headers.insert(header::ACCEPT_ENCODING, ACCEPTED_CODINGS);
+            }
+            Self::Unauthorized { status: StatusCode::UNAUTHORIZED } => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::OverLimit { over: OverLimit { quota, wait_s }, .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*wait_s));
+                headers.insert(RATE_LIMIT_POLICY, value(&format!("\"ip\";q={quota};w=60")));
+                headers.insert(RATE_LIMIT, value(&format!("\"ip\";r=0;t={wait_s}")));
+            }
+            Self::Busy(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s()));
+            }
+            Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Unauthorized { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::ExpandedTooLarge(_)
+            | Self::Unreadable(_)
+            | Self::Syntax(_)
+            | Self::TooSlow { .. }
+            | Self::BrokenOff
+            | Self::Panicked => {}
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let text = self.to_string();
+        let mut response = (self.status(), [(header::CONTENT_TYPE, TEXT)], text).into_response();
+        self.add_headers(&mut response);
+        response
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Syntax(_) => Self::Syntax(error),
+            BodyError::Expanded { .. } => Self::ExpandedTooLarge(error),
+            // The sink refuses for one reason only, and `ingest` keeps it; see there.
+            BodyError::Refused => Self::Busy(Busy::Memory(Spent { limit: 0 })),
+        }
+    }
+}
+
+impl From<InflateError> for Problem {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooLarge { limit } => Self::BodyTooLarge { limit },
+            InflateError::Corrupt(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+impl From<Spent> for Problem {
+    fn from(spent: Spent) -> Self {
+        Self::Busy(Busy::Memory(spent))
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        Self::Busy(Busy::Queue(error))
+    }
+}
+
+/// A few seconds, spread so that clients turned away together do not come back together.
+pub(super) fn retry_after_s() -> u64 {
+    fastrand::u64(2..=6)
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits and punctuation are a header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn over_limit_carries_the_three_headers_in_their_exact_form() {
+        let over = OverLimit { quota: 500, wait_s: 7 };
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let response = Problem::OverLimit { status, over }.into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(header(&response, "retry-after"), Some("7"));
+        assert_eq!(header(&response, "ratelimit-policy"), Some("\"ip\";q=500;w=60"));
+        assert_eq!(header(&response, "ratelimit"), Some("\"ip\";r=0;t=7"));
+    }
+
+    #[test]
+    fn texts_begin_as_the_contract_says() {
+        let limit = 20 << 20;
+        let cases = [
+            (Problem::Unauthorized { status: StatusCode::FORBIDDEN }, 403, "Unauthorized"),
+            (Problem::BodyTooLarge { limit }, 413, "payload reached size limit"),
+            (BodyError::Expanded { limit: 1 }.into(), 413, "payload reached size limit"),
+            (Problem::Unreadable("x".to_owned()), 406, "Couldn't parse JSON content. x"),
+            (BodyError::Syntax("x".to_owned()).into(), 406, "Couldn't parse JSON content. x"),
+        ];
+        for (problem, status, text) in cases {
+            assert_eq!(problem.status(), status, "{problem:?}");
+            assert!(problem.to_string().starts_with(text), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn every_busy_answer_says_when_to_come_back() {
+        for busy in
+            [Busy::ShuttingDown, Busy::Memory(Spent { limit: 1 }), AppendError::Closed.into()]
+        {
+            let response = Problem::Busy(busy).into_response();
+            assert_eq!(response.status(), 503);
+            let seconds: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
+            assert!((1..=10).contains(&seconds));
+        }
+    }
+}

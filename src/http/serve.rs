@@ -1,0 +1,288 @@
+//! The accept loop: which sockets are taken, how each is driven, and the way out (contract C6.5).
+//!
+//! hyper-util's `auto` builder speaks HTTP/1.1 and cleartext HTTP/2; everything about time is watched
+//! from outside, see [`super::connection`].
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection::{Connection, Watched};
+use super::exchange::Edge;
+use super::problem::retry_after_s;
+use super::state::State;
+
+/// How often idle addresses are forgotten by the limiter.
+const TIDY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Pause after a failed accept: when file descriptors have run out, the next try fails at once too.
+const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(20);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Connections over the cap that are told so at the same time; the others are only closed.
+const TURNED_AWAY_MAX: usize = 64;
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An idle HTTP/2 connection is told to go, and gets this long to do so.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// HTTP/1 heads are smaller than this, and bodies are read in pieces of at most this.
+const HTTP1_BUFFER_BYTES: usize = 64 << 10;
+
+const HTTP2_STREAMS_MAX: u32 = 64;
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
+const HTTP2_HEADER_BYTES_MAX: u32 = 16 << 10;
+/// Peers that vanished without a word are noticed this way.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How far the shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// Running requests may finish.
+    Draining,
+    /// Time is up.
+    Over,
+}
+
+/// Serves until `shutdown` resolves, then stops accepting, lets running requests finish within
+/// `grace`, and returns once every connection is gone.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<State>,
+    shutdown: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let (progress, course) = watch::channel(Stage::Open);
+    let server = Arc::new(Server {
+        builder: builder(),
+        router: TowerToHyperService::new(super::router(Arc::clone(&state))),
+        stage: course,
+        seats: Arc::new(Semaphore::new(state.limits.connections)),
+        door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        state,
+    });
+
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        () = server.accept_all(&listener) => {}
+    }
+
+    drop(listener);
+    server.state.close();
+    progress.send_replace(Stage::Draining);
+    if timeout(grace, server.all_gone()).await.is_err() {
+        progress.send_replace(Stage::Over);
+        server.all_gone().await;
+    }
+}
+
+struct Server {
+    builder: auto::Builder<TokioExecutor>,
+    router: TowerToHyperService<axum::Router>,
+    stage: watch::Receiver<Stage>,
+    /// One for each connection that may be open.
+    seats: Arc<Semaphore>,
+    door: Arc<Semaphore>,
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Accepts for ever.
+    async fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
+        let mut tidy = interval(TIDY_INTERVAL);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = ACCEPT_PAUSE_MIN;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = tidy.tick() => {
+                    self.state.tidy();
+                    continue;
+                }
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    pause = ACCEPT_PAUSE_MIN;
+                    self.admit(stream);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, pause_ms = pause.as_millis() as u64,
+                        "cannot accept connections, trying again");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream) {
+        if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
+            tokio::spawn(Arc::clone(self).drive(stream, seat));
+            return;
+        }
+        self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+        if let Ok(place) = Arc::clone(&self.door).try_acquire_owned() {
+            tokio::spawn(async move {
+                // Nobody is left to tell if this fails.
+                drop(timeout(TURN_AWAY_TIMEOUT, turn_away(stream)).await);
+                drop(place);
+            });
+        }
+    }
+
+    /// One connection from its first byte to its end.
+    async fn drive(self: Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        // An unconnected peer address or a socket without options is a connection already gone.
+        let Ok(peer) = stream.peer_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let seat = Seat::take(Arc::clone(&self.state), permit);
+        self.converse(stream, Connection::new(peer.ip())).await;
+        drop(seat);
+    }
+
+    async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
+        let edge = Edge {
+            state: Arc::clone(&self.state),
+            connection: Arc::clone(&connection),
+            router: self.router.clone(),
+        };
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
+        let mut wire = pin!(self.builder.serve_connection(io, edge));
+        let mut stage = self.stage.clone();
+        let http = &self.state.http;
+        let mut timer = pin!(sleep(http.header_timeout));
+
+        loop {
+            // The deadline moves with every request. The timer is only moved when it would ring too
+            // late; when it rings too early, it is set anew: no request pays for it.
+            let ended_or_expired = poll_fn(|cx| {
+                if wire.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(End::Closed);
+                }
+                let Some(deadline) = connection.deadline(http) else {
+                    return Poll::Pending;
+                };
+                if deadline < timer.deadline() {
+                    timer.as_mut().reset(deadline);
+                }
+                while timer.as_mut().poll(cx).is_ready() {
+                    if timer.deadline() >= deadline {
+                        return Poll::Ready(End::Expired);
+                    }
+                    timer.as_mut().reset(deadline);
+                }
+                Poll::Pending
+            });
+            tokio::select! {
+                biased;
+                end = ended_or_expired => {
+                    if matches!(end, End::Expired) && connection.is_http2() {
+                        wire.as_mut().graceful_shutdown();
+                        // Whoever does not go is dropped.
+                        drop(timeout(GOAWAY_TIMEOUT, wire).await);
+                    }
+                    return;
+                }
+                changed = stage.changed() => match *stage.borrow_and_update() {
+                    Stage::Draining if changed.is_ok() => wire.as_mut().graceful_shutdown(),
+                    Stage::Open | Stage::Draining | Stage::Over => return,
+                },
+            }
+        }
+    }
+
+    /// Resolves when no connection is left; none may begin meanwhile.
+    async fn all_gone(&self) {
+        let seats = u32::try_from(self.state.limits.connections).unwrap_or(u32::MAX);
+        drop(self.seats.acquire_many(seats).await);
+    }
+}
+
+/// The right to be connected, counted for as long as it is held.
+struct Seat {
+    state: Arc<State>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    fn take(state: Arc<State>, permit: OwnedSemaphorePermit) -> Self {
+        state.counts.connections.fetch_add(1, Ordering::Relaxed);
+        Self { state, _permit: permit }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.state.counts.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why a connection is over.
+enum End {
+    Closed,
+    Expired,
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Watched from outside instead.
+        .header_read_timeout(None)
+        // A client may close its side once it has sent everything and still wants its answer.
+        .half_close(true)
+        .max_buf_size(HTTP1_BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT);
+    builder
+}
+
+/// Tells a client over the cap to come back (contract C1.12), without reading its request; then reads
+/// a little, so that the answer is not lost to a reset.
+async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    let text = "too many connections (`limits.connections`), try again later";
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: {}\r\nconnection: close\r\n\
+         content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\r\n{text}",
+        retry_after_s(),
+        text.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut dropped = [0; 4096];
+    while stream.read(&mut dropped).await? > 0 {}
+    Ok(())
+}
+
+/// Errors of a connection that was gone before it was accepted, as opposed to our own trouble.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

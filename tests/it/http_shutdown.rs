@@ -1,0 +1,84 @@
+//! The way out: nothing new, what runs may finish, then the end (contract C6.5).
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::support::edge::{Edge, METRIC};
+use crate::support::wire::{Wire, once, post, request};
+
+#[tokio::test]
+async fn running_requests_finish_and_idle_connections_go() {
+    let mut edge = Edge::start().await;
+    let mut idle = Wire::connect(edge.address).await;
+    idle.send(&post("", METRIC.as_bytes())).await;
+    assert_eq!(idle.reply().await.status, 202);
+    let mut fresh = Wire::connect(edge.address).await;
+    edge.until(|edge| edge.connections() == 2).await;
+
+    edge.queue.hold();
+    let mut running = Wire::connect(edge.address).await;
+    running.send(&post("", METRIC.as_bytes())).await;
+    edge.queue.append_begun().await;
+    edge.queue.append_begun().await;
+
+    edge.stop();
+    assert_eq!(idle.closed().await, b"");
+    assert_eq!(fresh.closed().await, b"");
+    assert!(TcpStream::connect(edge.address).await.is_err(), "nobody listens any more");
+
+    edge.queue.let_one_through();
+    let reply = running.reply().await;
+    assert_eq!((reply.status, reply.closes()), (202, true));
+    edge.stopped().await;
+    assert_eq!(edge.queue.tuples(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_on_an_open_connection_during_shutdown_is_503() {
+    let mut edge = Edge::start().await;
+    edge.queue.hold();
+    let mut running = Wire::connect(edge.address).await;
+    running.send(&post("", METRIC.as_bytes())).await;
+    edge.queue.append_begun().await;
+
+    let mut late = Wire::connect(edge.address).await;
+    let whole = post("", METRIC.as_bytes());
+    late.send(&whole[..20]).await;
+    // Whoever is served now was accepted after the half head had been read.
+    assert_eq!(once(&edge, &request("GET /metrics", "", b"")).await.status, 200);
+    edge.until(|edge| edge.connections() == 2).await;
+    edge.queue.let_one_through();
+    assert_eq!(running.reply().await.status, 202);
+
+    edge.stop();
+    assert_eq!(running.closed().await, b"");
+    late.send(&whole[20..]).await;
+    let reply = late.reply().await;
+    assert_eq!((reply.status, reply.closes()), (503, true));
+    assert!(reply.header("retry-after").is_some());
+    edge.stopped().await;
+    assert_eq!(edge.queue.tuples(), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_finish_within_the_grace_is_cut_off() {
+    let mut edge = Edge::with(|settings| settings.grace = Duration::from_millis(200)).await;
+    edge.queue.hold();
+    let mut stuck = Wire::connect(edge.address).await;
+    stuck.send(&post("", METRIC.as_bytes())).await;
+    edge.queue.append_begun().await;
+    edge.stop();
+    edge.stopped().await;
+    assert_eq!(stuck.closed().await, b"");
+    assert!(edge.queue.entries().is_empty());
+    assert_eq!(edge.state.memory_used(), 0);
+}
+
+#[tokio::test]
+async fn a_shutdown_without_connections_is_immediate() {
+    let mut edge = Edge::start().await;
+    assert_eq!(once(&edge, &post("", METRIC.as_bytes())).await.status, 202);
+    edge.stop();
+    edge.stopped().await;
+}

@@ -1,0 +1,5 @@
+//! What the tests over sockets share.
+
+pub(crate) mod edge;
+pub(crate) mod ledger;
+pub(crate) mod wire;
