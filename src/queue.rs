@@ -4,6 +4,12 @@
 //! replicated stream behind the same calls. Whoever appends learns when the entry is as safe as the
 //! form promises ([`Durability`]); whoever delivers leases blocks and gives each lease back with
 //! [`Outlet::ack`] or [`Outlet::release`]. The queue knows blocks, not metrics.
+//!
+//! Destinations are named when a queue is made, not when somebody first asks for one: an entry
+//! without a destination would be acknowledged and then forgotten, and a form that keeps a position
+//! per destination opens it where opening may fail.
+//!
+//! The queue keeps the books ([`Books`], contract C7), because they have to survive with its content.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -59,23 +65,31 @@ pub trait Queue: Send + Sync + 'static {
     /// Whether an entry would be refused right now: asked before a body is read.
     fn room(&self) -> Result<(), AppendError>;
 
-    /// The side of one destination, by its name. Entries appended after the first call reach it.
-    fn outlet(&self, destination: &str) -> Arc<dyn Outlet>;
+    /// The side of one destination, by the name it had when the queue was made; `None` for any other.
+    fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>>;
 
     /// What a crash would lose.
     fn durability(&self) -> Durability;
 
     /// Refuses every further entry; what is inside can still be leased.
     fn close(&self);
+
+    /// The last call: nothing is leased any more, and what this form cannot keep is counted as lost.
+    /// The final books of every destination, for whoever logs them (contract C6.5).
+    fn end(&self) -> Pending<'_, Vec<(Arc<str>, Books)>>;
 }
 
 /// Gives blocks out to one destination.
 pub trait Outlet: Send + Sync + 'static {
     /// Waits for blocks and leases the oldest ones that fit `want`, at least one. A leased block is
-    /// given to nobody else until the lease ends. `None` once the queue is closed and nothing waits.
+    /// given to nobody else until the lease ends. `None` once the queue is closed and everything in
+    /// it was acknowledged: while another lease is open its blocks may still come back.
+    ///
+    /// Dropping the future before it resolves leases nothing and costs no other waiter its wake-up.
     fn lease(&self, want: Want) -> Pending<'_, Option<Lease>>;
 
-    /// The blocks of this lease are delivered and forgotten.
+    /// The blocks of this lease are delivered and forgotten. A crash soon after may deliver them
+    /// again (contract C5.2).
     fn ack(&self, lease: Lease) -> Pending<'_, ()>;
 
     /// The blocks of this lease were not delivered; they are leased again before newer ones.
@@ -83,6 +97,9 @@ pub trait Outlet: Send + Sync + 'static {
 
     /// What waits, leased blocks included.
     fn depth(&self) -> Depth;
+
+    /// Tuples in and out since this destination began; the sums hold in every reading.
+    fn books(&self) -> Books;
 }
 
 /// How much a lease may hold; one block is leased even when it exceeds this.
@@ -94,7 +111,8 @@ pub struct Want {
     pub tuples: u32,
 }
 
-/// Blocks on loan.
+/// Blocks on loan. Forgetting one without [`Outlet::ack`] or [`Outlet::release`] keeps its blocks
+/// from everybody until the queue is opened again.
 #[derive(Debug)]
 pub struct Lease {
     /// The queue's own name for this loan.
@@ -123,4 +141,31 @@ pub struct Depth {
     pub tuples: u64,
     /// Bytes in them.
     pub bytes: u64,
+}
+
+/// One destination's tuples (contract C7): `series == delivered + queued + lost`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Accepted for this destination.
+    pub series: u64,
+    /// Acknowledged by it.
+    pub delivered: u64,
+    /// Waiting or on loan.
+    pub queued: u64,
+    /// Still inside a queue in memory when it ended.
+    pub lost: u64,
+}
+
+impl Lease {
+    /// Tuples in all blocks.
+    pub fn tuples(&self) -> u64 {
+        self.blocks.iter().map(|leased| u64::from(leased.block.tuples)).sum()
+    }
+}
+
+impl Books {
+    /// Whether the sum holds.
+    pub fn is_balanced(&self) -> bool {
+        self.series == self.delivered + self.queued + self.lost
+    }
 }

@@ -1,1 +1,236 @@
-//! (being written)
+//! The queue in memory: bounded by bytes, lost with the process (`durability = "memory"`).
+//!
+//! One lock guards all destinations, so the books of one reading always agree; it is held for moves
+//! between collections only. Every change that can give a waiter something wakes all waiters of that
+//! destination: they are as few as its deliveries in flight, and nothing depends on who wakes first.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, Want};
+
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use shelf::{Item, Shelf};
+
+/// What a block costs besides its bytes: list entries, reference counts, allocator head-room.
+/// Without it, a million one-tuple requests would pass the cap by half.
+const BLOCK_OVERHEAD_BYTES: u64 = 128;
+
+/// A bounded queue in memory. Blocks are shared between destinations and counted once.
+#[derive(Debug)]
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+}
+
+/// One destination's side of a [`MemoryQueue`].
+#[derive(Debug)]
+struct MemoryOutlet {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limit_bytes: u64,
+    /// By the same index as [`State::shelves`].
+    destinations: Vec<Destination>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Destination {
+    name: Arc<str>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    used_bytes: u64,
+    next_sequence: u64,
+    shelves: Vec<Shelf>,
+}
+
+/// How far the queue is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closed,
+    Ended,
+}
+
+impl MemoryQueue {
+    /// An empty queue of at most `max_bytes` (`queue.max_bytes`; blocks plus 128 bytes for each) for
+    /// these destinations, at least one.
+    pub fn new(max_bytes: u64, destinations: &[&str]) -> Self {
+        assert!(!destinations.is_empty(), "a queue without a destination would lose every entry");
+        let state = State {
+            phase: Phase::Open,
+            used_bytes: 0,
+            next_sequence: 0,
+            shelves: destinations.iter().map(|_| Shelf::default()).collect(),
+        };
+        let destinations = destinations
+            .iter()
+            .map(|name| Destination { name: Arc::from(*name), changed: Notify::new() })
+            .collect();
+        let shared = Shared { limit_bytes: max_bytes, destinations, state: Mutex::new(state) };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Queue for MemoryQueue {
+    /// Resolves at once.
+    fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(std::future::ready(self.shared.append(entry)))
+    }
+
+    fn room(&self) -> Result<(), AppendError> {
+        self.shared.lock().room(self.shared.limit_bytes, 1)
+    }
+
+    fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
+        let mut names = self.shared.destinations.iter().map(|known| &*known.name);
+        let index = names.position(|name| name == destination)?;
+        Some(Arc::new(MemoryOutlet { shared: Arc::clone(&self.shared), index }))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    fn close(&self) {
+        let mut state = self.shared.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+        }
+        drop(state);
+        self.shared.wake_all();
+    }
+
+    /// Everything still inside is lost, leased blocks included: nobody can acknowledge them any more.
+    fn end(&self) -> Pending<'_, Vec<(Arc<str>, Books)>> {
+        let mut state = self.shared.lock();
+        state.phase = Phase::Ended;
+        state.used_bytes = 0;
+        let books: Vec<Books> = state.shelves.iter_mut().map(Shelf::abandon).collect();
+        drop(state);
+        self.shared.wake_all();
+        let names = self.shared.destinations.iter().map(|known| Arc::clone(&known.name));
+        Box::pin(std::future::ready(names.zip(books).collect()))
+    }
+}
+
+impl Outlet for MemoryOutlet {
+    fn lease(&self, want: Want) -> Pending<'_, Option<Lease>> {
+        Box::pin(async move {
+            loop {
+                // Made before the look: it hears every change from here on, polled or not.
+                let changed = self.destination().changed.notified();
+                if let Some(answer) = self.shared.lock().lease(self.index, want) {
+                    return answer;
+                }
+                changed.await;
+            }
+        })
+    }
+
+    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
+        let mut state = self.shared.lock();
+        let freed = state.shelves[self.index].ack(lease.id);
+        state.used_bytes = state.used_bytes.saturating_sub(freed);
+        drop(state);
+        // Whoever waits for the end of a closed queue may have reached it.
+        self.destination().changed.notify_waiters();
+        Box::pin(std::future::ready(()))
+    }
+
+    fn release(&self, lease: Lease) {
+        self.shared.lock().shelves[self.index].release(lease.id);
+        self.destination().changed.notify_waiters();
+    }
+
+    fn depth(&self) -> Depth {
+        self.shared.lock().shelves[self.index].depth()
+    }
+
+    fn books(&self) -> Books {
+        self.shared.lock().shelves[self.index].books()
+    }
+}
+
+impl MemoryOutlet {
+    fn destination(&self) -> &Destination {
+        &self.shared.destinations[self.index]
+    }
+}
+
+impl Shared {
+    fn append(&self, entry: Entry) -> Result<(), AppendError> {
+        let cost = |bytes: usize| bytes as u64 + BLOCK_OVERHEAD_BYTES;
+        let cost_bytes: u64 = entry.blocks.iter().map(|block| cost(block.bytes.len())).sum();
+        let mut state = self.lock();
+        state.room(self.limit_bytes, cost_bytes)?;
+        state.used_bytes += cost_bytes;
+        for block in entry.blocks {
+            let item = Arc::new(Item {
+                sequence: state.next_sequence,
+                cost_bytes: cost(block.bytes.len()),
+                leased: super::Leased {
+                    source: Arc::clone(&entry.source),
+                    received: entry.received,
+                    block,
+                },
+            });
+            state.next_sequence += 1;
+            for shelf in &mut state.shelves {
+                shelf.push(Arc::clone(&item));
+            }
+        }
+        drop(state);
+        self.wake_all();
+        Ok(())
+    }
+
+    fn wake_all(&self) {
+        for destination in &self.destinations {
+            destination.changed.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code under this lock panics between two changes that belong together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether `cost_bytes` more fit below the cap.
+    fn room(&self, limit_bytes: u64, cost_bytes: u64) -> Result<(), AppendError> {
+        if self.phase != Phase::Open {
+            return Err(AppendError::Closed);
+        }
+        if self.used_bytes.saturating_add(cost_bytes) > limit_bytes {
+            return Err(AppendError::Full { used: self.used_bytes, limit: limit_bytes });
+        }
+        Ok(())
+    }
+
+    /// A lease, `Some(None)` when there will never be one again, `None` when it is worth waiting.
+    #[expect(clippy::option_option, reason = "the inner one is the answer, the outer one is time")]
+    fn lease(&mut self, index: usize, want: Want) -> Option<Option<Lease>> {
+        if self.phase == Phase::Ended {
+            return Some(None);
+        }
+        let destination = &mut self.shelves[index];
+        match destination.lease(want) {
+            Some(lease) => Some(Some(lease)),
+            None if self.phase == Phase::Closed && destination.is_empty() => Some(None),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What lies in a queue for one destination: waiting, given back, or on loan.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::super::{Books, Depth, Lease, Leased, Want};
+
+/// Bytes between two blocks of one envelope.
+const SEPARATOR_BYTES: usize = 2;
+
+/// One block, shared by the shelves of all destinations that still owe an answer about it.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) sequence: u64,
+    pub(super) cost_bytes: u64,
+    pub(super) leased: Leased,
+}
+
+/// One destination's blocks, and its books.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    /// Never leased so far, oldest first.
+    fresh: VecDeque<Arc<Item>>,
+    /// Leased once and given back. Each is older than all of `fresh`, which is leased from the front.
+    returned: BTreeMap<u64, Arc<Item>>,
+    /// On loan, by lease.
+    loans: HashMap<u64, Vec<Arc<Item>>>,
+    next_lease: u64,
+    depth: Depth,
+    series: u64,
+    delivered: u64,
+    lost: u64,
+}
+
+impl Shelf {
+    pub(super) fn push(&mut self, item: Arc<Item>) {
+        let block = &item.leased.block;
+        self.depth.blocks += 1;
+        self.depth.tuples += u64::from(block.tuples);
+        self.depth.bytes += block.bytes.len() as u64;
+        self.series += u64::from(block.tuples);
+        self.fresh.push_back(item);
+    }
+
+    /// The oldest blocks that fit, at least one; `None` when nothing waits.
+    pub(super) fn lease(&mut self, want: Want) -> Option<Lease> {
+        let mut items: Vec<Arc<Item>> = Vec::new();
+        let (mut bytes, mut tuples) = (0_usize, 0_u32);
+        while let Some(next) = self.oldest() {
+            let block = &next.leased.block;
+            let separator = if items.is_empty() { 0 } else { SEPARATOR_BYTES };
+            bytes = bytes.saturating_add(block.bytes.len() + separator);
+            tuples = tuples.saturating_add(block.tuples);
+            if !items.is_empty() && (bytes > want.bytes || tuples > want.tuples) {
+                break;
+            }
+            items.extend(self.take_oldest());
+        }
+        if items.is_empty() {
+            return None;
+        }
+        let id = self.next_lease;
+        self.next_lease += 1;
+        let blocks = items.iter().map(|item| item.leased.clone()).collect();
+        self.loans.insert(id, items);
+        Some(Lease { id, blocks })
+    }
+
+    /// Forgets the blocks of a lease; the cost of those no other destination waits for.
+    pub(super) fn ack(&mut self, lease: u64) -> u64 {
+        let mut freed_bytes = 0;
+        // Nothing is found when the queue ended meanwhile: these tuples were already counted as lost.
+        for item in self.loans.remove(&lease).unwrap_or_default() {
+            let block = &item.leased.block;
+            self.depth.blocks -= 1;
+            self.depth.tuples -= u64::from(block.tuples);
+            self.depth.bytes -= block.bytes.len() as u64;
+            self.delivered += u64::from(block.tuples);
+            freed_bytes += Arc::into_inner(item).map_or(0, |last| last.cost_bytes);
+        }
+        freed_bytes
+    }
+
+    pub(super) fn release(&mut self, lease: u64) {
+        let items = self.loans.remove(&lease).unwrap_or_default();
+        self.returned.extend(items.into_iter().map(|item| (item.sequence, item)));
+    }
+
+    /// Gives up on everything inside; the final books.
+    pub(super) fn abandon(&mut self) -> Books {
+        self.lost += self.depth.tuples;
+        self.depth = Depth::default();
+        self.fresh = VecDeque::new();
+        self.returned = BTreeMap::new();
+        self.loans = HashMap::new();
+        self.books()
+    }
+
+    /// Neither waiting nor on loan.
+    pub(super) fn is_empty(&self) -> bool {
+        self.depth.blocks == 0
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    pub(super) fn books(&self) -> Books {
+        Books {
+            series: self.series,
+            delivered: self.delivered,
+            queued: self.depth.tuples,
+            lost: self.lost,
+        }
+    }
+
+    fn oldest(&self) -> Option<&Arc<Item>> {
+        self.returned.values().next().or_else(|| self.fresh.front())
+    }
+
+    fn take_oldest(&mut self) -> Option<Arc<Item>> {
+        match self.returned.pop_first() {
+            Some((_, item)) => Some(item),
+            None => self.fresh.pop_front(),
+        }
+    }
+}

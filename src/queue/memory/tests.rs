@@ -1,0 +1,453 @@
+//! The queue in memory against a plain list, and under many tasks at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+
+const ANY: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
+
+/// An entry of one-tuple blocks with these texts.
+fn entry(texts: &[&str]) -> Entry {
+    let block = |text: &&str| Block { bytes: Bytes::copy_from_slice(text.as_bytes()), tuples: 1 };
+    blocks(texts.iter().map(block).collect())
+}
+
+fn blocks(blocks: Vec<Block>) -> Entry {
+    Entry { source: Arc::from("test"), received: Timestamp::from_unix(0, 0), blocks }
+}
+
+fn texts(lease: &Lease) -> Vec<String> {
+    let text = |leased: &super::super::Leased| leased.block.bytes.to_vec();
+    lease.blocks.iter().map(text).map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
+fn outlet(queue: &MemoryQueue, name: &str) -> Arc<dyn Outlet> {
+    queue.outlet(name).expect("a destination of this queue")
+}
+
+/// The answer of a future that must not wait.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("nothing to wait for, and yet it waits"),
+    }
+}
+
+/// Whether a future would wait.
+fn waits<T>(future: impl Future<Output = T>) -> bool {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::pin!(future).poll(&mut context).is_pending()
+}
+
+#[test]
+fn an_entry_that_would_pass_the_cap_is_refused_whole() {
+    let queue = MemoryQueue::new(2 * (BLOCK_OVERHEAD_BYTES + 10), &["a"]);
+    now(queue.append(entry(&["0123456789"]))).unwrap();
+    let full = now(queue.append(entry(&["0", "012345678"]))).unwrap_err();
+    let limit = 2 * (BLOCK_OVERHEAD_BYTES + 10);
+    assert_eq!(full, AppendError::Full { used: BLOCK_OVERHEAD_BYTES + 10, limit });
+    assert!(full.to_string().contains("`queue.max_bytes`"), "{full}");
+    assert_eq!(outlet(&queue, "a").depth().blocks, 1, "nothing of it was kept");
+    now(queue.append(entry(&["9876543210"]))).unwrap();
+    queue.room().unwrap_err();
+}
+
+#[test]
+fn a_block_is_counted_until_its_last_destination_has_it() {
+    let queue = MemoryQueue::new(BLOCK_OVERHEAD_BYTES + 1, &["a", "b"]);
+    now(queue.append(entry(&["x"]))).unwrap();
+    let (a, b) = (outlet(&queue, "a"), outlet(&queue, "b"));
+    let (of_a, of_b) = (now(a.lease(ANY)).unwrap(), now(b.lease(ANY)).unwrap());
+    let pointer = |lease: &Lease| lease.blocks[0].block.bytes.as_ptr();
+    assert_eq!(pointer(&of_a), pointer(&of_b), "the bytes are shared, not copied");
+    now(a.ack(of_a));
+    queue.room().unwrap_err();
+    now(b.ack(of_b));
+    queue.room().unwrap();
+}
+
+#[test]
+fn a_released_lease_comes_again_before_newer_blocks() {
+    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let a = outlet(&queue, "a");
+    now(queue.append(entry(&["1", "2", "3", "4", "5"]))).unwrap();
+    let two = Want { bytes: usize::MAX, tuples: 2 };
+    let first = now(a.lease(two)).unwrap();
+    let second = now(a.lease(two)).unwrap();
+    a.release(second);
+    a.release(first);
+    assert_eq!(texts(&now(a.lease(ANY)).unwrap()), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn a_lease_counts_separators_and_holds_at_least_one_block() {
+    let cases: [(usize, u32, &[&str]); 5] = [
+        (8, 9, &["111", "222"]),
+        (7, 9, &["111"]),
+        (12, 9, &["111", "222"]),
+        (13, 9, &["111", "222", "333"]),
+        (0, 0, &["111"]),
+    ];
+    for (bytes, tuples, expected) in cases {
+        let queue = MemoryQueue::new(1 << 20, &["a"]);
+        now(queue.append(entry(&["111", "222", "333"]))).unwrap();
+        let lease = now(outlet(&queue, "a").lease(Want { bytes, tuples })).unwrap();
+        assert_eq!(texts(&lease), expected, "want {bytes} bytes, {tuples} tuples");
+    }
+}
+
+#[test]
+fn a_closed_queue_gives_out_the_rest_and_ends_only_when_no_lease_can_come_back() {
+    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let a = outlet(&queue, "a");
+    now(queue.append(entry(&["1"]))).unwrap();
+    queue.close();
+    assert_eq!(now(queue.append(entry(&["2"]))), Err(AppendError::Closed));
+    assert_eq!(queue.room(), Err(AppendError::Closed));
+    let lease = now(a.lease(ANY)).unwrap();
+    assert!(waits(a.lease(ANY)), "the open lease may still be released");
+    a.release(lease);
+    let lease = now(a.lease(ANY)).unwrap();
+    now(a.ack(lease));
+    assert!(now(a.lease(ANY)).is_none());
+}
+
+#[test]
+fn the_end_counts_what_is_left_as_lost_and_late_answers_change_nothing() {
+    let queue = MemoryQueue::new(1 << 20, &["a", "b"]);
+    let (a, b) = (outlet(&queue, "a"), outlet(&queue, "b"));
+    now(queue.append(entry(&["1", "2", "3"]))).unwrap();
+    let done = now(a.lease(Want { bytes: 1, tuples: 1 })).unwrap();
+    now(a.ack(done));
+    let (late_ack, late_release) = (now(a.lease(ANY)).unwrap(), now(b.lease(ANY)).unwrap());
+    let of_a = Books { series: 3, delivered: 1, queued: 0, lost: 2 };
+    let of_b = Books { series: 3, delivered: 0, queued: 0, lost: 3 };
+    assert_eq!(now(queue.end()), [(Arc::from("a"), of_a), (Arc::from("b"), of_b)]);
+    now(a.ack(late_ack));
+    b.release(late_release);
+    assert_eq!((a.books(), b.books()), (of_a, of_b));
+    assert!(now(b.lease(ANY)).is_none());
+    assert_eq!(now(queue.end())[1].1, of_b, "a second end finds nothing more to lose");
+}
+
+/// One step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    Append(Vec<Size>),
+    Lease { outlet: usize, want: Size },
+    Ack { outlet: usize, nth: usize },
+    Release { outlet: usize, nth: usize },
+    Close,
+    End,
+}
+
+/// Bytes and tuples.
+type Size = (usize, u32);
+
+/// A block as the model knows it: its number, which is also its text, and its size.
+type Numbered = (u64, Size);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Four bytes hold every number a history can reach.
+    let block = (4_usize..40, 1_u32..5);
+    let which = (0_usize..2, 0_usize..4);
+    let step = prop_oneof![
+        40 => prop::collection::vec(block, 1..5).prop_map(Step::Append),
+        40 => (0_usize..2, (0_usize..120, 0_u32..12))
+            .prop_map(|(outlet, want)| Step::Lease { outlet, want }),
+        25 => which.clone().prop_map(|(outlet, nth)| Step::Ack { outlet, nth }),
+        15 => which.prop_map(|(outlet, nth)| Step::Release { outlet, nth }),
+        1 => Just(Step::Close),
+        1 => Just(Step::End),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// The model: per destination a sorted list of blocks, nothing clever.
+#[derive(Default)]
+struct Model {
+    waiting: [BTreeMap<u64, Size>; 2],
+    leased: [Vec<Vec<Numbered>>; 2],
+    books: [Books; 2],
+    closed: bool,
+    ended: bool,
+    number: u64,
+}
+
+impl Model {
+    /// Bytes some destination still waits for, each block once.
+    fn used(&self) -> u64 {
+        let mut all: BTreeMap<u64, Size> = self.waiting.iter().flatten().map(copied).collect();
+        all.extend(self.leased.iter().flatten().flatten().copied());
+        all.values().map(|(bytes, _)| *bytes as u64 + BLOCK_OVERHEAD_BYTES).sum()
+    }
+
+    /// The blocks to append, and whether they fit.
+    fn append(&mut self, sizes: &[Size], limit: u64) -> (Vec<Block>, bool) {
+        let numbered: Vec<Numbered> = (self.number..).zip(sizes.iter().copied()).collect();
+        let block = |(number, (bytes, tuples)): &Numbered| Block {
+            bytes: Bytes::from(format!("{number:0width$}", width = *bytes)),
+            tuples: *tuples,
+        };
+        let blocks: Vec<Block> = numbered.iter().map(block).collect();
+        let cost: u64 = sizes.iter().map(|(bytes, _)| *bytes as u64 + BLOCK_OVERHEAD_BYTES).sum();
+        if self.closed || self.used() + cost > limit {
+            return (blocks, false);
+        }
+        self.number += sizes.len() as u64;
+        let tuples: u64 = sizes.iter().map(|(_, tuples)| u64::from(*tuples)).sum();
+        for (waiting, books) in self.waiting.iter_mut().zip(&mut self.books) {
+            waiting.extend(numbered.iter().copied());
+            books.series += tuples;
+            books.queued += tuples;
+        }
+        (blocks, true)
+    }
+
+    fn lease(&mut self, outlet: usize, want: Want) -> Vec<Numbered> {
+        let (mut taken, mut bytes, mut tuples) = (Vec::new(), 0, 0);
+        for (number, size) in &self.waiting[outlet] {
+            bytes += size.0 + if taken.is_empty() { 0 } else { 2 };
+            tuples += size.1;
+            if !taken.is_empty() && (bytes > want.bytes || tuples > want.tuples) {
+                break;
+            }
+            taken.push((*number, *size));
+        }
+        for (number, _) in &taken {
+            self.waiting[outlet].remove(number);
+        }
+        taken
+    }
+
+    fn ack(&mut self, outlet: usize, nth: usize) {
+        // After the end a late answer changes nothing.
+        if !self.ended {
+            let done = self.leased[outlet].remove(nth);
+            let tuples: u64 = done.iter().map(|(_, size)| u64::from(size.1)).sum();
+            self.books[outlet].queued -= tuples;
+            self.books[outlet].delivered += tuples;
+        }
+    }
+
+    fn release(&mut self, outlet: usize, nth: usize) {
+        if !self.ended {
+            let back = self.leased[outlet].remove(nth);
+            self.waiting[outlet].extend(back);
+        }
+    }
+
+    fn end(&mut self) {
+        (self.closed, self.ended) = (true, true);
+        (self.waiting, self.leased) = Default::default();
+        for books in &mut self.books {
+            books.lost += std::mem::take(&mut books.queued);
+        }
+    }
+}
+
+fn copied((number, size): (&u64, &Size)) -> Numbered {
+    (*number, *size)
+}
+
+/// The queue and the model, side by side.
+struct Pair {
+    queue: MemoryQueue,
+    outlets: [Arc<dyn Outlet>; 2],
+    leases: [Vec<Lease>; 2],
+    model: Model,
+}
+
+impl Pair {
+    fn new(limit: u64) -> Self {
+        let queue = MemoryQueue::new(limit, &["0", "1"]);
+        let outlets = [outlet(&queue, "0"), outlet(&queue, "1")];
+        Self { queue, outlets, leases: Default::default(), model: Model::default() }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        match *step {
+            Step::Append(ref sizes) => {
+                let limit = self.queue.shared.limit_bytes;
+                let (new, fits) = self.model.append(sizes, limit);
+                prop_assert_eq!(now(self.queue.append(blocks(new))).is_ok(), fits);
+            }
+            Step::Lease { outlet, want: (bytes, tuples) } => {
+                self.lease(outlet, Want { bytes, tuples })?;
+            }
+            Step::Ack { outlet, nth } if nth < self.leases[outlet].len() => {
+                now(self.outlets[outlet].ack(self.leases[outlet].remove(nth)));
+                self.model.ack(outlet, nth);
+            }
+            Step::Release { outlet, nth } if nth < self.leases[outlet].len() => {
+                self.outlets[outlet].release(self.leases[outlet].remove(nth));
+                self.model.release(outlet, nth);
+            }
+            Step::Ack { .. } | Step::Release { .. } => {}
+            Step::Close => {
+                self.queue.close();
+                self.model.closed = true;
+            }
+            Step::End => {
+                now(self.queue.end());
+                self.model.end();
+            }
+        }
+        Ok(())
+    }
+
+    fn lease(&mut self, outlet: usize, want: Want) -> Result<(), TestCaseError> {
+        let expected = self.model.lease(outlet, want);
+        if expected.is_empty() {
+            let none_to_come =
+                self.model.ended || (self.model.closed && self.model.leased[outlet].is_empty());
+            prop_assert_eq!(waits(self.outlets[outlet].lease(want)), !none_to_come);
+            return Ok(());
+        }
+        let lease = now(self.outlets[outlet].lease(want)).expect("blocks wait");
+        let numbers: Vec<u64> = texts(&lease).iter().map(|text| text.parse().unwrap()).collect();
+        let wanted: Vec<u64> = expected.iter().map(|(number, _)| *number).collect();
+        prop_assert_eq!(numbers, wanted);
+        self.leases[outlet].push(lease);
+        self.model.leased[outlet].push(expected);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(self.queue.shared.lock().used_bytes, self.model.used());
+        for (outlet, expected) in self.outlets.iter().zip(self.model.books) {
+            let books = outlet.books();
+            prop_assert!(books.is_balanced(), "{books:?}");
+            prop_assert_eq!(books, expected);
+            prop_assert_eq!(outlet.depth().tuples, books.queued);
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_histories_agree_with_a_plain_list_and_the_books_balance_at_each_step(
+        steps in steps(),
+        limit in 500_u64..4_000,
+    ) {
+        let mut pair = Pair::new(limit);
+        for step in steps {
+            pair.step(&step)?;
+            pair.check()?;
+        }
+    }
+}
+
+/// Nothing else happens in the queue that could wake the waiter by accident; producer and consumer
+/// are threads of their own, so they meet at every point of each other's way.
+#[tokio::test]
+async fn the_only_block_is_delivered_without_another_arriving() {
+    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let a = outlet(&queue, "a");
+    let producer = tokio::task::spawn_blocking(move || append_one_by_one(&queue, 30_000));
+    while let Some(lease) = a.lease(ANY).await {
+        a.ack(lease).await;
+    }
+    assert_eq!(producer.await.unwrap(), None, "the round with a lost wake-up");
+}
+
+/// Appends a block when the last one is delivered; the round in which that took too long.
+fn append_one_by_one(queue: &MemoryQueue, rounds: u64) -> Option<u64> {
+    let a = outlet(queue, "a");
+    let stuck = (1..=rounds).find(|round| {
+        let entry = entry(&["1"]);
+        // From before the consumer looks to after it went to sleep.
+        (0..fastrand::u32(..300)).for_each(|_| std::hint::spin_loop());
+        now(queue.append(entry)).unwrap();
+        let delivered = |_: &u32| {
+            std::thread::yield_now();
+            a.books().delivered >= *round
+        };
+        (0..20_000_000).find(delivered).is_none()
+    });
+    queue.close();
+    stuck
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_producers_and_consumers_lose_and_double_nothing_and_miss_no_wake_up() {
+    const PRODUCERS: u64 = 16;
+    const EACH: u64 = 400;
+    // Small enough that producers meet the cap all the time.
+    let queue = Arc::new(MemoryQueue::new(60 * (BLOCK_OVERHEAD_BYTES + 8), &["a", "b"]));
+    let consumers: Vec<_> = ["a", "b"]
+        .iter()
+        .flat_map(|name| (0..6).map(move |_| *name))
+        .map(|name| (name, outlet(&queue, name)))
+        .map(|(name, outlet)| tokio::spawn(async move { (name, consume(outlet).await) }))
+        .collect();
+    let producers: Vec<_> =
+        (0..PRODUCERS).map(|id| tokio::spawn(produce(Arc::clone(&queue), id, EACH))).collect();
+    let all = async {
+        for producer in producers {
+            producer.await.unwrap();
+        }
+        // Closing wakes everybody, and would hide a waiter that slept through the last append.
+        while ["a", "b"].iter().any(|name| outlet(&queue, name).books().queued > 0) {
+            tokio::task::yield_now().await;
+        }
+        queue.close();
+        let mut seen: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for consumer in consumers {
+            let (name, numbers) = consumer.await.unwrap();
+            seen.entry(name).or_default().extend(numbers);
+        }
+        seen
+    };
+    let seen = tokio::time::timeout(Duration::from_mins(1), all).await.expect("a lost wake-up");
+    for (name, mut numbers) in seen {
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..PRODUCERS * EACH).collect::<Vec<_>>(), "destination {name}");
+        let total = PRODUCERS * EACH;
+        let books = Books { series: total, delivered: total, queued: 0, lost: 0 };
+        assert_eq!(outlet(&queue, name).books(), books);
+    }
+}
+
+async fn produce(queue: Arc<MemoryQueue>, id: u64, each: u64) {
+    for n in 0..each {
+        let number = (id * each + n).to_le_bytes();
+        let block = Block { bytes: Bytes::copy_from_slice(&number), tuples: 1 };
+        while queue.append(blocks(vec![block.clone()])).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Leases, gives up waiting now and then, releases some and acknowledges the rest.
+async fn consume(outlet: Arc<dyn Outlet>) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    loop {
+        let want = Want { bytes: usize::MAX, tuples: 1 + fastrand::u32(..5) };
+        let lease = tokio::select! {
+            biased;
+            () = tokio::task::yield_now(), if fastrand::u8(..4) == 0 => continue,
+            lease = outlet.lease(want) => lease,
+        };
+        let Some(lease) = lease else { return numbers };
+        if fastrand::u8(..8) == 0 {
+            tokio::task::yield_now().await;
+            outlet.release(lease);
+            continue;
+        }
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+        numbers.extend(lease.blocks.iter().map(|leased| number(&leased.block.bytes)));
+        outlet.ack(lease).await;
+    }
+}
