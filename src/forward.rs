@@ -1,1 +1,155 @@
-//! (being written)
+//! Delivery to one receiver (contract C6): lease -> envelope -> POST -> ack, retry or hold.
+//!
+//! ```text
+//!   outlet ──lease──► worker ──► envelope ──► gate ──► client ──POST──► receiver
+//!     ▲                 │                      │          │
+//!     └── ack ──────────┴── accepted ◄──────── outcome ◄──┘
+//! ```
+//!
+//! Each of a few workers carries one delivery until it is accepted, and keeps its lease meanwhile; a
+//! delivery is given back only when a shutdown runs out of time. All of them pass one gate, which knows
+//! whether the receiver flows, is being retried, or holds. Nothing is ever dropped here.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::Receiver;
+use crate::queue::Outlet;
+
+pub mod backoff;
+pub mod client;
+pub mod envelope;
+mod gate;
+pub mod outcome;
+pub mod pace;
+mod phase;
+pub mod retry_after;
+pub mod scrub;
+pub mod status;
+pub mod target;
+mod worker;
+
+pub use client::install_crypto;
+pub use phase::Drain;
+pub use status::{State, Status};
+
+use backoff::Backoff;
+use client::{Client, ClientError};
+use envelope::{Envelope, HostnameTooLong};
+use gate::Gate;
+use pace::Pace;
+use phase::{Phase, Stage};
+use status::Board;
+use target::{Target, TargetError};
+use worker::Line;
+
+/// Delivers everything from one outlet to one receiver, in tasks of its own. Dropping it stops them and
+/// gives their leases back; [`Self::shutdown`] is the orderly way.
+pub struct Forwarder {
+    line: Arc<Line>,
+    stage: watch::Sender<Stage>,
+    supervisor: JoinHandle<()>,
+}
+
+/// Why deliveries cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `receiver.url` or `receiver.api_key`.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// `hostname`.
+    #[error(transparent)]
+    Hostname(#[from] HostnameTooLong),
+    /// TLS set-up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+impl Forwarder {
+    /// Starts delivering to the receiver called `name`, in the name of the gateway's `hostname`. Needs a
+    /// tokio runtime. A receiver that cannot be reached is no error here: it is retried.
+    pub fn start(
+        name: &str,
+        receiver: &Receiver,
+        hostname: &str,
+        outlet: Arc<dyn Outlet>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let target = Target::parse(receiver)?;
+        let backoff = Backoff::new(receiver.retry_min, receiver.retry_max);
+        let line = Arc::new(Line {
+            outlet,
+            clock,
+            envelope: Envelope::new(hostname)?,
+            compression: receiver.compression,
+            backoff,
+            gate: Gate::new(Pace::new(backoff, receiver.hold_probe)),
+            board: Board::new(name, target.shown()),
+            client: Client::new(receiver, target)?,
+        });
+        let (stage, seen) = watch::channel(Stage::Running);
+        let supervisor =
+            worker::supervise(Arc::clone(&line), Phase::new(seen), receiver.concurrency);
+        Ok(Self { line, stage, supervisor: tokio::spawn(supervisor) })
+    }
+
+    /// The receiver's status, now and whenever it changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.line.board.subscribe()
+    }
+
+    /// Delivers what `drain` says until `deadline` (contract C6.5) and stops; how many tuples remain
+    /// undelivered in the outlet. Deliveries that wait are tried once more at once; when no attempt is
+    /// possible before the deadline any more, this returns early.
+    ///
+    /// A request cut off by the deadline may have arrived: its tuples are counted as remaining.
+    pub async fn shutdown(mut self, drain: Drain, deadline: Instant) -> u64 {
+        self.stage.send_replace(Stage::Draining { what: drain, deadline });
+        self.line.gate.hurry();
+        if let Err(error) = (&mut self.supervisor).await {
+            tracing::error!(receiver.name = self.line.board.name(), "deliveries ended: {error}");
+        }
+        self.line.outlet.depth().tuples
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+impl std::fmt::Debug for Forwarder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forwarder")
+            .field("receiver", &self.line.board.name())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::config::{Compression, Receiver, ReceiverAuth, Secret};
+
+    /// A receiver with the defaults of the configuration.
+    pub(super) fn receiver(url: &str, key: &str) -> Receiver {
+        Receiver {
+            url: url.to_owned(),
+            api_key: Secret::new(key.to_owned()),
+            auth: ReceiverAuth::Query,
+            compression: Compression::Deflate,
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+            concurrency: 4,
+            retry_min: Duration::from_millis(200),
+            retry_max: Duration::from_mins(1),
+            hold_probe: Duration::from_secs(30),
+        }
+    }
+}

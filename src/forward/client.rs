@@ -1,0 +1,192 @@
+//! One POST to the receiver: every wait and every answer bounded, the key on the wire only
+//! (contract C6.1).
+//!
+//! # Choices
+//!
+//! * Redirects are not followed: a redirected POST loses its body, and the key would go elsewhere.
+//! * Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, as the vendor's agents and
+//!   curl do, because a hosted receiver is often reached through one; a receiver on this machine
+//!   (loopback address or `localhost`) never is.
+//! * System certificates are loaded for `https:` receivers only: a container without any can still
+//!   deliver to `http:`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Response, redirect};
+use tokio::time::{Instant, timeout_at};
+
+use super::envelope::content_encoding;
+use super::outcome::Reply;
+use super::retry_after;
+use super::scrub::Extent;
+use super::target::{KEY_HEADER, Target};
+use crate::config::{Compression, Receiver};
+use crate::metric::timestamp::Timestamp;
+
+/// Most characters of an answer or an error that are kept.
+pub const TEXT_CHARS_MAX: usize = 512;
+
+/// Most bytes of an answer that are read: its text, or what must go by to use the connection again.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+
+/// Longest wait for an answer's body: its status has decided everything already.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Idle connections are dropped before common proxies drop them, which would fail a request.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Installs the process-wide TLS provider. Called once by the program; again does nothing.
+pub fn install_crypto() {
+    // An error says that some provider is installed already, and that one serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up HTTP for `receiver.url` {url}: {cause}")]
+pub struct ClientError {
+    url: String,
+    cause: String,
+}
+
+/// Sends bodies to one receiver.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    target: Target,
+    compression: Compression,
+    timeout: Duration,
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What decides.
+    pub reply: Reply,
+    /// For people: the status and the receiver's words, or what went wrong; bounded, without the key.
+    pub text: String,
+}
+
+impl Client {
+    /// A client for this receiver.
+    pub fn new(receiver: &Receiver, target: Target) -> Result<Self, ClientError> {
+        install_crypto();
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(receiver.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(receiver.concurrency.max(1));
+        if target.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if target.url().scheme() == "http" {
+            builder = builder.tls_certs_only([]);
+        }
+        let failed = |error: reqwest::Error| ClientError {
+            url: target.shown().to_owned(),
+            cause: describe(&error.without_url()),
+        };
+        Ok(Self {
+            http: builder.build().map_err(failed)?,
+            target,
+            compression: receiver.compression,
+            timeout: receiver.timeout,
+        })
+    }
+
+    /// Where this client sends to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Posts one body, encoded as configured, and waits for the answer no longer than
+    /// `receiver.timeout` from connecting to the status line. `now` gives dates in it a meaning.
+    pub async fn post(&self, body: Bytes, now: Timestamp) -> Answer {
+        let deadline = Instant::now() + self.timeout;
+        let mut request = self
+            .http
+            .post(self.target.url().clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
+        if let Some(encoding) = content_encoding(self.compression) {
+            request = request.header(header::CONTENT_ENCODING, encoding);
+        }
+        if let Some(key) = self.target.key_header() {
+            request = request.header(KEY_HEADER, key);
+        }
+        match timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => self.read(response, deadline, now).await,
+            Ok(Err(error)) => self.failed(&describe(&error.without_url())),
+            Err(_) => {
+                let limit = self.timeout;
+                self.failed(&format!("no answer within {limit:?} (`receiver.timeout`)"))
+            }
+        }
+    }
+
+    /// The status decides; whatever happens to the body after it changes nothing.
+    async fn read(&self, mut response: Response, deadline: Instant, now: Timestamp) -> Answer {
+        let status = response.status();
+        let retry_after = retry_after(response.headers(), now);
+        let location = header_text(response.headers(), header::LOCATION).map(str::to_owned);
+        let by = deadline.min(Instant::now() + ANSWER_WAIT_MAX);
+        let (body, extent) = read_bounded(&mut response, by).await;
+        let mut text = format!("HTTP {status}");
+        if let Some(location) = location.filter(|_| status.is_redirection()) {
+            text.push_str(" to ");
+            text.push_str(&location);
+        }
+        let body = String::from_utf8_lossy(&body);
+        if !body.trim().is_empty() {
+            text.push_str(": ");
+            text.push_str(body.trim());
+        }
+        Answer {
+            reply: Reply::Answered { status: status.as_u16(), retry_after },
+            text: self.target.scrub().clean(&text, extent, TEXT_CHARS_MAX),
+        }
+    }
+
+    fn failed(&self, text: &str) -> Answer {
+        let text = self.target.scrub().clean(text, Extent::Whole, TEXT_CHARS_MAX);
+        Answer { reply: Reply::Failed, text }
+    }
+}
+
+/// The first bytes of an answer, and whether there may be more.
+async fn read_bounded(response: &mut Response, by: Instant) -> (Vec<u8>, Extent) {
+    let mut body = Vec::new();
+    while let Ok(Ok(chunk)) = timeout_at(by, response.chunk()).await {
+        let Some(chunk) = chunk else { return (body, Extent::Whole) };
+        let room = ANSWER_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    (body, Extent::Cut)
+}
+
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    retry_after::parse(header_text(headers, header::RETRY_AFTER)?, now)
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// An error and its causes in one line: the outermost alone never says more than "error sending".
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

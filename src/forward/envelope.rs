@@ -1,0 +1,170 @@
+//! Blocks to one request body: the envelope around them (contract C6.1) and its Content-Encoding.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::write::{GzEncoder, ZlibEncoder};
+
+use crate::config::Compression;
+use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
+use crate::metric::timestamp::Timestamp;
+use crate::queue::{Leased, Want};
+
+/// Most raw bytes of one request, envelope included (contract C6.1).
+pub const ENVELOPE_BYTES_MAX: usize = 4 << 20;
+
+const HEAD: &str = "{\"collection_timestamp\":";
+const HOST: &str = ",\"internalHostname\":";
+const METRICS: &str = ",\"events\":{},\"metrics\":[";
+const SEPARATOR: &str = ",\n";
+const TAIL: &str = "],\"service_checks\":[],\"topologies\":[]}";
+
+/// Digits of the longest i64, with its sign.
+const TIMESTAMP_BYTES_MAX: usize = 20;
+
+/// What one envelope holds besides its blocks and its host name.
+const FRAME_BYTES: usize =
+    HEAD.len() + TIMESTAMP_BYTES_MAX + HOST.len() + METRICS.len() + TAIL.len();
+
+/// Most bytes of the host name in JSON: the largest block must still fit.
+const HOSTNAME_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - BLOCK_BYTES_MAX - FRAME_BYTES;
+
+/// The host name does not fit beside the largest block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway's `hostname` takes {bytes} bytes in JSON, at most {HOSTNAME_BYTES_MAX} fit")]
+pub struct HostnameTooLong {
+    bytes: usize,
+}
+
+/// The frame around the tuples, the same for every request of this gateway.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// As JSON, quotes included.
+    hostname: String,
+}
+
+impl Envelope {
+    /// An envelope in the name of the gateway's own host.
+    pub fn new(hostname: &str) -> Result<Self, HostnameTooLong> {
+        let hostname = serde_json::Value::from(hostname).to_string();
+        if hostname.len() > HOSTNAME_BYTES_MAX {
+            return Err(HostnameTooLong { bytes: hostname.len() });
+        }
+        Ok(Self { hostname })
+    }
+
+    /// What fits into one envelope.
+    pub fn want(&self) -> Want {
+        let bytes = ENVELOPE_BYTES_MAX - FRAME_BYTES - self.hostname.len();
+        Want { bytes, tuples: BLOCK_TUPLES_MAX }
+    }
+
+    /// The body of one request. Costs about a millisecond per MiB.
+    pub fn pack(&self, now: Timestamp, blocks: &[Leased], compression: Compression) -> Bytes {
+        // The fast level: on tuples it reaches most of the ratio at several times the speed.
+        let level = flate2::Compression::fast();
+        let body = match compression {
+            Compression::Identity => {
+                let bytes: usize = blocks.iter().map(|leased| leased.block.bytes.len() + 2).sum();
+                let mut out = Vec::with_capacity(bytes + FRAME_BYTES + self.hostname.len());
+                self.write(now, blocks, &mut out).map(|()| out)
+            }
+            // zlib, not raw deflate: that is what HTTP's `deflate` means.
+            Compression::Deflate => {
+                let mut out = ZlibEncoder::new(Vec::new(), level);
+                self.write(now, blocks, &mut out).and_then(|()| out.finish())
+            }
+            Compression::Gzip => {
+                let mut out = GzEncoder::new(Vec::new(), level);
+                self.write(now, blocks, &mut out).and_then(|()| out.finish())
+            }
+        };
+        body.expect("writing to a vector does not fail").into()
+    }
+
+    fn write(&self, now: Timestamp, blocks: &[Leased], out: &mut impl Write) -> io::Result<()> {
+        write!(out, "{HEAD}{}{HOST}{}{METRICS}", now.seconds(), self.hostname)?;
+        for (index, leased) in blocks.iter().enumerate() {
+            if index > 0 {
+                out.write_all(SEPARATOR.as_bytes())?;
+            }
+            out.write_all(&leased.block.bytes)?;
+        }
+        out.write_all(TAIL.as_bytes())
+    }
+}
+
+/// The Content-Encoding header of a body; none for identity, as the receiver's own examples do.
+pub fn content_encoding(compression: Compression) -> Option<&'static str> {
+    match compression {
+        Compression::Deflate => Some("deflate"),
+        Compression::Gzip => Some("gzip"),
+        Compression::Identity => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::encode::Block;
+
+    fn leased(text: impl Into<Bytes>) -> Leased {
+        Leased {
+            source: Arc::from("s"),
+            received: Timestamp::from_unix(0, 0),
+            block: Block { bytes: text.into(), tuples: 1 },
+        }
+    }
+
+    #[test]
+    fn blocks_are_joined_into_the_documented_object() {
+        let envelope = Envelope::new("gate\"way").unwrap();
+        let blocks = [leased("[\"a\",1,1.0,{}],\n[\"b\",1,1.0,{}]"), leased("[\"c\",1,1.0,{}]")];
+        let body =
+            envelope.pack(Timestamp::from_unix(1_548_855_554, 9), &blocks, Compression::Identity);
+        let expected = concat!(
+            r#"{"collection_timestamp":1548855554,"internalHostname":"gate\"way","events":{},"#,
+            r#""metrics":[["a",1,1.0,{}],"#,
+            "\n",
+            r#"["b",1,1.0,{}],"#,
+            "\n",
+            r#"["c",1,1.0,{}]],"service_checks":[],"topologies":[]}"#
+        );
+        assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap();
+    }
+
+    #[test]
+    fn every_encoding_decodes_to_the_same_bytes() {
+        let envelope = Envelope::new("h").unwrap();
+        let blocks = [leased("[1]".repeat(100_000)), leased("[2]")];
+        let pack = |compression| envelope.pack(Timestamp::from_unix(7, 0), &blocks, compression);
+        let plain = pack(Compression::Identity);
+        let (mut zlib, mut gzip) = (Vec::new(), Vec::new());
+        flate2::read::ZlibDecoder::new(&*pack(Compression::Deflate))
+            .read_to_end(&mut zlib)
+            .unwrap();
+        flate2::read::MultiGzDecoder::new(&*pack(Compression::Gzip))
+            .read_to_end(&mut gzip)
+            .unwrap();
+        assert!(plain == zlib && plain == gzip);
+    }
+
+    #[test]
+    fn a_full_envelope_has_at_most_four_mebibytes_and_the_largest_block_fits() {
+        for hostname in ["h", &"\u{1}".repeat(9_000)] {
+            let envelope = Envelope::new(hostname).unwrap();
+            let want = envelope.want().bytes;
+            assert!(want >= BLOCK_BYTES_MAX);
+            let blocks = [leased(vec![b' '; want - 5]), leased(&b"[1]"[..])];
+            let body =
+                envelope.pack(Timestamp::from_unix(i64::MIN, 0), &blocks, Compression::Identity);
+            assert_eq!(body.len(), ENVELOPE_BYTES_MAX);
+        }
+        let error = Envelope::new(&"h".repeat(70_000)).unwrap_err();
+        assert!(error.to_string().contains("`hostname`"), "{error}");
+    }
+}
