@@ -54,6 +54,7 @@ pub(super) fn run(args: &ConvertArgs, environment: &Environment) -> Result<ExitC
     let input = input::open(path).map_err(Failure::Usage)?;
     let now = SystemClock::new().now();
     let output = Output::new(io::stdout().lock(), now, &profile.policy.gateway_hostname);
+    let output = output.map_err(|error| Failure::Usage(error.into()))?;
     let mut job = Job { profile, now, output };
     let report = match job.convert(args.format, path, input) {
         Ok(report) => report,
@@ -195,7 +196,7 @@ impl<W: Write> Job<W> {
         let Self { profile, now, output } = self;
         let mut failed = None;
         let mut sink = |block| {
-            output.write(&block).map_err(|error| {
+            output.write(block).map_err(|error| {
                 failed = Some(error);
                 pipeline::Refused
             })

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::app::signal::Signals;
 use crate::config::{Log, LogFormat};
@@ -24,7 +24,9 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
     let served: anyhow::Result<()> = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let receiver = Receiver::start(options).await.context("--listen takes another address")?;
+        let receiver = Receiver::start(options).await;
+        let receiver =
+            receiver.map_err(|error| anyhow!("{error}; choose another address with --listen"))?;
         let url = receiver.url();
         tracing::info!(receiver.url = url, "receiver takes deliveries at {url}");
         signals.next().await;

@@ -48,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pipeline",
             "clock",
             "config",
+            "queue",
             "forward",
             "receiver",
             "observe",

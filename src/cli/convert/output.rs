@@ -4,40 +4,39 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::anyhow;
 
+use crate::config::Compression;
 use crate::encode::Block;
+use crate::forward::envelope::{Envelope, HostnameTooLong};
 use crate::metric::timestamp::Timestamp;
+use crate::queue::Leased;
 
 use super::Stop;
 
 /// Writes blocks as envelopes.
 pub(super) struct Output<W: Write> {
     out: BufWriter<W>,
-    head: String,
+    now: Timestamp,
+    envelope: Envelope,
 }
-
-const TAIL: &[u8] = b"],\"service_checks\":[],\"topologies\":[]}\n";
 
 impl<W: Write> Output<W> {
     /// Envelopes collected at `now` by `hostname`.
-    pub(super) fn new(out: W, now: Timestamp, hostname: &str) -> Self {
-        let hostname = serde_json::Value::from(hostname);
-        let head = format!(
-            "{{\"collection_timestamp\":{},\"internalHostname\":{hostname},\"events\":{{}},\"metrics\":[",
-            now.seconds()
-        );
-        Self { out: BufWriter::with_capacity(64 << 10, out), head }
+    pub(super) fn new(out: W, now: Timestamp, hostname: &str) -> Result<Self, HostnameTooLong> {
+        let out = BufWriter::with_capacity(64 << 10, out);
+        Ok(Self { out, now, envelope: Envelope::new(hostname)? })
     }
 
-    /// One envelope. The line ends between a block's tuples go: a JSON string never holds a raw one.
-    pub(super) fn write(&mut self, block: &Block) -> Result<(), Stop> {
-        let write = |out: &mut BufWriter<W>| {
-            out.write_all(self.head.as_bytes())?;
-            for line in block.bytes.split(|byte| *byte == b'\n') {
-                out.write_all(line)?;
+    /// One envelope. The line ends between its tuples go: a JSON string never holds a raw one.
+    pub(super) fn write(&mut self, block: Block) -> Result<(), Stop> {
+        let leased = Leased { source: "convert".into(), received: self.now, block };
+        let envelope = self.envelope.pack(self.now, &[leased], Compression::Identity);
+        let mut write = || {
+            for line in envelope.split(|byte| *byte == b'\n') {
+                self.out.write_all(line)?;
             }
-            out.write_all(TAIL)
+            self.out.write_all(b"\n")
         };
-        write(&mut self.out).map_err(stop)
+        write().map_err(stop)
     }
 
     /// What is still held back.

@@ -8,7 +8,7 @@ fn job() -> Job<Vec<u8>> {
             .expect("it is valid");
     let profile = profile(shaping, None).expect("no source is asked for");
     let now = Timestamp::from_unix(1_700_000_000, 0);
-    let output = Output::new(Vec::new(), now, "gateway");
+    let output = Output::new(Vec::new(), now, "gateway").expect("the name is short");
     Job { profile, now, output }
 }
 
@@ -128,7 +128,8 @@ fn a_reader_that_has_enough_ends_it_quietly() {
         }
     }
     let Job { profile, now, .. } = job();
-    let mut job = Job { profile, now, output: Output::new(Closed, now, "gateway") };
+    let output = Output::new(Closed, now, "gateway").expect("the name is short");
+    let mut job = Job { profile, now, output };
     let body = format!("{GAUGE}\n").repeat(20_000);
     let stopped = job.convert(FormatArg::Ndjson, None, body.as_bytes());
     assert!(matches!(stopped, Err(Stop::Closed)), "{stopped:?}");
