@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod cli;
+mod config;
 mod forward_delivery;
 mod forward_receiver;
 mod forward_secret;
@@ -19,4 +21,5 @@ mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
 mod support;
+mod tidy;
 mod time;
