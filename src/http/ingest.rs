@@ -115,7 +115,7 @@ impl Work {
         let mut refusal = None;
         let mut sink = |block: Block| {
             encoded += block.bytes.len();
-            grant.resize((body.len() + encoded) as u64).map_err(|spent| {
+            grant.resize((body.capacity() + encoded) as u64).map_err(|spent| {
                 refusal = Some(spent);
                 Refused
             })?;
