@@ -8,7 +8,7 @@ use crate::support::wire::{Wire, once, post, request};
 
 const UPLOAD_BYTES: usize = 8 << 20;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_still_sending_eight_mebibytes_receives_the_answer() {
     let edge = Edge::start().await;
     let body = vec![b' '; UPLOAD_BYTES];
@@ -29,7 +29,7 @@ async fn a_client_still_sending_eight_mebibytes_receives_the_answer() {
     assert_eq!(edge.state.memory_used(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_503_during_an_upload_reaches_a_client_that_goes_on_sending() {
     let edge = Edge::with(|settings| settings.limits.memory_bytes = 1 << 20).await;
     let mut wire = Wire::connect(edge.address).await;
@@ -55,7 +55,7 @@ async fn python(address: SocketAddr) -> Option<String> {
     Some(String::from_utf8_lossy(&seen).trim().to_owned())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_client_still_uploading_receives_the_answer() {
     let edge = Edge::start().await;
     if let Some(seen) = python(edge.address).await {

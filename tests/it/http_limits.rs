@@ -31,8 +31,11 @@ async fn exactly_the_limit_passes_and_one_byte_more_does_not() {
     assert!(reply.text().starts_with("payload reached size limit"), "{reply:?}");
 
     let coded = "content-encoding: gzip\r\n";
-    assert_eq!(once(&edge, &post(coded, &gzip(&padded(LIMIT)))).await.status, 202);
-    let reply = once(&edge, &post(coded, &gzip(&padded(LIMIT + 1)))).await;
+    let almost =
+        [gzip(&padded(1 << 20)), gzip(&[b' '; 1 << 10].repeat(1 << 10)).repeat(18)].concat();
+    let last = |bytes| [almost.clone(), gzip(&[b' '].repeat(bytes))].concat();
+    assert_eq!(once(&edge, &post(coded, &last(1 << 20))).await.status, 202);
+    let reply = once(&edge, &post(coded, &last((1 << 20) + 1))).await;
     assert_eq!(reply.status, 413);
     assert!(reply.text().starts_with("payload reached size limit"), "{reply:?}");
     assert_eq!(edge.queue.entries().len(), 2);
@@ -89,6 +92,24 @@ async fn a_bomb_is_413_and_costs_no_more_than_the_limit() {
         assert!(reply.text().starts_with("payload reached size limit"), "{reply:?}");
     }
     edge.until(|edge| edge.state.memory_used() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_whose_metrics_expand_too_far_is_413_and_gives_its_memory_back() {
+    let edge = Edge::start().await;
+    let tags: Vec<_> = (0..8).map(|n| format!(r#""t{n}":"{}""#, "x".repeat(1900))).collect();
+    let bucket = r#"{"count":1,"upper_limit":1}"#;
+    let item = format!(
+        r#"{{"name":"h","tags":{{{}}},"histogram":{{"count":1,"sum":1,"buckets":[{}]}}}}"#,
+        tags.join(","),
+        vec![bucket; 1000].join(",")
+    );
+    let body = format!("[{}]", vec![item; 10].join(","));
+    let reply = once(&edge, &post("", body.as_bytes())).await;
+    assert_eq!(reply.status, 413);
+    assert!(reply.text().starts_with("payload reached size limit"), "{reply:?}");
+    assert!(edge.queue.entries().is_empty());
+    assert_eq!(edge.state.memory_used(), 0);
 }
 
 #[tokio::test]
@@ -187,7 +208,7 @@ async fn a_slow_but_steady_body_is_taken() {
     assert_eq!(wire.reply().await.status, 202);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_gone_inside_its_body_leaves_nothing_behind() {
     let edge = Edge::start().await;
     let whole = post("", &padded(5 << 20));
@@ -203,7 +224,7 @@ async fn a_client_gone_inside_its_body_leaves_nothing_behind() {
     assert!(edge.queue.entries().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_in_flight_never_take_more_than_the_memory_budget() {
     const BUDGET: u64 = 4 << 20;
     let edge = Edge::with(|settings| settings.limits.memory_bytes = BUDGET).await;

@@ -26,7 +26,7 @@ async fn a_metric_is_taken_over_http_2() {
     assert_eq!(edge.queue.tuples(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_early_answer_ends_its_stream_and_leaves_the_others_alone() {
     let edge = Edge::start().await;
     let client = client();

@@ -4,6 +4,11 @@
 
 mod cli;
 mod config;
+mod forward_delivery;
+mod forward_receiver;
+mod forward_secret;
+mod forward_shutdown;
+mod forward_trouble;
 mod http_early;
 mod http_edge;
 mod http_limits;
