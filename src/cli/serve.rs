@@ -5,8 +5,10 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use tokio::time::Instant;
 
 use crate::app::Gateway;
 use crate::app::signal::Signals;
@@ -30,6 +32,10 @@ api_key = "dev"
 [limits]
 requests_per_minute = 0
 "#;
+
+/// A signal this soon after the first is the same one: `timeout` and some supervisors signal the
+/// process and then its group, and that must not cost what an orderly end saves.
+const ECHO: Duration = Duration::from_millis(300);
 
 pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let mut loaded = if args.dev {
@@ -72,11 +78,20 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> anyhow::Result<ExitCode> {
     Ok(unless_interrupted(end, &mut signals).await)
 }
 
-/// A second signal means now.
+/// A second signal means now, unless it is an echo of the first.
 async fn unless_interrupted(end: impl Future<Output = ()>, signals: &mut Signals) -> ExitCode {
+    let echoes_until = Instant::now() + ECHO;
+    let again = async {
+        loop {
+            let signal = signals.next().await;
+            if Instant::now() >= echoes_until {
+                return signal;
+            }
+        }
+    };
     tokio::select! {
         () = end => ExitCode::SUCCESS,
-        signal = signals.next() => {
+        signal = again => {
             tracing::warn!(signal, "{signal} received again: ending at once, undelivered tuples are lost");
             ExitCode::FAILURE
         }

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Cursor, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -20,7 +20,7 @@ pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Read>> {
     if size == 0 || !io::stderr().is_terminal() || io::stdout().is_terminal() {
         return decompressed(file);
     }
-    let bar = ProgressBar::new(size).with_style(style());
+    let bar = ProgressBar::new(size).with_style(style()).with_finish(ProgressFinish::AndClear);
     decompressed(bar.wrap_read(file))
 }
 
