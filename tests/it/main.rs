@@ -1,6 +1,10 @@
 //! The integration tests, in one binary: each further one would link everything again.
 
+#[path = "support/corpus.rs"]
+mod corpus;
 mod differential;
 mod inflate;
+mod json_suite;
 mod mutation;
 mod time;
+mod vector_events;
