@@ -295,6 +295,9 @@ impl<'a> RawTags<'a> {
 
     /// An array without elements is the last word on its key, and says nothing.
     fn forget(&mut self, key: &str) {
+        let kept = self.tags.len();
         self.tags.retain(|tag| tag.key != key);
+        // They were sent all the same: the limit counts them (C2.3).
+        self.beyond += kept - self.tags.len();
     }
 }

@@ -115,7 +115,7 @@ pub struct RawTags<'a> {
     pub presence: Presence,
     /// The first [`TAGS_KEPT`] tags, in the order sent.
     pub tags: Vec<RawTag<'a>>,
-    /// Tags past those kept.
+    /// Tags not kept: past those that are, or overruled by an array without elements.
     pub beyond: usize,
 }
 
