@@ -2,6 +2,7 @@
 
 #[path = "support/corpus.rs"]
 mod corpus;
+mod bounds;
 mod differential;
 mod inflate;
 mod json_suite;
