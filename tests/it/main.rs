@@ -7,5 +7,6 @@ mod differential;
 mod inflate;
 mod json_suite;
 mod mutation;
+mod report;
 mod time;
 mod vector_events;
