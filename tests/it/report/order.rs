@@ -101,6 +101,8 @@ fn every_shape_of_item_gets_its_code() {
         ("missing_value", r#"{"name":"x","gauge":{"value":1},"gauge":null}"#),
         ("missing_value", r#"{"name":"x","gauge":{"value":1},"gauge":{}}"#),
         ("missing_value", r#"{"name":"x","set":null}"#),
+        ("missing_value", r#"{"name":"x","set":{},"set":null}"#),
+        ("unsupported_kind", r#"{"name":"x","set":{},"sketch":{},"sketch":null}"#),
         ("ok", r#"{"name":"x","gauge":null,"counter":{"value":1}}"#),
         ("ok", r#"{"name":"x","gauge":{"value":"x","value":2}}"#),
         ("invalid_value", r#"{"name":"x","gauge":{"value":2,"value":"x"}}"#),
