@@ -176,22 +176,11 @@ impl Generator {
             "unknown",
         ]));
         for _ in 0..self.below(4) {
-            members.push(self.pick(&[
-                "dt",
-                "dt",
-                "tags",
-                "tags",
-                "tags",
-                "kind",
-                "timestamp",
-                "name",
-                "gauge",
-                "counter",
-                "sketch",
-                "metric",
-                "namespace",
-                "histogram",
-            ]));
+            members.push(if self.chance(10) {
+                self.pick(&["name", "gauge", "counter", "sketch", "histogram", "metric"])
+            } else {
+                self.pick(&["dt", "tags", "tags", "kind", "timestamp", "namespace"])
+            });
         }
         self.rng.shuffle(&mut members);
         out.push('{');
@@ -279,13 +268,16 @@ impl Generator {
     }
 
     fn number(&mut self, out: &mut String) {
-        if self.chance(2) {
+        if self.chance(3) {
             out.push_str(self.pick(NUMBERS));
             return;
         }
-        let _ = match self.below(3) {
-            0 => write!(out, "{}", self.rng.u32(..)),
-            1 => write!(out, "{}", f64::from_bits(self.rng.u64(..) >> 2)),
+        let double = f64::from_bits(self.rng.u64(..) >> 2);
+        let _ = match self.below(30) {
+            0..10 => write!(out, "{}", self.rng.u32(..)),
+            10..19 => write!(out, "{double:e}"),
+            // Hundreds of digits.
+            19 => write!(out, "{double}"),
             _ => write!(out, "{}.{:03}", self.rng.i16(..), self.rng.u16(..1000)),
         };
     }
