@@ -106,7 +106,7 @@ fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
     ];
     match there.into_iter().filter(|presence| presence.is_there()).count() {
         1 => Ok(()),
-        0 => Err(match raw.unsupported {
+        0 => Err(match raw.unsupported.into_iter().flatten().next() {
             Some(kind) => Rejection::because(
                 Code::UnsupportedKind,
                 format!("`{kind}` is not supported; send a gauge, counter, histogram or summary"),

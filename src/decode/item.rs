@@ -110,9 +110,9 @@ fn read_member<'a, R: Pull<'a>>(
         "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
         "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
         "aggregated_summary" => read_series(reader, &mut raw.aggregated_summary, &SUMMARY)?,
-        "set" => read_unsupported(reader, raw, "set")?,
-        "distribution" => read_unsupported(reader, raw, "distribution")?,
-        "sketch" => read_unsupported(reader, raw, "sketch")?,
+        "set" => raw.unsupported[0] = read_unsupported(reader, "set")?,
+        "distribution" => raw.unsupported[1] = read_unsupported(reader, "distribution")?,
+        "sketch" => raw.unsupported[2] = read_unsupported(reader, "sketch")?,
         _ => reader.skip()?,
     }
     Ok(())
@@ -124,13 +124,10 @@ fn absent_if_null(scalar: Scalar<'_>) -> Option<Scalar<'_>> {
 
 fn read_unsupported<'a, R: Pull<'a>>(
     reader: &mut R,
-    raw: &mut RawMetric<'a>,
     kind: &'static str,
-) -> Result<(), Fault> {
-    if pull::scalar(reader)? != Scalar::Null {
-        raw.unsupported = Some(kind);
-    }
-    Ok(())
+) -> Result<Option<&'static str>, Fault> {
+    let value = pull::scalar(reader)?;
+    Ok(absent_if_null(value).map(|_| kind))
 }
 
 /// Enters a member that should be a map and says whether it is; the caller reads on if so.
@@ -295,6 +292,9 @@ impl<'a> RawTags<'a> {
 
     /// An array without elements is the last word on its key, and says nothing.
     fn forget(&mut self, key: &str) {
+        let kept = self.tags.len();
         self.tags.retain(|tag| tag.key != key);
+        // They were sent all the same: the limit counts them (C2.3).
+        self.beyond += kept - self.tags.len();
     }
 }

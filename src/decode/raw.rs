@@ -115,7 +115,7 @@ pub struct RawTags<'a> {
     pub presence: Presence,
     /// The first [`TAGS_KEPT`] tags, in the order sent.
     pub tags: Vec<RawTag<'a>>,
-    /// Tags past those kept.
+    /// Tags not kept: past those that are, or overruled by an array without elements.
     pub beyond: usize,
 }
 
@@ -159,8 +159,9 @@ pub struct RawMetric<'a> {
     pub summary: RawSeries<'a>,
     /// `aggregated_summary`.
     pub aggregated_summary: RawSeries<'a>,
-    /// A set, distribution or sketch is there.
-    pub unsupported: Option<&'static str>,
+    /// Which of set, distribution and sketch are there; each by itself, for a later null of the same
+    /// name takes it back.
+    pub unsupported: [Option<&'static str>; 3],
     /// `tags`.
     pub tags: RawTags<'a>,
 }
@@ -198,7 +199,7 @@ impl RawMetric<'_> {
         self.aggregated_histogram.clear();
         self.summary.clear();
         self.aggregated_summary.clear();
-        self.unsupported = None;
+        self.unsupported = [None; 3];
         self.tags.clear();
     }
 }

@@ -4,8 +4,6 @@
 
 use std::io::Write as _;
 
-use bytes::Bytes;
-
 use super::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block, number, text};
 use crate::expand::{Kind, Label, Sample};
 use crate::metric::{Metric, Tag};
@@ -19,7 +17,8 @@ pub struct Expanded;
 pub struct Encoder {
     block: Vec<u8>,
     tuples: u32,
-    full: Vec<Block>,
+    /// Not yet [`Block`]s: a broken line may want one back.
+    full: Vec<(Vec<u8>, u32)>,
     /// Bytes and tuples of all blocks so far.
     bytes_total: u64,
     tuples_total: u64,
@@ -122,14 +121,13 @@ impl Encoder {
         let mut block = Vec::with_capacity(BLOCK_BYTES_MAX / 4);
         block.extend_from_slice(&self.block[next..]);
         self.block.truncate(end);
-        let bytes = Bytes::from(std::mem::replace(&mut self.block, block));
-        self.full.push(Block { bytes, tuples: self.tuples });
+        self.full.push((std::mem::replace(&mut self.block, block), self.tuples));
         self.tuples = 0;
     }
 
     /// The blocks that are full.
     pub fn full(&mut self) -> impl Iterator<Item = Block> + '_ {
-        self.full.drain(..)
+        self.full.drain(..).map(|(bytes, tuples)| Block { bytes: bytes.into(), tuples })
     }
 
     /// The last block, if there is anything in it.
@@ -152,11 +150,10 @@ impl Encoder {
 
     /// Forgets every tuple since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
-        if let Some(first) = self.full.first() {
-            // The block of the mark was sealed since: what it held before lies at its start.
-            self.block.clear();
-            self.block.extend_from_slice(&first.bytes[..mark.block_bytes]);
-            self.full.clear();
+        // The block of the mark was sealed since: what it held before lies at its start. It is taken
+        // back, not copied: each short line of a hostile body may seal a nearly full block and break.
+        if let Some((first, _)) = self.full.drain(..).next() {
+            self.block = first;
         }
         self.block.truncate(mark.block_bytes);
         self.tuples = mark.block_tuples;
@@ -225,4 +222,30 @@ fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>) {
         text::push(out, value);
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expand::Suffix;
+    use crate::metric::value::Value;
+
+    #[test]
+    fn a_block_sealed_since_the_mark_comes_back_without_a_copy() {
+        let metric = Metric { name: "x", ..Metric::blank() };
+        let value = Value::Unsigned(1);
+        let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
+        let mut encoder = Encoder::new(u64::MAX, false, BLOCK_BYTES_MAX);
+        encoder.begin(&metric);
+        let push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
+        (0..BLOCK_TUPLES_MAX).for_each(|_| push(&mut encoder));
+        let (before, mark) = (encoder.block.clone(), encoder.mark());
+        let place = encoder.block.as_ptr();
+        push(&mut encoder);
+        assert_eq!(encoder.tuples, 1, "a new block was begun");
+        encoder.rewind(mark);
+        assert!(encoder.full.is_empty());
+        assert_eq!((encoder.block.as_ptr(), &encoder.block), (place, &before));
+        assert_eq!(encoder.finish().1, u64::from(BLOCK_TUPLES_MAX));
+    }
 }
