@@ -8,6 +8,7 @@ mod http_limits;
 mod http_shutdown;
 mod http_two;
 mod inflate;
+mod ingest;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;
