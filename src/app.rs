@@ -1,1 +1,137 @@
-//! (being written)
+//! The composition root: settings to parts, parts to tasks, and their end in order (contract C6.5).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::forward::{self, Drain, Forwarder};
+use crate::http;
+use crate::queue::memory::MemoryQueue;
+use crate::queue::{Durability, Queue};
+
+mod announce;
+pub mod signal;
+
+/// The name of the one receiver in the queue's books and in logs (contract C5.5).
+const RECEIVER: &str = "default";
+
+/// Why the gateway did not start. Nothing runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ingest address.
+    #[error("cannot listen on {listen}, choose another address with `listen` or --listen: {cause}")]
+    Listen {
+        /// The address that was asked for.
+        listen: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// Deliveries.
+    #[error(transparent)]
+    Forward(#[from] forward::StartError),
+}
+
+/// A running gateway. [`Self::stop`] ends it in order; dropping it leaves the edge running until
+/// the runtime ends.
+pub struct Gateway {
+    addr: SocketAddr,
+    config: Config,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    edge: Arc<http::State>,
+    queue: Arc<dyn Queue>,
+    forwarder: Forwarder,
+}
+
+/// What became of everything that was accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Tuples the receiver took.
+    pub delivered: u64,
+    /// Tuples that were still in memory.
+    pub lost: u64,
+}
+
+impl Gateway {
+    /// Builds the parts and starts them, on the runtime it is called in. Clients are answered from
+    /// the moment this returns.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let listen = config.listen;
+        let refuse = |cause| StartError::Listen { listen, cause };
+        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        let addr = listener.local_addr().map_err(refuse)?;
+
+        let queue: Arc<dyn Queue> = match config.queue.durability {
+            Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
+        };
+        let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
+        let (receiver, hostname) = (&config.receiver, &config.hostname);
+        let forwarder = Forwarder::start(RECEIVER, receiver, hostname, outlet, Arc::clone(&clock))?;
+
+        let edge = Arc::new(http::State::new(http::Parts {
+            sources: &config.sources,
+            policy: &config.policy,
+            auth: config.auth,
+            http: config.http,
+            limits: config.limits.clone(),
+            queue: Arc::clone(&queue),
+            clock,
+        }));
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move {
+            // A gateway that was dropped is over as well.
+            stopped.await.ok();
+        };
+        let grace = config.shutdown.grace;
+        let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
+        announce::started(addr, &config);
+        Ok(Self { addr, config, stop, serving, edge, queue, forwarder })
+    }
+
+    /// Where clients send to, with the port it got.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What the edge has seen.
+    pub fn edge(&self) -> &http::State {
+        &self.edge
+    }
+
+    /// Ends it in order, within `shutdown.grace`: no new connections, running requests finish, then
+    /// deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
+    /// what was not on its way.
+    pub async fn stop(self) -> Ended {
+        let grace = self.config.shutdown.grace;
+        let deadline = Instant::now() + grace;
+        announce::stopping(grace, self.forwarder_backlog());
+        // The edge may have ended by itself, by a bug; the rest is done all the same.
+        self.stop.send(()).ok();
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the edge ended abnormally");
+        }
+        self.queue.close();
+        let drain = match self.queue.durability() {
+            Durability::Memory => Drain::All,
+        };
+        self.forwarder.shutdown(drain, deadline).await;
+        let books = self.queue.end().await;
+        let ended = books.iter().fold(Ended::default(), |sum, (_, books)| Ended {
+            delivered: sum.delivered + books.delivered,
+            lost: sum.lost + books.lost,
+        });
+        announce::ended(ended);
+        ended
+    }
+
+    fn forwarder_backlog(&self) -> u64 {
+        self.queue.outlet(RECEIVER).map_or(0, |outlet| outlet.depth().tuples)
+    }
+}

@@ -1,161 +1,249 @@
 //! The effective settings: valid by construction, every option decided (contract C8).
 //!
-//! Each struct is one `[section]` of the file; field docs state effect, default and edge.
+//! Two steps lead here. [`file`] holds what was written, the TOML text and the `TIDEGATE_*`
+//! variables over it; each section's module reads its values out of that, notes every fault with
+//! its line, and builds a struct without options left. `fixtures/config/full.toml` shows every key.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ipnet::IpNet;
+mod auth;
+mod file;
+mod http;
+mod limits;
+mod log;
+mod policy;
+mod problem;
+mod queue;
+mod receiver;
+mod scalar;
+mod secret;
+mod section;
+mod settings;
+mod shutdown;
+mod source;
+mod suggest;
+mod units;
+mod unknown;
+mod values;
+
+pub use auth::Auth;
+pub use file::{Environment, Needs, Setting};
+pub use http::Http;
+pub use limits::Limits;
+pub use log::{Log, LogFormat};
+pub use problem::{Place, Problem, Problems};
+pub use queue::Queue;
+pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub use secret::Secret;
+pub use settings::Settings;
+pub use shutdown::Shutdown;
+pub use source::Source;
+
+use crate::normalize::Policy;
+use file::{File, Outcome};
+use section::Section;
 
 /// Everything `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where clients send to: an IP address and port; port 0 takes a free one. Default
+    /// `127.0.0.1:8080`; `0.0.0.0:8080` or `[::]:8080` for clients on other machines.
     pub listen: SocketAddr,
+    /// Where the durable queue lives; relative to the working directory. Default
+    /// `./tidegate-data`. Nothing is written there while `queue.durability` is `memory`.
     pub data_dir: PathBuf,
+    /// The gateway's own host name: the host of tuples that name none (contract C4.5) and
+    /// `internalHostname` of deliveries. Default: what `uname -n` prints.
     pub hostname: String,
+    /// Tags whose value names the host of a tuple, the first that is there wins (contract C4.5).
+    /// Default `host`, `hostname`; an empty list turns this off.
     pub hostname_tags: Vec<String>,
+    /// Who may send; at least one.
     pub sources: Vec<Source>,
+    /// Where tuples go.
     pub receiver: Receiver,
+    /// `[auth]`
     pub auth: Auth,
+    /// `[http]`
     pub http: Http,
+    /// `[limits]`
     pub limits: Limits,
-    pub policy: Arc<crate::normalize::Policy>,
+    /// `[time]`, `[stackstate]`, `[reserved_names]`
+    pub policy: Arc<Policy>,
+    /// `[queue]`
     pub queue: Queue,
+    /// `[shutdown]`
     pub shutdown: Shutdown,
+    /// `[log]`
+    pub log: Log,
 }
 
-/// One `[[sources]]` entry.
+/// A configuration, and what there is to say about it.
 #[derive(Clone, Debug)]
-pub struct Source {
-    pub name: Arc<str>,
-    /// SHA-256 of the token; the token itself is forgotten once hashed.
-    pub token_sha256: [u8; 32],
-    pub enabled: bool,
-    pub allow_metrics: bool,
-    /// false: exempt from the per-IP limit (C1.10).
-    pub rate_limit: bool,
-    pub hostname: Option<String>,
-    pub tags: Vec<(String, String)>,
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<String>,
+    /// The settings as text.
+    pub settings: Settings,
 }
 
-/// `[auth]`
-#[derive(Clone, Copy, Debug)]
-pub struct Auth {
-    /// 403 or 401 (C1.2).
-    pub unauthorized_status: u16,
-}
-
-/// `[http]`
-#[derive(Clone, Copy, Debug)]
-pub struct Http {
-    /// Status when no item is acceptable, default 422 (C1.8).
-    pub nothing_accepted_status: u16,
-    /// From the first byte of a request to the end of its headers, and from accept to the first byte; 10 s.
-    pub header_timeout: Duration,
-    /// An idle keep-alive connection is closed after this; 75 s.
-    pub idle_timeout: Duration,
-    /// No body byte for this long, or under `body_min_rate` averaged over it: 408 (C1.5); 30 s.
-    pub body_timeout: Duration,
-    /// Bytes a second; 1024.
-    pub body_min_rate: u64,
-    /// How long an early answer goes on reading and dropping (C1.9); 2 s.
-    pub drain_timeout: Duration,
-}
-
-/// `[limits]`
+/// What `convert` needs of a configuration.
 #[derive(Clone, Debug)]
-pub struct Limits {
-    /// Per client IP; 500; 0 = off (C1.10).
-    pub requests_per_minute: u32,
-    /// 429 or 503.
-    pub over_limit_status: u16,
-    /// Most client IPs remembered by the limiter; 65,536.
-    pub limiter_keys: usize,
-    pub trusted_proxies: Vec<IpNet>,
-    /// Lower case; `x-forwarded-for`.
-    pub forwarded_header: String,
-    /// Wire and decoded; 20 MiB; not more.
-    pub body_bytes: usize,
-    /// Tuples of one body; 128 MiB.
-    pub expanded_bytes: u64,
-    /// Bodies and tuples in memory at once, all requests together; 256 MiB.
-    pub memory_bytes: u64,
-    /// Open connections; 4,096.
-    pub connections: usize,
+pub struct Shaping {
+    /// How tuples are shaped.
+    pub policy: Arc<Policy>,
+    /// Sources with their host names and tags; their tokens were not read.
+    pub sources: Vec<Source>,
 }
 
-/// `[receiver]`
-#[derive(Clone, Debug)]
-pub struct Receiver {
-    pub url: String,
-    pub api_key: Secret,
-    pub auth: ReceiverAuth,
-    pub compression: Compression,
-    /// 10 s.
-    pub connect_timeout: Duration,
-    /// Whole request; 30 s.
-    pub timeout: Duration,
-    /// Deliveries in flight at once; 4.
-    pub concurrency: usize,
-    /// Back-off floor, 200 ms, and ceiling, 60 s (C6.2).
-    pub retry_min: Duration,
-    pub retry_max: Duration,
-    /// Probe interval while held; 30 s.
-    pub hold_probe: Duration,
+/// Reads a whole configuration. `origin` is what faults call the file.
+pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
+    let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
+    let Outcome { warnings, settings, known, .. } = outcome;
+    let Some(receiver) = parts.receiver else {
+        // Reading notes a fault for every receiver it does not return.
+        return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
+    };
+    let config = Config {
+        listen: parts.listen,
+        data_dir: parts.data_dir,
+        hostname: parts.hostname,
+        hostname_tags: parts.hostname_tags,
+        sources: parts.sources,
+        receiver,
+        auth: parts.auth,
+        http: parts.http,
+        limits: parts.limits,
+        policy: Arc::new(parts.policy),
+        queue: parts.queue,
+        shutdown: parts.shutdown,
+        log: parts.log,
+    };
+    Ok(Loaded { config, warnings, settings: Settings::new(settings, known) })
 }
 
-/// How the api key travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiverAuth {
-    /// `?api_key=`
-    Query,
-    /// `sts-api-key:`
-    Header,
+/// Reads what shapes tuples; no secret is looked at and nothing else has to be there.
+pub fn load_shaping(
+    origin: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<Shaping, Problems> {
+    let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
+    Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
 }
 
-/// Content-Encoding of deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    Deflate,
-    Gzip,
-    Identity,
+/// What was read, before it is known to be complete.
+struct Parts {
+    listen: SocketAddr,
+    data_dir: PathBuf,
+    hostname: String,
+    hostname_tags: Vec<String>,
+    sources: Vec<Source>,
+    receiver: Option<Receiver>,
+    auth: Auth,
+    http: Http,
+    limits: Limits,
+    policy: Policy,
+    queue: Queue,
+    shutdown: Shutdown,
+    log: Log,
 }
 
-/// `[queue]`
-#[derive(Clone, Copy, Debug)]
-pub struct Queue {
-    pub durability: crate::queue::Durability,
-    /// 4 GiB; for `memory` 256 MiB unless said otherwise.
-    pub max_bytes: u64,
-}
-
-/// `[shutdown]`
-#[derive(Clone, Copy, Debug)]
-pub struct Shutdown {
-    /// 10 s (C6.5).
-    pub grace: Duration,
-}
-
-/// Text that never shows: prints as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: String) -> Self {
-        Self(text)
+fn read(
+    origin: &str,
+    text: &str,
+    environment: &Environment,
+    needs: Needs,
+) -> Result<(Parts, Outcome), Problems> {
+    let file = File::parse(origin, text, environment, needs)?;
+    let parts = Parts::read(file.top());
+    let outcome = file.finish();
+    if outcome.problems.is_empty() {
+        return Ok((parts, outcome));
     }
+    Err(Problems::new(origin, outcome.problems))
+}
 
-    /// The text itself, for the wire only.
-    pub fn reveal(&self) -> &str {
-        &self.0
+impl Parts {
+    /// The order here is the order in which `check-config` prints.
+    fn read(mut top: Section<'_>) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let listen = top.parsed("listen", loopback, SocketAddr::to_string, address);
+        let data_dir = top.parsed("data_dir", "./tidegate-data".to_owned(), String::clone, path);
+        let nodename = Some(top.nodename()).filter(|name| hostname(name).is_ok());
+        let own = nodename.unwrap_or("localhost").to_owned();
+        let hostname = top.parsed("hostname", own, String::clone, hostname);
+        let tags = vec!["host".to_owned(), "hostname".to_owned()];
+        let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
+        admin(top.section("admin"));
+        let sources = source::read_all(&mut top);
+        let receiver = Receiver::read(top.section("receiver"));
+        let auth = Auth::read(top.section("auth"));
+        let http = Http::read(top.section("http"));
+        let limits = Limits::read(top.section("limits"));
+        let policy = policy::read(&mut top, &hostname, &hostname_tags, limits.expanded_bytes);
+        let queue = Queue::read(top.section("queue"), limits.expanded_bytes);
+        let shutdown = Shutdown::read(top.section("shutdown"));
+        let log = Log::read(top.section("log"));
+        top.finish();
+        Self {
+            listen,
+            data_dir: data_dir.into(),
+            hostname,
+            hostname_tags,
+            sources,
+            receiver,
+            auth,
+            http,
+            limits,
+            policy,
+            queue,
+            shutdown,
+            log,
+        }
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
+/// `[admin] listen` is reserved for the admin port (contract C9), which this version does not have;
+/// a file that names it loads, and is told so.
+fn admin(mut section: Section<'_>) {
+    if section.is_written("listen") {
+        let default = SocketAddr::from(([127, 0, 0, 1], 8081));
+        section.parsed("listen", default, SocketAddr::to_string, address);
+        section.warn("`admin.listen` has no effect: this version has no admin port yet".to_owned());
+    } else {
+        section.ignore(&["listen"]);
     }
+    section.finish();
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "an IP address with a port, like \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for all of this \
+         machine's"
+            .to_owned()
+    })
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("the path of a directory".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A host name as tuples carry it; StackState takes any text, so only what cannot be one is refused.
+fn hostname(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
+        return Err("1 to 255 bytes without control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn tag_key(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 255 {
+        return Err("a tag key of 1 to 255 bytes".to_owned());
+    }
+    Ok(text.to_owned())
 }

@@ -32,20 +32,20 @@
 //! `tests/it/tidy.rs` holds these rules against the `use crate::` lines of every file.
 
 // -- pure core, in the order a metric passes through it --
-pub mod decode;
-pub mod encode;
-pub mod expand;
 pub mod metric;
+pub mod decode;
 pub mod normalize;
+pub mod expand;
+pub mod encode;
 pub mod pipeline;
 
 // -- effects --
-pub mod app;
-pub mod cli;
 pub mod clock;
-pub mod config;
+pub mod queue;
 pub mod forward;
 pub mod http;
-pub mod observe;
-pub mod queue;
 pub mod receiver;
+pub mod config;
+pub mod observe;
+pub mod app;
+pub mod cli;

@@ -1,1 +1,5 @@
-fn main() {}
+//! tidegate, the command.
+
+fn main() -> std::process::ExitCode {
+    tidegate::cli::run()
+}

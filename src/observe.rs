@@ -1,1 +1,31 @@
-//! (being written)
+//! Logs: to stderr always, human on a terminal and JSON otherwise.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging for the process. A second call changes nothing.
+pub fn start(log: &Log) {
+    // The configuration has parsed it already; what remains is how strict each parser is.
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = if is_human(log.format) {
+        fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed()
+    } else {
+        fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+    };
+    let registry = tracing_subscriber::registry().with(layer.with_filter(filter));
+    // Only a test process starts twice.
+    drop(registry.try_init());
+}
+
+fn is_human(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+    }
+}

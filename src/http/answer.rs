@@ -26,7 +26,7 @@ pub(super) enum Answer {
     /// Something was rejected, or is worth a warning.
     Report(StatusCode, Report),
     /// What would have been queued.
-    Preview(StatusCode, Preview),
+    Preview(Preview),
 }
 
 /// The tuples of a dry run, still where the encoder put them.
@@ -42,7 +42,7 @@ impl IntoResponse for Answer {
         let (status, body) = match self {
             Self::Clean => return StatusCode::ACCEPTED.into_response(),
             Self::Report(status, report) => (status, Body::from(json(&report))),
-            Self::Preview(status, preview) => (status, Body::new(Frames::of(preview))),
+            Self::Preview(preview) => (StatusCode::OK, Body::new(Frames::of(preview))),
         };
         (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
     }

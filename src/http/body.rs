@@ -57,7 +57,7 @@ impl Bounds {
         coding: Coding,
         grant: &mut Grant,
     ) -> Result<Vec<u8>, Problem> {
-        let mut intake = Intake { inflater: Inflater::new(coding, self.bytes_max), coding, grant };
+        let mut intake = Intake::new(coding, body.size_hint().exact(), self.bytes_max, grant);
         let mut pace = Pace::new(self);
         let mut received = 0;
         while !body.is_end_stream() {
@@ -79,44 +79,75 @@ impl Bounds {
     }
 }
 
-/// Bytes on their way through the inflater into memory that is accounted for.
+/// Bytes on their way into memory that is accounted for as it is allocated.
 struct Intake<'g> {
-    inflater: Inflater,
-    coding: Coding,
+    store: Store,
+    bytes_max: usize,
     grant: &'g mut Grant,
 }
 
-impl Intake<'_> {
-    async fn take(&mut self, chunk: &Bytes) -> Result<(), Problem> {
-        let piece_bytes = match self.coding {
-            Coding::Identity => chunk.len().max(1),
-            Coding::Gzip | Coding::Deflate | Coding::Zstd => PIECE_BYTES,
+enum Store {
+    /// As sent; `expected` is the declared length.
+    Plain { bytes: Vec<u8>, expected: Option<usize> },
+    /// Through the inflater; `window_max` is what the coding keeps beside its output.
+    Coded { inflater: Inflater, window_max: usize },
+}
+
+impl<'g> Intake<'g> {
+    fn new(coding: Coding, expected: Option<u64>, bytes_max: usize, grant: &'g mut Grant) -> Self {
+        let window_max = match coding {
+            Coding::Identity => None,
+            Coding::Gzip | Coding::Deflate => Some(0),
+            Coding::Zstd => Some(ZSTD_WINDOW_BYTES_MAX),
         };
-        let mut turn_began = self.inflater.len();
-        for piece in chunk.chunks(piece_bytes) {
-            self.inflater.push(piece)?;
-            self.grant.resize(self.footprint())?;
-            if self.inflater.len() - turn_began > TURN_BYTES {
-                turn_began = self.inflater.len();
-                tokio::task::yield_now().await;
+        let expected = expected.and_then(|bytes| usize::try_from(bytes).ok());
+        let store = match window_max {
+            None => Store::Plain { bytes: Vec::new(), expected },
+            Some(window_max) => {
+                Store::Coded { inflater: Inflater::new(coding, bytes_max), window_max }
+            }
+        };
+        Self { store, bytes_max, grant }
+    }
+
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), Problem> {
+        match &mut self.store {
+            Store::Plain { bytes, expected } => {
+                let need = bytes.len() + chunk.len();
+                if need > bytes.capacity() {
+                    // Doubled, but not past what will come: a page too many is memory nobody uses.
+                    let most = expected.unwrap_or(self.bytes_max).max(need);
+                    let size = (bytes.capacity() * 2).clamp(need, most);
+                    self.grant.resize(size as u64)?;
+                    bytes.reserve_exact(size - bytes.len());
+                }
+                bytes.extend_from_slice(chunk);
+            }
+            Store::Coded { inflater, window_max } => {
+                let mut turn_began = inflater.len();
+                for piece in chunk.chunks(PIECE_BYTES) {
+                    inflater.push(piece)?;
+                    let output = inflater.len();
+                    // The inflater doubles its buffer too. Of a window no more is touched than came
+                    // out.
+                    let buffer = output.saturating_mul(2).min(self.bytes_max);
+                    self.grant.resize((buffer + output.min(*window_max)) as u64)?;
+                    if output - turn_began > TURN_BYTES {
+                        turn_began = output;
+                        tokio::task::yield_now().await;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// Output, and the window beside it, of which no more is touched than came out.
-    fn footprint(&self) -> u64 {
-        let output = self.inflater.len();
-        let window = match self.coding {
-            Coding::Zstd => output.min(ZSTD_WINDOW_BYTES_MAX),
-            Coding::Identity | Coding::Gzip | Coding::Deflate => 0,
-        };
-        (output + window) as u64
-    }
-
     fn finish(self) -> Result<Vec<u8>, Problem> {
-        let body = self.inflater.finish()?;
-        self.grant.resize(body.len() as u64)?;
+        let body = match self.store {
+            Store::Plain { bytes, .. } => bytes,
+            Store::Coded { inflater, .. } => inflater.finish()?,
+        };
+        self.grant.resize(body.capacity() as u64)?;
         if body.is_empty() {
             return Err(Problem::Unreadable("the body is empty".to_owned()));
         }

@@ -10,15 +10,15 @@ use tokio::task::spawn_blocking;
 use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
-use super::budget::{Grant, Spent};
-use super::problem::{Busy, Problem};
+use super::budget::Grant;
+use super::problem::Problem;
 use super::state::State;
 use crate::decode::Format;
 use crate::decode::media::{self, Coding, Declared};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, BodyError, Refused};
+use crate::pipeline::{self, Refused};
 use crate::queue::Entry;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
@@ -43,7 +43,7 @@ pub(super) async fn ingest(
     let batch = work.run(&state).await?;
 
     match purpose_of(&head.uri) {
-        Purpose::Preview => Ok(batch.preview(&state)),
+        Purpose::Preview => Ok(batch.preview()),
         Purpose::Take => batch.append(&state).await,
     }
 }
@@ -112,20 +112,20 @@ impl Work {
         let Self { body, format, source, now, mut grant } = self;
         let mut blocks: Vec<Block> = Vec::new();
         let mut encoded = 0;
-        let mut spent = Spent { limit: 0 };
+        let mut refusal = None;
         let mut sink = |block: Block| {
             encoded += block.bytes.len();
-            grant.resize((body.len() + encoded) as u64).map_err(|error| {
-                spent = error;
+            grant.resize((body.capacity() + encoded) as u64).map_err(|spent| {
+                refusal = Some(spent);
                 Refused
             })?;
             blocks.push(block);
             Ok(())
         };
         let outcome = pipeline::run(&body, format, &source.profile, now, &mut sink);
-        let report = outcome.map_err(|error| match error {
-            BodyError::Refused => Problem::Busy(Busy::Memory(spent)),
-            other => Problem::from(other),
+        let report = outcome.map_err(|error| {
+            let why = || refusal.expect("only this sink refuses, and it says why").into();
+            Problem::of_body(error, why)
         })?;
         drop(body);
         grant.resize(encoded as u64)?;
@@ -163,11 +163,10 @@ impl Batch {
         })
     }
 
-    fn preview(self, state: &State) -> Answer {
+    /// Always a 200, also when nothing was acceptable: the question was answered (contract C1.14).
+    fn preview(self) -> Answer {
         let Self { report, blocks, grant, .. } = self;
-        let status =
-            if report.is_nothing_accepted() { state.nothing_accepted } else { StatusCode::OK };
-        Answer::Preview(status, Preview { report, blocks, grant })
+        Answer::Preview(Preview { report, blocks, grant })
     }
 }
 

@@ -114,6 +114,15 @@ impl Problem {
         }
     }
 
+    /// What a body was refused for; `refusal` is why the sink took no further block, if it did not.
+    pub(super) fn of_body(error: BodyError, refusal: impl FnOnce() -> Busy) -> Self {
+        match error {
+            BodyError::Syntax(_) => Self::Syntax(error),
+            BodyError::Expanded { .. } => Self::ExpandedTooLarge(error),
+            BodyError::Refused => Self::Busy(refusal()),
+        }
+    }
+
     fn add_headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
         match self {
@@ -151,17 +160,6 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), [(header::CONTENT_TYPE, TEXT)], text).into_response();
         self.add_headers(&mut response);
         response
-    }
-}
-
-impl From<BodyError> for Problem {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::Syntax(_) => Self::Syntax(error),
-            BodyError::Expanded { .. } => Self::ExpandedTooLarge(error),
-            // The sink refuses for one reason only, and `ingest` keeps it; see there.
-            BodyError::Refused => Self::Busy(Busy::Memory(Spent { limit: 0 })),
-        }
     }
 }
 
@@ -217,12 +215,13 @@ mod tests {
     #[test]
     fn texts_begin_as_the_contract_says() {
         let limit = 20 << 20;
+        let of_body = |error| Problem::of_body(error, || Busy::ShuttingDown);
         let cases = [
             (Problem::Unauthorized { status: StatusCode::FORBIDDEN }, 403, "Unauthorized"),
             (Problem::BodyTooLarge { limit }, 413, "payload reached size limit"),
-            (BodyError::Expanded { limit: 1 }.into(), 413, "payload reached size limit"),
+            (of_body(BodyError::Expanded { limit: 1 }), 413, "payload reached size limit"),
             (Problem::Unreadable("x".to_owned()), 406, "Couldn't parse JSON content. x"),
-            (BodyError::Syntax("x".to_owned()).into(), 406, "Couldn't parse JSON content. x"),
+            (of_body(BodyError::Syntax("x".to_owned())), 406, "Couldn't parse JSON content. x"),
         ];
         for (problem, status, text) in cases {
             assert_eq!(problem.status(), status, "{problem:?}");

@@ -224,6 +224,33 @@ async fn what_was_rejected_is_reported_with_202_or_422_when_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn what_is_worth_a_warning_is_reported_with_202() {
+    let edge = Edge::start().await;
+    let reply = once(&edge, &post("", br#"{"name":"hostile","gauge":{"value":1}}"#)).await;
+    assert_eq!(reply.status, 202);
+    let report = reply.json();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&1.into(), &0.into()));
+    assert_eq!(report["warnings"][0]["code"], "renamed");
+    assert_eq!(edge.queue.tuples(), 1);
+}
+
+#[tokio::test]
+async fn ndjson_and_messagepack_are_taken() {
+    let edge = Edge::start().await;
+    let lines = format!("{METRIC}\n\n{METRIC}\n");
+    let reply =
+        once(&edge, &post("content-type: application/x-ndjson\r\n", lines.as_bytes())).await;
+    assert_eq!((reply.status, reply.text()), (202, ""));
+    let value: serde_json::Value = serde_json::from_str(METRIC).unwrap();
+    let packed = rmp_serde::to_vec_named(&value).unwrap();
+    for headers in ["", "content-type: application/msgpack\r\n"] {
+        let reply = once(&edge, &post(headers, &packed)).await;
+        assert_eq!((reply.status, reply.text()), (202, ""), "{headers}");
+    }
+    assert_eq!(edge.queue.tuples(), 4);
+}
+
+#[tokio::test]
 async fn the_number_for_nothing_accepted_is_configurable() {
     let edge = Edge::with(|settings| settings.http.nothing_accepted_status = 400).await;
     let reply = once(&edge, &post("", br#"[{"gauge":{"value":1}}]"#)).await;
@@ -252,6 +279,8 @@ async fn a_dry_run_shows_the_tuples_and_queues_nothing() {
     assert_eq!(shown["accepted"], 25_000);
     assert_eq!(shown["tuples"].as_array().unwrap().len(), 10_000);
 
+    let refused = once(&edge, &dry("{}".to_owned())).await;
+    assert_eq!((refused.status, &refused.json()["rejected"]), (200, &1.into()));
     assert_eq!(once(&edge, &dry("{".to_owned())).await.status, 406);
     assert!(edge.queue.entries().is_empty());
     edge.until(|edge| edge.state.memory_used() == 0).await;

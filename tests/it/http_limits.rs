@@ -95,6 +95,24 @@ async fn a_bomb_is_413_and_costs_no_more_than_the_limit() {
 }
 
 #[tokio::test]
+async fn a_body_whose_metrics_expand_too_far_is_413_and_gives_its_memory_back() {
+    let edge = Edge::start().await;
+    let tags: Vec<_> = (0..8).map(|n| format!(r#""t{n}":"{}""#, "x".repeat(1900))).collect();
+    let bucket = r#"{"count":1,"upper_limit":1}"#;
+    let item = format!(
+        r#"{{"name":"h","tags":{{{}}},"histogram":{{"count":1,"sum":1,"buckets":[{}]}}}}"#,
+        tags.join(","),
+        vec![bucket; 1000].join(",")
+    );
+    let body = format!("[{}]", vec![item; 10].join(","));
+    let reply = once(&edge, &post("", body.as_bytes())).await;
+    assert_eq!(reply.status, 413);
+    assert!(reply.text().starts_with("payload reached size limit"), "{reply:?}");
+    assert!(edge.queue.entries().is_empty());
+    assert_eq!(edge.state.memory_used(), 0);
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_or_not_end_closes_the_connection() {
     let edge = Edge::with(|settings| {
         settings.http.header_timeout = Duration::from_millis(300);

@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod cli;
+mod config;
+mod forward_delivery;
+mod forward_receiver;
+mod forward_secret;
+mod forward_shutdown;
+mod forward_trouble;
 mod http_early;
 mod http_edge;
 mod http_limits;
@@ -15,4 +22,5 @@ mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
 mod support;
+mod tidy;
 mod time;

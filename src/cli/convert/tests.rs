@@ -1,0 +1,150 @@
+//! `convert` against bodies in memory.
+
+use super::*;
+
+fn job() -> Job<Vec<u8>> {
+    let shaping =
+        crate::config::load_shaping("none", "hostname = \"gateway\"", &Environment::default())
+            .expect("it is valid");
+    let profile = profile(shaping, None).expect("no source is asked for");
+    let now = Timestamp::from_unix(1_700_000_000, 0);
+    let output = Output::new(Vec::new(), now, "gateway").expect("the name is short");
+    Job { profile, now, output }
+}
+
+fn convert(format: FormatArg, name: &str, body: &[u8]) -> (Result<Report, String>, String) {
+    let mut job = job();
+    let body = input::decompressed(Cursor::new(body.to_vec())).expect("memory can be read");
+    let report = job.convert(format, Some(Path::new(name)), body).map_err(|stop| match stop {
+        Stop::Closed => "closed".to_owned(),
+        Stop::Failed(error) => format!("{error:#}"),
+    });
+    job.output.flush().expect("memory can be written");
+    let text = String::from_utf8(job.output.into_inner()).expect("envelopes are UTF-8");
+    (report, text)
+}
+
+/// Tuples of all envelopes, and how many envelopes.
+fn tuples(text: &str) -> (Vec<serde_json::Value>, usize) {
+    let envelopes = text.lines().map(|line| {
+        let envelope: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        envelope["metrics"].as_array().expect("it has metrics").clone()
+    });
+    let envelopes: Vec<_> = envelopes.collect();
+    let count = envelopes.len();
+    (envelopes.into_iter().flatten().collect(), count)
+}
+
+const GAUGE: &str = r#"{"name":"a","gauge":{"value":1},"dt":"2001-01-01T00:00:00Z"}"#;
+
+#[test]
+fn an_envelope_is_one_line_with_every_member() {
+    let (report, text) = convert(FormatArg::Auto, "x", format!("[{GAUGE},{GAUGE}]").as_bytes());
+    assert!(report.expect("it parses").is_clean(), "age is no concern");
+    let tuple = r#"["a",978307200,1.0,{"hostname":"gateway","tags":[],"type":"gauge"}]"#;
+    assert_eq!(
+        text,
+        format!(
+            "{{\"collection_timestamp\":1700000000,\"internalHostname\":\"gateway\",\"events\":{{}},\
+             \"metrics\":[{tuple},{tuple}],\"service_checks\":[],\"topologies\":[]}}\n"
+        )
+    );
+}
+
+#[test]
+fn compressed_input_is_seen_by_its_first_bytes() {
+    use flate2::Compression;
+    let member = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    };
+    let line = format!("{GAUGE}\n");
+    let zstd = zstd::bulk::compress(line.repeat(2).as_bytes(), 1).expect("it compresses");
+    for body in [line.repeat(2).into_bytes(), [member(&line), member(&line)].concat(), zstd] {
+        let (report, text) = convert(FormatArg::Auto, "x", &body);
+        assert_eq!(report.map(|report| report.accepted), Ok(2));
+        assert_eq!(tuples(&text).0.len(), 2);
+    }
+}
+
+#[test]
+fn ndjson_in_pieces_keeps_counting_items_and_lines() {
+    let body = format!("{GAUGE}\n\nbroken\n").repeat(70_000);
+    assert!(body.len() > 4 << 20, "several pieces: {}", body.len());
+    let (report, text) = convert(FormatArg::Auto, "x.ndjson", body.as_bytes());
+    let report = report.expect("some lines parse");
+    assert_eq!((report.accepted, report.rejected), (70_000, 70_000));
+    assert_eq!(tuples(&text).0.len(), 70_000);
+    let last = report.errors.last().expect("there are errors");
+    assert_eq!((last.index, last.line), (199, Some(300)));
+
+    // The same faults at the end, in a piece of its own.
+    let body = format!("{}{{}}\n", format!("{GAUGE}\n").repeat(80_000));
+    let (report, _) = convert(FormatArg::Ndjson, "x", body.as_bytes());
+    let report = report.expect("some lines parse");
+    let entry = &report.errors[0];
+    assert_eq!((entry.index, entry.line), (80_000, Some(80_001)));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_rejected_item() {
+    let body = format!("{GAUGE}\n{}\n{GAUGE}\n", "x".repeat(pieces::LINE_BYTES_MAX + 1));
+    let (report, _) = convert(FormatArg::Ndjson, "x", body.as_bytes());
+    let report = report.expect("some lines parse");
+    assert_eq!((report.accepted, report.rejected), (2, 1));
+    let entry = &report.errors[0];
+    assert_eq!((entry.index, entry.line), (1, Some(2)));
+    assert_eq!(entry.message, "the line is longer than 20 MiB");
+}
+
+#[test]
+fn a_body_that_does_not_parse_yields_nothing() {
+    let many = format!("{GAUGE},").repeat(30_000);
+    let cases = [
+        (FormatArg::Json, format!("[{many}")),
+        (FormatArg::Auto, format!("[{many}")),
+        (FormatArg::Auto, String::new()),
+        (FormatArg::Ndjson, String::new()),
+        (FormatArg::Auto, "hello".to_owned()),
+        (FormatArg::Ndjson, "hello\nworld\n".to_owned()),
+    ];
+    for (format, body) in cases {
+        let (report, text) = convert(format, "x", body.as_bytes());
+        assert!(report.is_err(), "{format:?}");
+        assert_eq!(text, "");
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let Job { profile, now, .. } = job();
+    let output = Output::new(Closed, now, "gateway").expect("the name is short");
+    let mut job = Job { profile, now, output };
+    let body = format!("{GAUGE}\n").repeat(20_000);
+    let stopped = job.convert(FormatArg::Ndjson, None, body.as_bytes());
+    assert!(matches!(stopped, Err(Stop::Closed)), "{stopped:?}");
+}
+
+#[test]
+fn names_betray_formats() {
+    for (name, wanted) in [
+        ("a.ndjson", Some(FormatArg::Ndjson)),
+        ("a.jsonl.gz", Some(FormatArg::Ndjson)),
+        ("dir.d/a.msgpack.zst", Some(FormatArg::Msgpack)),
+        ("a.json", None),
+        ("a", None),
+        ("a.gz", None),
+    ] {
+        assert_eq!(by_name(Path::new(name)), wanted, "{name}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Finding and reading the configuration file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use crate::config::{self, Environment, Loaded, Problems, Shaping};
+
+use super::{ConfigArg, Failure};
+
+/// Where the configuration is looked for when nothing names it.
+const DEFAULT_PATH: &str = "tidegate.toml";
+
+/// The whole configuration, for `serve` and `check-config`.
+pub(super) fn whole(arg: &ConfigArg, environment: &Environment) -> Result<Loaded, Failure> {
+    let path = find(arg).map_err(Failure::Usage)?;
+    let text = read(&path).map_err(Failure::Usage)?;
+    let origin = path.display().to_string();
+    config::load(&origin, &text, environment).map_err(refused)
+}
+
+/// What shapes tuples, for `convert`; without a file the defaults, under the variables.
+pub(super) fn shaping(path: Option<&Path>, environment: &Environment) -> Result<Shaping, Failure> {
+    let (origin, text) = match path {
+        Some(path) => (path.display().to_string(), read(path).map_err(Failure::Usage)?),
+        None => ("defaults".to_owned(), String::new()),
+    };
+    config::load_shaping(&origin, &text, environment).map_err(refused)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn refused(problems: Problems) -> Failure {
+    Failure::Usage(anyhow!("the configuration cannot be used\n{problems}"))
+}
+
+fn find(arg: &ConfigArg) -> anyhow::Result<PathBuf> {
+    let default = Path::new(DEFAULT_PATH);
+    match &arg.path {
+        Some(path) => Ok(path.clone()),
+        None if default.exists() => Ok(default.to_owned()),
+        None => Err(anyhow!(
+            "no configuration: there is no ./{DEFAULT_PATH} and neither --config nor TIDEGATE_CONFIG \
+             names a file\n\nTo try tidegate without one:\n  tidegate serve --dev\n\nOr put this into \
+             {DEFAULT_PATH} and change the secrets:\n\n{}",
+            include_str!("../../fixtures/config/minimal.toml")
+        )),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))
+}

@@ -1,0 +1,38 @@
+//! `tidegate receiver`: the embedded StackState receiver alone.
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use crate::app::signal::Signals;
+use crate::config::{Log, LogFormat};
+use crate::observe;
+use crate::receiver::{ApiKeys, Options, Printer, Receiver};
+
+use super::{Failure, ReceiverArgs};
+
+pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
+    observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
+    let options = Options {
+        listen: args.listen,
+        api_keys: ApiKeys::only(args.api_keys),
+        print: (!args.quiet).then(|| Printer::new(io::stdout())),
+        fault: args.fault,
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
+    let served: anyhow::Result<()> = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let receiver = Receiver::start(options).await;
+        let receiver =
+            receiver.map_err(|error| anyhow!("{error}; choose another address with --listen"))?;
+        let url = receiver.url();
+        tracing::info!(receiver.url = url, "receiver takes deliveries at {url}");
+        signals.next().await;
+        let totals = receiver.stop().await.totals;
+        tracing::info!(tuples = totals.tuples, "receiver took {} tuples", totals.tuples);
+        Ok(())
+    });
+    served.map(|()| ExitCode::SUCCESS).map_err(Failure::Run)
+}

@@ -1,0 +1,130 @@
+//! `tidegate serve`: the gateway, or with `--dev` the gateway and a receiver to try it with.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::time::Instant;
+
+use crate::app::Gateway;
+use crate::app::signal::Signals;
+use crate::clock::SystemClock;
+use crate::config::{self, Environment, Loaded};
+use crate::observe;
+use crate::receiver::{ApiKeys, Options, Printer, Receiver, Running};
+
+use super::{Failure, ServeArgs, load};
+
+/// What `--dev` runs with; variables beat it like any file.
+const DEV: &str = r#"
+[[sources]]
+name = "dev"
+token = "dev"
+
+[receiver]
+url = "http://127.0.0.1:7077/stsAgent/intake"
+api_key = "dev"
+
+[limits]
+requests_per_minute = 0
+"#;
+
+/// A signal this soon after the first is the same one: `timeout` and some supervisors signal the
+/// process and then its group, and that must not cost what an orderly end saves.
+const ECHO: Duration = Duration::from_millis(300);
+
+pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let mut loaded = if args.dev {
+        config::load("serve --dev", DEV, environment)
+            .map_err(|error| Failure::Usage(error.into()))?
+    } else {
+        load::whole(&args.config, environment)?
+    };
+    if let Some(listen) = args.listen {
+        loaded.config.listen = listen;
+    }
+    observe::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
+    let code = runtime.block_on(serve(args, loaded)).map_err(Failure::Run)?;
+    // A second signal leaves tasks behind that would hold the process.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn serve(args: &ServeArgs, loaded: Loaded) -> anyhow::Result<ExitCode> {
+    let mut config = loaded.config;
+    let mut signals = Signals::listen().context("cannot take over signals")?;
+    let receiver =
+        if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
+    let gateway = Gateway::start(config, Arc::new(SystemClock::new())).await?;
+    if receiver.is_some() {
+        invite(gateway.addr());
+    }
+    let signal = signals.next().await;
+    tracing::info!(signal, "{signal} received");
+    let end = async {
+        gateway.stop().await;
+        if let Some(receiver) = receiver {
+            receiver.stop().await;
+        }
+    };
+    Ok(unless_interrupted(end, &mut signals).await)
+}
+
+/// A second signal means now, unless it is an echo of the first.
+async fn unless_interrupted(end: impl Future<Output = ()>, signals: &mut Signals) -> ExitCode {
+    let echoes_until = Instant::now() + ECHO;
+    let again = async {
+        loop {
+            let signal = signals.next().await;
+            if Instant::now() >= echoes_until {
+                return signal;
+            }
+        }
+    };
+    tokio::select! {
+        () = end => ExitCode::SUCCESS,
+        signal = again => {
+            tracing::warn!(signal, "{signal} received again: ending at once, undelivered tuples are lost");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The receiver at the other end, to which the configuration is turned.
+async fn dev_receiver(listen: SocketAddr, config: &mut config::Config) -> anyhow::Result<Running> {
+    let options = Options {
+        listen,
+        api_keys: ApiKeys::only([config.receiver.api_key.reveal()]),
+        print: Some(Printer::new(io::stdout())),
+        ..Options::default()
+    };
+    let receiver = Receiver::start(options).await;
+    let receiver = receiver
+        .map_err(|error| anyhow!("{error}; choose another address with --receiver-listen"))?;
+    config.receiver.url = receiver.url();
+    Ok(receiver)
+}
+
+/// To stderr, whatever the logs look like: stdout is for tuples.
+fn invite(addr: SocketAddr) {
+    let ip = match addr {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other.ip(),
+    };
+    let addr = SocketAddr::new(ip, addr.port());
+    eprintln!(
+        "\nTry it, from another terminal:\n\n  \
+         curl -i http://{addr}/metrics -H 'Authorization: Bearer dev' \\\n       \
+         -d '{{\"name\":\"jobs.done\",\"counter\":{{\"value\":3}},\"tags\":{{\"env\":\"dev\"}}}}'\n\n\
+         Tuples that reach the receiver are printed here. Ctrl-C ends it.\n"
+    );
+}

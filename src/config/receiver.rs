@@ -1,0 +1,178 @@
+//! `[receiver]`: where tuples go, and how patiently.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::file::Needs;
+use super::secret::{self, Given, Keys, Secret};
+use super::section::Section;
+use super::units::quoted;
+
+/// `[receiver]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// The intake, `http` or `https`, without the key, like
+    /// `https://stackstate.example.com/receiver/stsAgent/intake`. No default.
+    pub url: String,
+    /// The receiver's API key, from `api_key`, `api_key_file` or `api_key_env`. No default.
+    pub api_key: Secret,
+    /// How the key travels (contract C6.1). Default `query`; `header` where a proxy logs addresses.
+    pub auth: ReceiverAuth,
+    /// Content-Encoding of deliveries (contract C6.1). Default `deflate`; `identity` to look at
+    /// them on the wire.
+    pub compression: Compression,
+    /// How long a connection may take to come up. 100 ms to 5 min, at most `timeout`; default 10 s.
+    pub connect_timeout: Duration,
+    /// How long a delivery may take, answer included. 1 s to 1 h; default 30 s.
+    pub timeout: Duration,
+    /// Deliveries in flight at once (contract C6.4). 1 to 256; default 4. Raise it for a receiver
+    /// that is far away; each holds up to 4 MiB.
+    pub concurrency: usize,
+    /// The longest first pause after a failure; it doubles from there (contract C6.2). 1 ms to
+    /// `retry_max`; default 200 ms.
+    pub retry_min: Duration,
+    /// The longest pause between two attempts. `retry_min` to 1 h; default 60 s.
+    pub retry_max: Duration,
+    /// How often a receiver that refuses everything is asked again (contract C6.2). 1 s to 1 h;
+    /// default 30 s.
+    pub hold_probe: Duration,
+}
+
+/// How the api key travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiverAuth {
+    /// `?api_key=`
+    Query,
+    /// `sts-api-key:`
+    Header,
+}
+
+/// Content-Encoding of deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// zlib, what StackState's own agents send.
+    Deflate,
+    /// gzip
+    Gzip,
+    /// None.
+    Identity,
+}
+
+const API_KEY: Keys =
+    Keys { value: "api_key", file: "api_key_file", env: "api_key_env", sha256: None };
+
+/// Keys of the section that a command without deliveries passes over.
+const KEYS: [&str; 12] = [
+    "url",
+    "api_key",
+    "api_key_file",
+    "api_key_env",
+    "auth",
+    "compression",
+    "connect_timeout",
+    "timeout",
+    "concurrency",
+    "retry_min",
+    "retry_max",
+    "hold_probe",
+];
+
+impl Receiver {
+    /// `None` when it is not needed, not there, or at fault.
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        if section.needs() == Needs::Shaping {
+            section.ignore(&KEYS);
+            section.finish();
+            return None;
+        }
+        let url = read_url(&mut section);
+        let api_key = secret::read(&mut section, API_KEY);
+        let receiver = Self::rest(&mut section);
+        section.finish();
+        match (url, api_key?) {
+            (Some(url), Given::Secret(api_key)) => {
+                Some(Self { url: url.into(), api_key, ..receiver })
+            }
+            _ => None,
+        }
+    }
+
+    /// Everything that has a default.
+    fn rest(section: &mut Section<'_>) -> Self {
+        let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
+        let auth = [("query", ReceiverAuth::Query), ("header", ReceiverAuth::Header)];
+        let compression = [
+            ("deflate", Compression::Deflate),
+            ("gzip", Compression::Gzip),
+            ("identity", Compression::Identity),
+        ];
+        let receiver = Self {
+            url: String::new(),
+            api_key: Secret::new(String::new()),
+            auth: section.choice("auth", ReceiverAuth::Query, &auth),
+            compression: section.choice("compression", Compression::Deflate, &compression),
+            connect_timeout: section.duration(
+                "connect_timeout",
+                seconds(10),
+                millis(100)..=seconds(300),
+            ),
+            timeout: section.duration("timeout", seconds(30), seconds(1)..=seconds(3600)),
+            concurrency: section.number("concurrency", 4, 1..=256) as usize,
+            retry_min: section.duration("retry_min", millis(200), millis(1)..=seconds(3600)),
+            retry_max: section.duration("retry_max", seconds(60), millis(1)..=seconds(3600)),
+            hold_probe: section.duration("hold_probe", seconds(30), seconds(1)..=seconds(3600)),
+        };
+        if receiver.retry_min > receiver.retry_max {
+            let text = "`receiver.retry_min` must not be longer than `receiver.retry_max`";
+            section.fault("retry_min", text.to_owned());
+        }
+        if receiver.connect_timeout > receiver.timeout {
+            let text = "`receiver.connect_timeout` must not be longer than `receiver.timeout`";
+            section.fault("connect_timeout", text.to_owned());
+        }
+        receiver
+    }
+}
+
+/// A fault never repeats the text: somebody may have put the key or a password into it.
+fn read_url(section: &mut Section<'_>) -> Option<Url> {
+    let Some((scalar, place)) = section.scalar("url") else {
+        section.fault_of_section(
+            "`receiver.url` is missing: the StackState intake, like \
+             \"https://stackstate.example.com/receiver/stsAgent/intake\""
+                .to_owned(),
+        );
+        return None;
+    };
+    let text = scalar.text().ok_or_else(|| "a string in quotes".to_owned());
+    match text.and_then(url) {
+        Ok(url) => {
+            section.show("url", quoted(url.as_str()), place);
+            Some(url)
+        }
+        Err(expected) => {
+            section.fault_at(place, format!("`receiver.url` must be {expected}"));
+            None
+        }
+    }
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let expected = || "an address like \"http://127.0.0.1:7077/stsAgent/intake\"".to_owned();
+    let url = Url::parse(text).map_err(|_| expected())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(expected());
+    }
+    let without = |what: &str| Err(format!("an address without {what}"));
+    if !url.username().is_empty() || url.password().is_some() {
+        return without("user name and password");
+    }
+    if url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api_key")) {
+        return without("`api_key`: put the key into `receiver.api_key` and tidegate adds it");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return without("a query (`?`) or fragment (`#`)");
+    }
+    Ok(url)
+}

@@ -1,0 +1,161 @@
+//! `[[sources]]`: who may send, and what their tuples get on the way.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::file::Needs;
+use super::problem::Place;
+use super::secret::{self, Given, Keys};
+use super::section::Section;
+
+/// One `[[sources]]` entry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What logs and the status page call it; unique, `[A-Za-z0-9._-]{1,64}`.
+    pub name: Arc<str>,
+    /// SHA-256 of the token that `token`, `token_file`, `token_env` or `token_sha256` gives; the
+    /// token itself is forgotten once hashed. Tokens are visible ASCII and unique.
+    pub token_sha256: [u8; 32],
+    /// false: its token is treated as unknown (contract C1.2). Default true.
+    pub enabled: bool,
+    /// false: the token is good, and metrics are refused as with an unknown one. Default true.
+    pub allow_metrics: bool,
+    /// false: exempt from `limits.requests_per_minute` (contract C1.10). Default true. For
+    /// aggregators in front of many clients.
+    pub rate_limit: bool,
+    /// The host name of tuples whose metric names none (contract C4.5). Default: the gateway's own.
+    pub hostname: Option<String>,
+    /// Tags added to every tuple, in the order of their keys; the metric's own win (contract C4.7).
+    /// At most 128, keys to 255 bytes, values to 4,096, 16 KiB together.
+    pub tags: Vec<(String, String)>,
+}
+
+/// Without the digest: it would let somebody who reads a log test guesses of the token.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("enabled", &self.enabled)
+            .field("allow_metrics", &self.allow_metrics)
+            .field("rate_limit", &self.rate_limit)
+            .field("hostname", &self.hostname)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
+}
+
+const TAGS_MAX: usize = 128;
+const TAG_KEY_BYTES_MAX: usize = 255;
+const TAG_VALUE_BYTES_MAX: usize = 4_096;
+const TAGS_BYTES_MAX: usize = 16 << 10;
+
+const TOKEN: Keys =
+    Keys { value: "token", file: "token_file", env: "token_env", sha256: Some("token_sha256") };
+
+/// All sources, names and tokens unique.
+pub(super) fn read_all(top: &mut Section<'_>) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    let sections = top.sections("sources");
+    if sections.is_empty() && !top.is_written("sources") && top.needs() == Needs::Everything {
+        top.fault_at(
+            Place::File,
+            "no [[sources]]: add one with a `name` and a `token` that clients send as \
+             `Authorization: Bearer <token>`"
+                .to_owned(),
+        );
+    }
+    let (mut names, mut tokens) = (HashMap::new(), HashMap::new());
+    for (nth, mut section) in sections.into_iter().enumerate() {
+        let source = Source::read(&mut section);
+        if let Some(source) = source {
+            if let Some(first) = names.insert(Arc::clone(&source.name), nth) {
+                let text = format!(
+                    "`{}` is \"{}\", which sources[{first}] is called already: names are unique",
+                    section.name("name"),
+                    source.name
+                );
+                section.fault("name", text);
+            }
+            let same = tokens.insert(source.token_sha256, Arc::clone(&source.name));
+            if let (Some(first), Needs::Everything) = (same, section.needs()) {
+                let text = format!(
+                    "source \"{}\" has the token of source \"{first}\": give each its own",
+                    source.name
+                );
+                section.fault_of_section(text);
+            }
+            sources.push(source);
+        }
+        section.finish();
+    }
+    sources
+}
+
+impl Source {
+    /// `None` when its name or token is missing or at fault.
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let name = section.optional("name", String::clone, name);
+        if name.is_none() && !section.is_written("name") {
+            let text = format!("`{}` is missing: what logs call this source", section.name("name"));
+            section.fault_of_section(text);
+        }
+        let token_sha256 = token(section);
+        let enabled = section.switch("enabled", true);
+        let allow_metrics = section.switch("allow_metrics", true);
+        let rate_limit = section.switch("rate_limit", true);
+        let hostname = section.optional("hostname", String::clone, super::hostname);
+        let tags = tags(section);
+        let (name, token_sha256) = (name?.into(), token_sha256?);
+        Some(Self { name, token_sha256, enabled, allow_metrics, rate_limit, hostname, tags })
+    }
+}
+
+fn token(section: &mut Section<'_>) -> Option<[u8; 32]> {
+    if section.needs() == Needs::Shaping {
+        section.ignore(&["token", "token_sha256", "token_file", "token_env"]);
+        return Some([0; 32]);
+    }
+    match secret::read(section, TOKEN)? {
+        Given::Secret(token) => Some(Sha256::digest(token.reveal().as_bytes()).into()),
+        Given::Digest(digest) => Some(digest),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+        return Err("1 to 64 letters, digits, `.`, `_` or `-`".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn tags(section: &mut Section<'_>) -> Vec<(String, String)> {
+    let Some((tags, place)) = section.pairs("tags") else { return Vec::new() };
+    let path = section.name("tags");
+    let fault = |text: String| section.fault_at(place.clone(), text);
+    if tags.len() > TAGS_MAX {
+        fault(format!("`{path}` has {} tags; at most {TAGS_MAX} are allowed", tags.len()));
+    }
+    for (key, value) in &tags {
+        if key.is_empty() || key.len() > TAG_KEY_BYTES_MAX {
+            fault(format!(
+                "`{path}` has a key of {} bytes; 1 to {TAG_KEY_BYTES_MAX} are allowed",
+                key.len()
+            ));
+        }
+        if value.len() > TAG_VALUE_BYTES_MAX {
+            fault(format!(
+                "`{path}.{key}` has {} bytes; at most {TAG_VALUE_BYTES_MAX} are allowed",
+                value.len()
+            ));
+        }
+    }
+    let bytes: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > TAGS_BYTES_MAX {
+        fault(format!("`{path}` has {bytes} bytes; at most {TAGS_BYTES_MAX} are allowed together"));
+    }
+    tags
+}

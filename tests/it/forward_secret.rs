@@ -1,0 +1,182 @@
+//! The api key is on the wire and nowhere else; and what the log says (contract C6.1).
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tidegate::config::{Receiver, ReceiverAuth, Secret};
+use tidegate::forward::{Forwarder, State};
+use tidegate::queue::Queue;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::forward_receiver::{
+    Act, Scripted, Side, answer, append, script, settings, until, until_delivered,
+};
+
+/// Everything that was logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no writer panics")).into_owned()
+    }
+
+    /// The lines of tidegate at this level.
+    fn lines(&self, level: &str) -> Vec<String> {
+        let wanted = format!(" {level} tidegate");
+        let text = self.text();
+        text.lines().filter(|line| line.contains(&wanted)).map(str::to_owned).collect()
+    }
+
+    /// Collects from here on, down to the finest level of every library.
+    fn collect(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+const KEY: &str = "s3cr3t/k+y=0123456789 &\"x\"";
+
+/// Parts of the key that no masking of single characters would hide.
+const TRACES: [&str; 3] = ["s3cr3t", "0123456789", "%2Fk%2By"];
+
+fn assert_clean(text: &str) {
+    for trace in TRACES {
+        assert!(!text.contains(trace), "{trace} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_log_no_status_and_no_debug_text() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    for auth in [ReceiverAuth::Query, ReceiverAuth::Header] {
+        let (receiver, side) = (Scripted::start(script([])).await, Side::new());
+        let echo = |request: &str| {
+            let plain = format!("no: {request} {KEY} {}", serde_json::json!(KEY));
+            let padded = format!("{}{KEY}", "x".repeat((16 << 10) - 10));
+            let location = format!("location: http://h{request}\r\n");
+            [
+                Act::answer(500, "", &plain),
+                Act::Reset(format!("HTTP/1.1 200 OK\r\n{request}")),
+                Act::Hang(String::new()),
+                Act::Answer(format!("HTTP/1.1 200 OK\r\nbad header {KEY}\r\n\r\n")),
+                Act::answer(403, "", &plain),
+                Act::answer(302, &location, &plain),
+                Act::answer(400, "", &padded),
+            ]
+        };
+        let mut step = 0;
+        receiver.rule(Box::new(move |seen| {
+            step += 1;
+            echo(&seen.target).get(step - 1).cloned().unwrap_or_else(|| Act::status(200))
+        }));
+        append(&side.queue, &["m"]).await;
+        let settings = Receiver {
+            auth,
+            api_key: Secret::new(KEY.to_owned()),
+            timeout: Duration::from_millis(500),
+            ..settings(receiver.address)
+        };
+        let forwarder = side.start(&settings);
+        let mut status = forwarder.status();
+        while status.borrow_and_update().delivered_tuples == 0 {
+            assert_clean(&format!("{:?} {forwarder:?} {settings:?}", status.borrow()));
+            status.changed().await.unwrap();
+        }
+        assert!(receiver.seen().len() >= 8, "every act was played");
+        let on_wire = format!("{:?}", receiver.seen()[0]);
+        assert!(on_wire.contains("s3cr3t"), "the receiver got it");
+    }
+    let text = log.text();
+    assert!(text.contains("TRACE") && text.contains("***"), "{text}");
+    assert_clean(&text);
+}
+
+#[tokio::test]
+async fn the_key_is_not_in_errors_of_a_connection_that_fails() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    let urls = [
+        "http://127.0.0.1:1/intake",
+        "https://127.0.0.1:1/intake",
+        "http://name.invalid/intake",
+        "http://user:s3cr3t@127.0.0.1:1/intake?token=s3cr3t",
+    ];
+    for url in urls {
+        let side = Side::new();
+        append(&side.queue, &["m"]).await;
+        let forwarder = side.start(&Receiver {
+            url: url.to_owned(),
+            api_key: Secret::new(KEY.to_owned()),
+            ..settings("127.0.0.1:1".parse().unwrap())
+        });
+        let status = until(&forwarder, |now| now.state == State::Retrying).await;
+        let (_, text) = status.last_error.unwrap();
+        assert!(text.contains(": "), "with its cause: {text}");
+        assert_clean(&text);
+    }
+    assert_clean(&log.text());
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused_without_the_key() {
+    let side = Side::new();
+    for url in ["nonsense", "ftp://h/", "http://h/?api_key=s3cr3t"] {
+        let settings = Receiver {
+            url: url.to_owned(),
+            api_key: Secret::new(KEY.to_owned()),
+            ..settings("127.0.0.1:1".parse().unwrap())
+        };
+        let outlet = side.queue.outlet("default").unwrap();
+        let error = Forwarder::start("default", &settings, "h", outlet, side.clock.clone());
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains("`receiver.url`"), "{error}");
+        assert_clean(&format!("{error} {error:?}"));
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_once_what_changed_and_not_what_repeats() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    let mut acts = vec![Act::status(503); 6];
+    acts.extend(vec![Act::answer(403, "", "unknown key"); 3]);
+    acts.extend(vec![Act::Answer(answer(404, "", "")); 2]);
+    let (receiver, side) = (Scripted::start(script(acts)).await, Side::new());
+    append(&side.queue, &["m"]).await;
+    let forwarder = side.start(&settings(receiver.address));
+    until_delivered(&side, &forwarder, 1).await;
+    let (warned, failed) = (log.lines("WARN"), log.lines("ERROR"));
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("503") && warned[0].contains("receiver.name=\"default\""));
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    assert!(failed[0].contains("unknown key") && failed[0].contains("`receiver.api_key`"));
+    assert!(failed[1].contains("404") && failed[1].contains("`receiver.url`"));
+    let told = log.lines("INFO");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("accepts deliveries again"));
+}
