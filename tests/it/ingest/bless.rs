@@ -43,6 +43,6 @@ fn rewrite_tuples(case: &Case, tuples: &[String]) {
     }
 }
 
-fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     File::create(path).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
 }

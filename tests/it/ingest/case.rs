@@ -3,14 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use chrono::DateTime;
 use serde::Deserialize;
+use tidegate::config::{self, Config, Environment};
 use tidegate::metric::timestamp::Timestamp;
-use tidegate::normalize::{Outside, Policy, Profile, ReservedAction, TupleType};
-
-use crate::support::edge::{Settings, source};
+use tidegate::normalize::Profile;
 
 /// The token of the cases' only source.
 pub(super) const TOKEN: &str = "test-token";
@@ -27,8 +25,8 @@ pub(super) struct Case {
     pub(super) tuples: Vec<String>,
     /// The case whose tuples are expected here too: the same metrics, wrapped differently.
     pub(super) same_tuples_as: Option<String>,
-    source: Source,
-    changes: Changes,
+    /// The gateway of the case.
+    pub(super) config: Config,
 }
 
 /// `case.toml`
@@ -43,9 +41,9 @@ struct File {
     same_tuples_as: Option<String>,
     request: Request,
     #[serde(default)]
-    source: Source,
-    #[serde(default, rename = "settings")]
-    changes: Changes,
+    source: toml::Table,
+    #[serde(default)]
+    settings: toml::Table,
     expect: Option<Expect>,
 }
 
@@ -62,69 +60,6 @@ pub(super) struct Request {
     /// Sent in two chunks instead of with a Content-Length.
     #[serde(default)]
     pub(super) chunked: bool,
-}
-
-/// `[source]`
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    hostname: Option<String>,
-    #[serde(default)]
-    tags: toml::Table,
-}
-
-/// `[settings]`: what differs from the defaults, under the names of the configuration file.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Changes {
-    hostname_tags: Option<Vec<String>>,
-    time: TimeChanges,
-    stackstate: StackstateChanges,
-    reserved_names: ReservedChanges,
-    limits: LimitChanges,
-    http: HttpChanges,
-    auth: AuthChanges,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct TimeChanges {
-    max_age: Option<String>,
-    max_future: Option<String>,
-    outside: Option<String>,
-    keep_unparsed: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct StackstateChanges {
-    r#type: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ReservedChanges {
-    action: Option<String>,
-    prefix: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct LimitChanges {
-    body_bytes: Option<usize>,
-    expanded_bytes: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct HttpChanges {
-    nothing_accepted_status: Option<u16>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct AuthChanges {
-    unauthorized_status: Option<u16>,
 }
 
 /// `[expect]`: an answer in plain text, or what became of the items.
@@ -198,8 +133,7 @@ impl Case {
             expect: file.expect,
             tuples: tuples.unwrap_or_default().lines().map(str::to_owned).collect(),
             same_tuples_as: file.same_tuples_as,
-            source: file.source,
-            changes: file.changes,
+            config: configure(file.settings, file.source)?,
         })
     }
 
@@ -228,40 +162,25 @@ impl Case {
     }
 
     pub(super) fn profile(&self) -> Profile {
-        let hostname = self.source.hostname.as_deref();
-        Profile::new(Arc::new(self.settings().policy), hostname, &self.fixed_tags())
+        let source = &self.config.sources[0];
+        Profile::new(self.config.policy.clone(), source.hostname.as_deref(), &source.tags)
     }
+}
 
-    /// The defaults with the case's changes, and its clock.
-    pub(super) fn settings(&self) -> Settings {
-        let Changes { hostname_tags, time, stackstate, reserved_names, limits, http, auth } =
-            &self.changes;
-        let mut policy = Policy { gateway_hostname: "gateway".to_owned(), ..Policy::default() };
-        let mut settings = Settings::default();
-        set(&mut policy.hostname_tags, hostname_tags.clone());
-        set(&mut policy.time.max_age_s, time.max_age.as_deref().map(seconds));
-        set(&mut policy.time.max_future_s, time.max_future.as_deref().map(seconds));
-        set(&mut policy.time.outside, time.outside.as_deref().map(outside));
-        set(&mut policy.time.keep_unparsed, time.keep_unparsed);
-        set(&mut policy.tuple_type, stackstate.r#type.as_deref().map(tuple_type));
-        set(&mut policy.reserved_names.action, reserved_names.action.as_deref().map(action));
-        set(&mut policy.reserved_names.prefix, reserved_names.prefix.clone());
-        set(&mut policy.expanded_bytes, limits.expanded_bytes);
-        set(&mut settings.limits.body_bytes, limits.body_bytes);
-        set(&mut settings.http.nothing_accepted_status, http.nothing_accepted_status);
-        set(&mut settings.auth.unauthorized_status, auth.unauthorized_status);
-        settings.policy = policy;
-        settings.now = self.now;
-        settings.sources = vec![source("main", TOKEN)];
-        settings.sources[0].hostname.clone_from(&self.source.hostname);
-        settings.sources[0].tags = self.fixed_tags();
-        settings
-    }
+/// The configuration file that a case's `[settings]` and `[source]` stand for.
+fn configure(mut settings: toml::Table, mut source: toml::Table) -> Result<Config, String> {
+    source.insert("name".to_owned(), "main".into());
+    source.insert("token".to_owned(), TOKEN.into());
+    settings.entry("hostname").or_insert("gateway".into());
+    settings.insert("sources".to_owned(), vec![source].into());
+    let receiver = [("url", "http://127.0.0.1:1/"), ("api_key", "unused")];
+    settings.insert("receiver".to_owned(), toml::Table::from_iter(receiver.map(owned)).into());
+    let loaded = config::load("[settings]", &settings.to_string(), &Environment::default());
+    loaded.map(|loaded| loaded.config).map_err(|problems| problems.to_string())
+}
 
-    fn fixed_tags(&self) -> Vec<(String, String)> {
-        let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
-        self.source.tags.iter().map(|(key, value)| (key.clone(), text(value))).collect()
-    }
+fn owned((key, value): (&str, &str)) -> (String, toml::Value) {
+    (key.to_owned(), value.into())
 }
 
 impl Expect {
@@ -292,39 +211,4 @@ fn instant(now: toml::value::Datetime) -> Result<Timestamp, String> {
     let parsed = DateTime::parse_from_rfc3339(&now.to_string());
     let at = parsed.map_err(|_| "`now` needs a date, a time and a zone")?;
     Ok(Timestamp::from_unix(at.timestamp(), at.timestamp_subsec_nanos()))
-}
-
-fn set<T>(setting: &mut T, change: Option<T>) {
-    if let Some(change) = change {
-        *setting = change;
-    }
-}
-
-fn seconds(text: &str) -> u64 {
-    humantime::parse_duration(text).unwrap().as_secs()
-}
-
-fn outside(text: &str) -> Outside {
-    match text {
-        "warn" => Outside::Warn,
-        "reject" => Outside::Reject,
-        _ => panic!("time.outside = {text:?}"),
-    }
-}
-
-fn tuple_type(text: &str) -> TupleType {
-    match text {
-        "as_sent" => TupleType::AsSent,
-        "raw" => TupleType::Raw,
-        _ => panic!("stackstate.type = {text:?}"),
-    }
-}
-
-fn action(text: &str) -> ReservedAction {
-    match text {
-        "prefix" => ReservedAction::Prefix,
-        "reject" => ReservedAction::Reject,
-        "keep" => ReservedAction::Keep,
-        _ => panic!("reserved_names.action = {text:?}"),
-    }
 }

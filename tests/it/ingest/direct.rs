@@ -4,14 +4,14 @@ use tidegate::decode::Format;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::{self, Declared};
 use tidegate::http::problem::Problem;
-use tidegate::pipeline;
 use tidegate::pipeline::report::Report;
+use tidegate::pipeline::{self, BodyError};
 
 use super::case::Case;
 
 /// What became of the body.
 pub(super) enum Direct {
-    /// The whole of it was refused; the text is the answer's, where it is not the edge's own.
+    /// The whole of it was refused; the text is the answer's, save where the edge has its own words.
     Refused { status: u16, text: Option<String> },
     /// Its items were judged.
     Judged { report: Report, tuples: Vec<String> },
@@ -23,8 +23,7 @@ pub(super) fn run(case: &Case) -> Option<Direct> {
         return None;
     }
     Some(judge(case).unwrap_or_else(|problem| {
-        let own = problem == no_format();
-        let text = (!own).then(|| problem.to_string());
+        let text = (problem != unknown()).then(|| problem.to_string());
         Direct::Refused { status: problem.status().as_u16(), text }
     }))
 }
@@ -32,22 +31,22 @@ pub(super) fn run(case: &Case) -> Option<Direct> {
 fn judge(case: &Case) -> Result<Direct, Problem> {
     let declared = media::content_type(case.header("content-type"));
     let coding = media::coding(case.header("content-encoding"))?;
-    let mut inflater = Inflater::new(coding, case.settings().limits.body_bytes);
-    // Byte by byte, as the most hesitant of networks would bring them.
-    for byte in case.body.as_deref().unwrap_or_default() {
-        inflater.push(&[*byte])?;
-    }
+    let mut inflater = Inflater::new(coding, case.config.limits.body_bytes);
+    inflater.push(case.body.as_deref().unwrap_or_default())?;
     let body = inflater.finish()?;
+    if body.is_empty() {
+        return Err(unknown());
+    }
     let format = match declared {
         Declared::Format(format) => format,
-        Declared::Sniff => media::sniff(&body).ok_or_else(no_format)?,
+        Declared::Sniff => media::sniff(&body).ok_or_else(unknown)?,
     };
     let (report, tuples) = pipe(case, &body, format)?;
     Ok(Direct::Judged { report, tuples })
 }
 
-/// Which words say so is the edge's business.
-fn no_format() -> Problem {
+/// The edge finds this out itself, and in its own words.
+fn unknown() -> Problem {
     Problem::Unreadable(String::new())
 }
 
@@ -60,6 +59,11 @@ fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>
         tuples.extend(lines.map(str::to_owned));
         assert_eq!(tuples.len() - before, block.tuples as usize, "a block miscounts");
         Ok(())
+    });
+    let report = report.map_err(|error| match error {
+        BodyError::Syntax(_) => Problem::Syntax(error),
+        BodyError::Expanded { .. } => Problem::ExpandedTooLarge(error),
+        BodyError::Refused => unreachable!("the sink takes every block"),
     })?;
     assert_eq!(report.tuples, tuples.len() as u64, "the report miscounts");
     Ok((report, tuples))

@@ -1,5 +1,7 @@
 //! A case over a socket, against an edge of its own whose clock stands at the case's `now`.
 
+use tidegate::normalize::Policy;
+
 use super::case::Case;
 use crate::support::edge::Edge;
 use crate::support::wire::{Reply, Wire, chunk};
@@ -11,7 +13,16 @@ pub(super) struct Answer {
 }
 
 pub(super) async fn run(case: &Case) -> Answer {
-    let edge = Edge::with(|settings| *settings = case.settings()).await;
+    let edge = Edge::with(|settings| {
+        let config = &case.config;
+        settings.sources.clone_from(&config.sources);
+        settings.auth = config.auth;
+        settings.http = config.http;
+        settings.limits = config.limits.clone();
+        settings.policy = Policy::clone(&config.policy);
+        settings.now = case.now;
+    })
+    .await;
     let mut wire = Wire::connect(edge.address).await;
     wire.send(&request(case)).await;
     let reply = loop {
