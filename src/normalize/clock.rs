@@ -23,17 +23,13 @@ pub(super) fn normalize<'a>(
 ) -> Result<(), Rejection> {
     metric.at = now;
     let Some(dt) = raw.dt.or(raw.timestamp) else { return Ok(()) };
-    match parse(dt) {
-        Some(at) => {
-            metric.at = at;
-            judge(at, now, profile, warnings)
-        }
-        None => {
-            let kept = profile.policy.time.keep_unparsed && keep(dt, arena, metric);
-            warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
-            Ok(())
-        }
-    }
+    let Some(at) = parse(dt) else {
+        let kept = profile.policy.time.keep_unparsed && keep(dt, arena, metric);
+        warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
+        return Ok(());
+    };
+    metric.at = at;
+    judge(at, now, profile, warnings)
 }
 
 fn parse(dt: Scalar<'_>) -> Option<Timestamp> {
