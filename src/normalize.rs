@@ -27,13 +27,22 @@ pub struct Warnings {
     /// A reserved name was prefixed.
     pub renamed: bool,
     /// `dt` was not understood.
-    pub unparsed_dt: bool,
+    pub unparsed_dt: Option<Unparsed>,
     /// How many quantiles had no value.
     pub skipped_quantiles: u32,
     /// Seconds the point lies in the past, where that is outside the window.
     pub too_old_s: Option<u64>,
     /// Seconds the point lies ahead, where that is outside the window.
     pub in_future_s: Option<u64>,
+}
+
+/// What became of a `dt` that was not understood (contract C3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unparsed {
+    /// Its text is the tag `dt`.
+    Kept,
+    /// It has no text, or `time.keep_unparsed` is off.
+    Dropped,
 }
 
 impl Warnings {

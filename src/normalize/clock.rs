@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use super::{Code, Outside, Profile, Rejection, Warnings, number};
+use super::{Code, Outside, Profile, Rejection, Unparsed, Warnings, number};
 use crate::decode::raw::{Number, RawMetric, Scalar};
 use crate::metric::timestamp::Timestamp;
 use crate::metric::{Metric, Tag, text};
@@ -23,19 +23,13 @@ pub(super) fn normalize<'a>(
 ) -> Result<(), Rejection> {
     metric.at = now;
     let Some(dt) = raw.dt.or(raw.timestamp) else { return Ok(()) };
-    match parse(dt) {
-        Some(at) => {
-            metric.at = at;
-            judge(at, now, profile, warnings)
-        }
-        None => {
-            warnings.unparsed_dt = true;
-            if profile.policy.time.keep_unparsed {
-                keep(dt, arena, metric);
-            }
-            Ok(())
-        }
-    }
+    let Some(at) = parse(dt) else {
+        let kept = profile.policy.time.keep_unparsed && keep(dt, arena, metric);
+        warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
+        return Ok(());
+    };
+    metric.at = at;
+    judge(at, now, profile, warnings)
 }
 
 fn parse(dt: Scalar<'_>) -> Option<Timestamp> {
@@ -65,15 +59,11 @@ fn judge(
         return Ok(());
     }
     let past = now.seconds().saturating_sub(at.seconds());
-    let (distance_s, limit_s) = if past >= 0 {
-        (past as u64, policy.max_age_s)
-    } else {
-        (past.unsigned_abs(), policy.max_future_s)
-    };
-    // Seconds apart can be equal while the instants are a fraction further apart.
     let (near, far) = if past >= 0 { (at, now) } else { (now, at) };
-    let outside = distance_s > limit_s || distance_s == limit_s && far.nanos() > near.nanos();
-    if !outside {
+    // Rounded up: what lies a fraction beyond the limit is outside, and is said to be.
+    let distance_s = past.unsigned_abs() + u64::from(far.nanos() > near.nanos());
+    let limit_s = if past >= 0 { policy.max_age_s } else { policy.max_future_s };
+    if distance_s <= limit_s {
         return Ok(());
     }
     let (code, text) = if past >= 0 {
@@ -95,8 +85,9 @@ fn judge(
     }
 }
 
-/// Keeps what was sent as the tag `dt` (C3.5); generated, it wins over any tag of that key (C4.7).
-fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
+/// Keeps what was sent as the tag `dt`, if it has a text (C3.5); generated, it wins over any tag of
+/// that key (C4.7). True if it was kept.
+fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) -> bool {
     let text = match dt {
         Scalar::Text(text) => text,
         Scalar::Number(number) => number::text(number, arena),
@@ -107,10 +98,11 @@ fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
                 "false"
             }
         }
-        _ => return,
+        _ => return false,
     };
     metric.tags.retain(|tag| tag.key != "dt");
     metric.tags.push(Tag { key: "dt", value: Some(text::clean(cut(text), arena)) });
+    true
 }
 
 /// The text up to [`KEPT_BYTES_MAX`], cut at a character.

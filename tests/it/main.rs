@@ -17,6 +17,7 @@ mod http_limits;
 mod http_shutdown;
 mod http_two;
 mod inflate;
+mod ingest;
 mod json_suite;
 mod mutation;
 mod receiver_client;
