@@ -7,6 +7,7 @@ mod differential;
 mod inflate;
 mod json_suite;
 mod mutation;
+mod pipeline_property;
 mod report;
 mod time;
 mod vector_events;
