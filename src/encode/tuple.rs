@@ -237,7 +237,7 @@ mod tests {
         let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
         let mut encoder = Encoder::new(u64::MAX, false, BLOCK_BYTES_MAX);
         encoder.begin(&metric);
-        let mut push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
+        let push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
         (0..BLOCK_TUPLES_MAX).for_each(|_| push(&mut encoder));
         let (before, mark) = (encoder.block.clone(), encoder.mark());
         let place = encoder.block.as_ptr();

@@ -117,11 +117,14 @@ fn a_line_is_the_unit_of_what_breaks() {
     assert_eq!(outcome(b"\xff", Format::Ndjson), None);
 }
 
+/// A body, and accepted items and errors; none where it is refused.
+type Row<'a> = (Vec<u8>, Option<(u64, &'a str)>);
+
 #[test]
 fn a_messagepack_body_is_whole_values_in_a_row() {
     let good = b"\x82\xa4name\xa1x\xa5gauge\x81\xa5value\x01".as_slice();
     let bytes = |parts: &[&[u8]]| parts.concat();
-    let rows: Vec<(Vec<u8>, Option<(u64, &str)>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         (bytes(&[good]), Some((1, ""))),
         (bytes(&[good, good]), Some((2, ""))),
         (bytes(&[b"\x90"]), Some((0, ""))),
