@@ -99,6 +99,7 @@ fn a_line_is_the_unit_of_what_breaks() {
             // What came before on a broken line goes with it, and the line is one item.
             ("G\nGG{\nG", Some((2, "1@2 invalid_json"))),
             ("{}{}[\nG", Some((1, "0@1 invalid_json"))),
+            ("1 [] {\nG", Some((1, "0@1 invalid_json"))),
             ("{\"name\":\n\"x\"}\nG", Some((1, "0@1 invalid_json, 1@2 invalid_json"))),
             ("nonsense\nG\n", Some((1, "0@1 invalid_json"))),
             ("\u{feff}G\nG", Some((2, ""))),
