@@ -163,6 +163,32 @@ fn one_enormous_string_is_carried_or_refused_whole() {
 }
 
 #[test]
+fn one_enormous_number_is_a_double_or_none() {
+    let digits = "7".repeat(BODY_BYTES_MAX / 8);
+    let rows = [
+        ("gauge\":{\"value", digits.clone(), "NotFinite"),
+        ("gauge\":{\"value", format!("0.{digits}"), "0.7777777777777778"),
+        ("gauge\":{\"value", format!("1e{digits}"), "NotFinite"),
+        ("gauge\":{\"value", format!("1e-{digits}"), ",0.0,"),
+        ("counter\":{\"value\":1},\"tags\":{\"a", digits.clone(), "InvalidTags"),
+        ("counter\":{\"value\":1},\"junk\":{\"dt", digits.clone(), ",1.0,"),
+    ];
+    for (member, number, expected) in rows {
+        let body = format!("{{\"name\":\"x\",\"{member}\":{number}}},\"dt\":{number}}}");
+        let mut text = String::new();
+        let profile = Profile::new(Arc::new(Policy::default()), None, &[]);
+        let now = Timestamp::from_unix(1_795_343_400, 0);
+        let report = pipeline::run(body.as_bytes(), Format::Json, &profile, now, &mut |block| {
+            text.push_str(std::str::from_utf8(&block.bytes).expect("a block is UTF-8"));
+            Ok(())
+        })
+        .expect("valid");
+        text.extend(report.errors.iter().map(|entry| format!("{:?}", entry.code)));
+        assert!(text.contains(expected) && text.len() < 1_024, "{member}: {text}");
+    }
+}
+
+#[test]
 fn lengths_that_lie_are_not_believed() {
     for body in [
         b"\xdd\xff\xff\xff\xff".as_slice(),

@@ -20,6 +20,7 @@ mod inflate;
 mod ingest;
 mod json_suite;
 mod mutation;
+mod pipeline_property;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;

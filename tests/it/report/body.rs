@@ -99,6 +99,7 @@ fn a_line_is_the_unit_of_what_breaks() {
             // What came before on a broken line goes with it, and the line is one item.
             ("G\nGG{\nG", Some((2, "1@2 invalid_json"))),
             ("{}{}[\nG", Some((1, "0@1 invalid_json"))),
+            ("1 [] {\nG", Some((1, "0@1 invalid_json"))),
             ("{\"name\":\n\"x\"}\nG", Some((1, "0@1 invalid_json, 1@2 invalid_json"))),
             ("nonsense\nG\n", Some((1, "0@1 invalid_json"))),
             ("\u{feff}G\nG", Some((2, ""))),
@@ -117,11 +118,14 @@ fn a_line_is_the_unit_of_what_breaks() {
     assert_eq!(outcome(b"\xff", Format::Ndjson), None);
 }
 
+/// A body, and accepted items and errors; none where it is refused.
+type Row<'a> = (Vec<u8>, Option<(u64, &'a str)>);
+
 #[test]
 fn a_messagepack_body_is_whole_values_in_a_row() {
     let good = b"\x82\xa4name\xa1x\xa5gauge\x81\xa5value\x01".as_slice();
     let bytes = |parts: &[&[u8]]| parts.concat();
-    let rows: Vec<(Vec<u8>, Option<(u64, &str)>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         (bytes(&[good]), Some((1, ""))),
         (bytes(&[good, good]), Some((2, ""))),
         (bytes(&[b"\x90"]), Some((0, ""))),

@@ -241,8 +241,9 @@ fn fixed_tags_stand_behind_the_metrics_own_and_before_generated_ones() {
 
 #[test]
 fn instants_are_read_judged_and_kept_when_not_understood() {
-    let day = "x".repeat(140);
-    let wide = format!("{}\u{e9}\u{e9}", "x".repeat(127));
+    let long = "x".repeat(140);
+    let (cut, cut_before) = ("x".repeat(128), "x".repeat(127));
+    let wide = format!("{cut_before}\u{e9}\u{e9}");
     let rows = [
         (format!("\"dt\":{NOW_S}"), NOW_S, "", ""),
         ("\"dt\":\"2026-11-22T10:29:59.999Z\"".to_owned(), NOW_S - 1, "", ""),
@@ -270,8 +271,8 @@ fn instants_are_read_judged_and_kept_when_not_understood() {
             "\"e:2\",\"dt:a_b\"",
             "0 unparsed_dt",
         ),
-        (format!("\"dt\":\"{day}\""), NOW_S, &format!("\"dt:{}\"", &day[..128]), "0 unparsed_dt"),
-        (format!("\"dt\":\"{wide}\""), NOW_S, &format!("\"dt:{}\"", &wide[..127]), "0 unparsed_dt"),
+        (format!("\"dt\":\"{long}\""), NOW_S, &format!("\"dt:{cut}\""), "0 unparsed_dt"),
+        (format!("\"dt\":\"{wide}\""), NOW_S, &format!("\"dt:{cut_before}\""), "0 unparsed_dt"),
     ];
     for (members, seconds, tags, warnings) in rows {
         let (tuple, warned) = gauge(&members, &plain());

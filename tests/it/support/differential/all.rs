@@ -167,16 +167,15 @@ impl Slow<'_> {
         for (at, line) in body.split(|&byte| byte == b'\n').enumerate() {
             self.line = Some(at as u64 + 1);
             let before = (self.index, self.outcome.clone());
-            match self.one_line(line) {
-                Ok(values) => any |= values,
-                Err(Broken) => {
-                    (self.index, self.outcome) = before;
-                    self.outcome.rejected += 1;
-                    self.outcome.errors.push((self.index, self.line, Code::InvalidJson));
-                    self.outcome.errors.truncate(ENTRIES_MAX);
-                    self.index += 1;
-                }
-            }
+            let Ok(values) = self.one_line(line) else {
+                (self.index, self.outcome) = before;
+                self.outcome.rejected += 1;
+                self.outcome.errors.push((self.index, self.line, Code::InvalidJson));
+                self.outcome.errors.truncate(ENTRIES_MAX);
+                self.index += 1;
+                continue;
+            };
+            any |= values;
         }
         any
     }

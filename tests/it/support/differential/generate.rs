@@ -3,7 +3,7 @@
 //! Everything follows from the seed. Half of what comes out is valid JSON and tests values; the other
 //! half is broken in one or a few places and tests verdicts.
 
-use std::fmt::Write as _;
+use std::fmt::{Arguments, Write as _};
 
 use tidegate::decode::Format;
 
@@ -150,7 +150,7 @@ impl Generator {
             }
             4 => {
                 let depth = self.below(80);
-                let _ = write!(out, "{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+                put(&mut out, format_args!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth)));
             }
             _ => self.metric(&mut out),
         }
@@ -188,7 +188,7 @@ impl Generator {
             if at > 0 {
                 out.push_str(if self.chance(8) { " , " } else { "," });
             }
-            let _ = write!(out, "\"{member}\":");
+            put(out, format_args!("\"{member}\":"));
             self.member(member, out);
         }
         out.push('}');
@@ -201,7 +201,7 @@ impl Generator {
         match member {
             "name" => {
                 let name = self.pick(NAMES);
-                let _ = write!(out, "\"{name}\"");
+                put(out, format_args!("\"{name}\""));
             }
             "gauge" | "counter" => {
                 out.push_str(if self.chance(20) { "{\"x\":[1,{\"value\":2}]," } else { "{" });
@@ -223,23 +223,23 @@ impl Generator {
     fn series(&mut self, out: &mut String, list: &str, bound: &str, value: &str) {
         out.push('{');
         for total in ["count", "sum"] {
-            let _ = write!(out, "\"{total}\":");
+            put(out, format_args!("\"{total}\":"));
             self.number(out);
             out.push(',');
         }
-        let _ = write!(out, "\"{list}\":[");
+        put(out, format_args!("\"{list}\":["));
         for at in 0..self.below(4) {
-            let _ = write!(out, "{}{{\"{bound}\":", if at > 0 { "," } else { "" });
+            put(out, format_args!("{}{{\"{bound}\":", if at > 0 { "," } else { "" }));
             if self.chance(5) {
-                self.scalar(out)
+                self.scalar(out);
             } else {
-                self.number(out)
+                self.number(out);
             }
-            let _ = write!(out, ",\"{value}\":");
+            put(out, format_args!(",\"{value}\":"));
             if self.chance(8) {
-                out.push_str("null")
+                out.push_str("null");
             } else {
-                self.number(out)
+                self.number(out);
             }
             out.push('}');
         }
@@ -250,7 +250,7 @@ impl Generator {
         out.push('{');
         for at in 0..self.below(5) {
             let key = self.pick(TAG_KEYS);
-            let _ = write!(out, "{}\"{key}\":", if at > 0 { "," } else { "" });
+            put(out, format_args!("{}\"{key}\":", if at > 0 { "," } else { "" }));
             if self.chance(5) {
                 out.push('[');
                 for at in 0..self.below(3) {
@@ -273,13 +273,13 @@ impl Generator {
             return;
         }
         let double = f64::from_bits(self.rng.u64(..) >> 2);
-        let _ = match self.below(30) {
-            0..10 => write!(out, "{}", self.rng.u32(..)),
-            10..19 => write!(out, "{double:e}"),
+        match self.below(30) {
+            0..10 => put(out, format_args!("{}", self.rng.u32(..))),
+            10..19 => put(out, format_args!("{double:e}")),
             // Hundreds of digits.
-            19 => write!(out, "{double}"),
-            _ => write!(out, "{}.{:03}", self.rng.i16(..), self.rng.u16(..1000)),
-        };
+            19 => put(out, format_args!("{double}")),
+            _ => put(out, format_args!("{}.{:03}", self.rng.i16(..), self.rng.u16(..1000))),
+        }
     }
 
     fn scalar(&mut self, out: &mut String) {
@@ -293,4 +293,8 @@ impl Generator {
             _ => self.number(out),
         }
     }
+}
+
+fn put(out: &mut String, text: Arguments<'_>) {
+    out.write_fmt(text).expect("a String takes every text");
 }

@@ -115,11 +115,13 @@ fn name(
     }
 }
 
+/// Suffix, value, generated tag and kind of one tuple.
+type Part = (&'static str, String, Option<(&'static str, String)>, &'static str);
+
 /// What was measured, as it will be written.
 #[derive(Default)]
 struct Shape {
-    /// Suffix, value, generated tag and kind of each tuple.
-    tuples: Vec<(&'static str, String, Option<(&'static str, String)>, &'static str)>,
+    tuples: Vec<Part>,
     pairs_sent: usize,
     skipped: bool,
 }
@@ -170,7 +172,7 @@ fn shape(members: &Members<'_>) -> Result<Shape, Stop> {
 fn within(stop: Stop, code: Code) -> Stop {
     match stop {
         Stop::Rejected(_) => Stop::Rejected(code),
-        Stop::Broken => Stop::Broken,
+        broken @ Stop::Broken => broken,
     }
 }
 
