@@ -156,7 +156,7 @@ fn read_point<'a, R: Pull<'a>>(reader: &mut R, point: &mut RawPoint<'a>) -> Resu
     let Some(mut extent) = enter_map(reader, &mut point.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "value" => point.value = Some(pull::scalar(reader)?),
+            Key::Text("value") => point.value = Some(pull::scalar(reader)?),
             _ => reader.skip()?,
         }
     }
@@ -183,8 +183,8 @@ fn read_series<'a, R: Pull<'a>>(
     let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "count" => series.count = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == "sum" => series.sum = Some(pull::scalar(reader)?),
+            Key::Text("count") => series.count = Some(pull::scalar(reader)?),
+            Key::Text("sum") => series.sum = Some(pull::scalar(reader)?),
             Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
             _ => reader.skip()?,
         }

@@ -1,11 +1,10 @@
 //! `dt` to an instant, and whether that is far from now (contract C3).
 
-use bumpalo::Bump;
-
 use super::{Code, Outside, Profile, Rejection, Warnings, number};
 use crate::decode::raw::{Number, RawMetric, Scalar};
+use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::metric::{Metric, Tag, text};
+use crate::metric::{Metric, Tag};
 
 /// Most bytes of an unparseable `dt` that are kept.
 const KEPT_BYTES_MAX: usize = 128;
@@ -17,7 +16,7 @@ pub(super) fn normalize<'a>(
     raw: &RawMetric<'a>,
     now: Timestamp,
     profile: &Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     metric: &mut Metric<'a>,
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
@@ -31,7 +30,7 @@ pub(super) fn normalize<'a>(
         None => {
             warnings.unparsed_dt = true;
             if profile.policy.time.keep_unparsed {
-                keep(dt, arena, metric);
+                keep(dt, texts, metric);
             }
             Ok(())
         }
@@ -76,30 +75,34 @@ fn judge(
     if !outside {
         return Ok(());
     }
-    let (code, text) = if past >= 0 {
+    if past >= 0 {
         warnings.too_old_s = Some(distance_s);
-        (
-            Code::TooOld,
-            format!("the point is {distance_s} s old, more than `time.max_age` ({limit_s} s)"),
-        )
     } else {
         warnings.in_future_s = Some(distance_s);
-        (
-            Code::InFuture,
-            format!("the point is {distance_s} s ahead, more than `time.max_future` ({limit_s} s)"),
-        )
-    };
+    }
     match policy.outside {
-        Outside::Reject => Err(Rejection::because(code, text)),
+        Outside::Reject => Err(far_off(past >= 0, distance_s, limit_s)),
         Outside::Warn | Outside::Ignore => Ok(()),
     }
 }
 
+#[cold]
+fn far_off(is_past: bool, distance_s: u64, limit_s: u64) -> Rejection {
+    let (code, side, setting) = if is_past {
+        (Code::TooOld, "old", "time.max_age")
+    } else {
+        (Code::InFuture, "ahead", "time.max_future")
+    };
+    let message =
+        format!("the point is {distance_s} s {side}, more than `{setting}` ({limit_s} s)");
+    Rejection::because(code, message)
+}
+
 /// Keeps what was sent as the tag `dt` (C3.5); generated, it wins over any tag of that key (C4.7).
-fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
+fn keep<'a>(dt: Scalar<'a>, texts: Texts<'a>, metric: &mut Metric<'a>) {
     let text = match dt {
         Scalar::Text(text) => text,
-        Scalar::Number(number) => number::text(number, arena),
+        Scalar::Number(number) => number::text(number, texts.arena()),
         Scalar::Bool(bool) => {
             if bool {
                 "true"
@@ -110,7 +113,7 @@ fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
         _ => return,
     };
     metric.tags.retain(|tag| tag.key != "dt");
-    metric.tags.push(Tag { key: "dt", value: Some(text::clean(cut(text), arena)) });
+    metric.tags.push(Tag { key: "dt", value: Some(texts.clean(cut(text))) });
 }
 
 /// The text up to [`KEPT_BYTES_MAX`], cut at a character.
