@@ -87,6 +87,27 @@ impl<'a> JsonReader<'a> {
         Ok(text)
     }
 
+    /// The next value, which is no string.
+    #[inline]
+    fn next_but_string(&mut self) -> Result<Token<'a>, Fault> {
+        let scalar = match self.peek() {
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
+            Some(b'{') => {
+                self.at += 1;
+                return Ok(Token::Map(Extent(0)));
+            }
+            Some(b'[') => {
+                self.at += 1;
+                return Ok(Token::Array(Extent(0)));
+            }
+            Some(b't') => self.word("true", Scalar::Bool(true))?,
+            Some(b'f') => self.word("false", Scalar::Bool(false))?,
+            Some(b'n') => self.word("null", Scalar::Null)?,
+            _ => return Err(self.expected_value()),
+        };
+        Ok(Token::Scalar(scalar))
+    }
+
     #[cold]
     fn expected_value(&self) -> Fault {
         Fault::new(self.at, "expected a JSON value")
@@ -172,23 +193,10 @@ const IN_MAP: &str = "expected `,` or `}`";
 impl<'a> Pull<'a> for JsonReader<'a> {
     #[inline]
     fn next(&mut self) -> Result<Token<'a>, Fault> {
-        let scalar = match self.peek() {
-            Some(b'"') => Scalar::Text(self.string()?),
-            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
-            Some(b'{') => {
-                self.at += 1;
-                return Ok(Token::Map(Extent(0)));
-            }
-            Some(b'[') => {
-                self.at += 1;
-                return Ok(Token::Array(Extent(0)));
-            }
-            Some(b't') => self.word("true", Scalar::Bool(true))?,
-            Some(b'f') => self.word("false", Scalar::Bool(false))?,
-            Some(b'n') => self.word("null", Scalar::Null)?,
-            _ => return Err(self.expected_value()),
-        };
-        Ok(Token::Scalar(scalar))
+        if self.peek() == Some(b'"') {
+            return Ok(Token::Scalar(Scalar::Text(self.string()?)));
+        }
+        self.next_but_string()
     }
 
     #[inline]

@@ -85,6 +85,7 @@ pub(crate) trait Pull<'a> {
 }
 
 /// Reads a value whole; containers are skipped and leave only their kind.
+#[inline]
 pub(crate) fn scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
     match reader.next()? {
         Token::Scalar(scalar) => Ok(scalar),

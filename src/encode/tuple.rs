@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::text::{Escapes, Source};
 use super::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block, number, text};
-use crate::expand::{Kind, Label, Sample};
+use crate::expand::{Kind, Label, Sample, Suffix};
 use crate::metric::{Metric, Tag};
 
 /// The tuples of one body pass the limit (contract C1.5).
@@ -139,7 +139,9 @@ impl<'a> Encoder<'a> {
             }
         }
         let head = head_start..out.len();
-        out.extend_from_slice(sample.suffix.as_str().as_bytes());
+        if sample.suffix != Suffix::None {
+            out.extend_from_slice(sample.suffix.as_str().as_bytes());
+        }
         self.at.push(out, metric.at.seconds());
         number::push(out, sample.value, source);
         let tail_start = out.len();
@@ -151,12 +153,13 @@ impl<'a> Encoder<'a> {
         if let Some(label) = sample.label {
             push_label(out, label);
         }
-        out.extend_from_slice(match (self.always_raw, sample.kind) {
-            (true, _) => br#"],"type":"raw"}]"#.as_slice(),
-            (false, Kind::Gauge) => br#"],"type":"gauge"}]"#.as_slice(),
-            (false, Kind::Counter) => br#"],"type":"counter"}]"#.as_slice(),
-            (false, Kind::Count) => br#"],"type":"count"}]"#.as_slice(),
-        });
+        // Each arm appends a constant, which takes no call.
+        match (self.always_raw, sample.kind) {
+            (true, _) => out.extend_from_slice(br#"],"type":"raw"}]"#),
+            (false, Kind::Gauge) => out.extend_from_slice(br#"],"type":"gauge"}]"#),
+            (false, Kind::Counter) => out.extend_from_slice(br#"],"type":"counter"}]"#),
+            (false, Kind::Count) => out.extend_from_slice(br#"],"type":"count"}]"#),
+        }
     }
 
     /// Ends the block at `end`; the tuple from `next` on begins another.
@@ -248,7 +251,9 @@ fn push_tail(out: &mut Vec<u8>, metric: &Metric<'_>, without: Option<&str>, sour
         if without.is_some_and(|key| tag.key == key) {
             continue;
         }
-        out.extend_from_slice(if separate { b",\"" } else { b"\"" });
+        if separate {
+            out.push(b',');
+        }
         separate = true;
         push_tag(out, tag, source);
     }
@@ -256,6 +261,7 @@ fn push_tail(out: &mut Vec<u8>, metric: &Metric<'_>, without: Option<&str>, sour
 
 #[inline]
 fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>, source: Source<'_>) {
+    out.push(b'"');
     text::push(out, tag.key, source);
     if let Some(value) = tag.value {
         out.push(b':');

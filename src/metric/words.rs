@@ -4,13 +4,21 @@
 //! rightly, so a word tells whether a byte passes and which is the lowest, and no more.
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+
+/// The top bit of each byte, where the marks are.
+pub(crate) const HIGH: u64 = ONES << 7;
 
 /// Marks each byte that is `byte`.
 #[inline]
 pub(crate) fn equal(word: u64, byte: u8) -> u64 {
     let differs = word ^ (ONES * u64::from(byte));
     differs.wrapping_sub(ONES) & !differs
+}
+
+/// Marks each byte below 0x20.
+#[inline]
+pub(crate) fn control(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word
 }
 
 /// Marks each byte that is no printable ASCII: below 0x20, 0x7f, or 0x80 and more.
