@@ -29,7 +29,7 @@ struct Case {
     json: Vec<u8>,
 }
 
-/// The cases whose name holds `only`; the others are not even built.
+/// The cases whose name starts with `only`; the others are not even built.
 fn cases(only: &str) -> Vec<Case> {
     type Body = fn(&[String]) -> Vec<u8>;
     const FORMATS: [(&str, Format, Body); 3] = [
@@ -41,7 +41,7 @@ fn cases(only: &str) -> Vec<Case> {
     for (mix_name, mix) in [("gauges", Mix::Gauges), ("mixed", Mix::Mixed)] {
         for (size, count) in [("1", 1), ("1000", 1_000), ("20MiB", 0)] {
             let name = |format: &str| format!("{format}/{mix_name}/{size}");
-            if !FORMATS.iter().any(|(format, ..)| name(format).contains(only)) {
+            if !FORMATS.iter().any(|(format, ..)| name(format).starts_with(only)) {
                 continue;
             }
             let metrics = match count {
@@ -50,7 +50,7 @@ fn cases(only: &str) -> Vec<Case> {
             };
             for (format_name, format, body) in FORMATS {
                 let name = name(format_name);
-                if name.contains(only) {
+                if name.starts_with(only) {
                     let (metrics, body, json) =
                         (metrics.len(), body(&metrics), bodies::json_array(&metrics));
                     cases.push(Case { name, format, metrics, body, json });
@@ -150,7 +150,7 @@ fn ratios(cases: &[Case]) {
 }
 
 fn main() {
-    // `--only TEXT` keeps the cases whose name holds it.
+    // `--only TEXT` keeps the cases whose name starts with it.
     let only = std::env::args().skip_while(|arg| arg != "--only").nth(1).unwrap_or_default();
     let cases = cases(&only);
     // `cargo test --benches` passes --test: each case once, no timing.

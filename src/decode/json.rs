@@ -191,7 +191,8 @@ const IN_ARRAY: &str = "expected `,` or `]`";
 const IN_MAP: &str = "expected `,` or `}`";
 
 impl<'a> Pull<'a> for JsonReader<'a> {
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         if self.peek() == Some(b'"') {
             return Ok(Token::Scalar(Scalar::Text(self.string()?)));
@@ -204,7 +205,8 @@ impl<'a> Pull<'a> for JsonReader<'a> {
         self.entry(extent, b']', IN_ARRAY)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn key(&mut self, extent: &mut Extent) -> Result<Option<Key<'a>>, Fault> {
         if !self.entry(extent, b'}', IN_MAP)? {
             return Ok(None);

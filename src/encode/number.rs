@@ -2,6 +2,7 @@
 
 use super::text::{self, Source};
 use crate::metric::value::Value;
+use crate::metric::words;
 
 /// Appends the digits as sent, with `.0` where there is neither fraction nor exponent.
 #[inline]
@@ -9,7 +10,8 @@ pub(super) fn push(out: &mut Vec<u8>, value: Value<'_>, source: Source<'_>) {
     match value {
         Value::Literal(literal) => {
             text::copy(out, literal.as_bytes(), source.body);
-            if !literal.bytes().any(|byte| byte == b'.' || byte | 0x20 == b'e') {
+            let marks = |word| words::equal(word, b'.') | words::exponent(word);
+            if !words::any(literal.as_bytes(), marks) {
                 out.extend_from_slice(b".0");
             }
         }

@@ -21,6 +21,19 @@ pub(crate) fn control(word: u64) -> u64 {
     word.wrapping_sub(ONES * 0x20) & !word
 }
 
+/// Marks each byte that is no decimal digit.
+#[inline]
+pub(crate) fn not_digit(word: u64) -> u64 {
+    let value = word ^ (ONES * u64::from(b'0'));
+    value.wrapping_add(ONES * (0x80 - 10)) | value
+}
+
+/// Marks each byte that is an `e` or `E`, as in an exponent.
+#[inline]
+pub(crate) fn exponent(word: u64) -> u64 {
+    equal(word | ONES * 0x20, b'e')
+}
+
 /// Marks each byte that is no printable ASCII: below 0x20, 0x7f, or 0x80 and more.
 #[inline]
 pub(crate) fn unprintable(word: u64) -> u64 {
