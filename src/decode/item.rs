@@ -249,6 +249,11 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
             reader.skip()?;
             continue;
         };
+        if let Some(text) = reader.text()? {
+            tags.push(RawTag::new(key, Scalar::Text(text), member, false));
+            member = member.saturating_add(1);
+            continue;
+        }
         match reader.next()? {
             Token::Scalar(value) => {
                 tags.push(RawTag::new(key, value, member, false));

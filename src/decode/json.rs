@@ -80,32 +80,12 @@ impl<'a> JsonReader<'a> {
     }
 
     /// The string whose opening quote is next.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn string(&mut self) -> Result<&'a str, Fault> {
         let (text, end) = string::read(self.text, self.at + 1, self.arena)?;
         self.at = end;
         Ok(text)
-    }
-
-    /// The next value, which is no string.
-    #[inline]
-    fn next_but_string(&mut self) -> Result<Token<'a>, Fault> {
-        let scalar = match self.peek() {
-            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
-            Some(b'{') => {
-                self.at += 1;
-                return Ok(Token::Map(Extent(0)));
-            }
-            Some(b'[') => {
-                self.at += 1;
-                return Ok(Token::Array(Extent(0)));
-            }
-            Some(b't') => self.word("true", Scalar::Bool(true))?,
-            Some(b'f') => self.word("false", Scalar::Bool(false))?,
-            Some(b'n') => self.word("null", Scalar::Null)?,
-            _ => return Err(self.expected_value()),
-        };
-        Ok(Token::Scalar(scalar))
     }
 
     #[cold]
@@ -139,7 +119,8 @@ impl<'a> JsonReader<'a> {
     }
 
     /// The key of a member up to and with its colon.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn member(&mut self) -> Result<&'a str, Fault> {
         if self.peek() != Some(b'"') {
             return Err(Fault::new(self.at, "expected a member name in double quotes"));
@@ -191,13 +172,31 @@ const IN_ARRAY: &str = "expected `,` or `]`";
 const IN_MAP: &str = "expected `,` or `}`";
 
 impl<'a> Pull<'a> for JsonReader<'a> {
+    #[inline]
+    fn next(&mut self) -> Result<Token<'a>, Fault> {
+        let scalar = match self.peek() {
+            Some(b'"') => Scalar::Text(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
+            Some(b'{') => {
+                self.at += 1;
+                return Ok(Token::Map(Extent(0)));
+            }
+            Some(b'[') => {
+                self.at += 1;
+                return Ok(Token::Array(Extent(0)));
+            }
+            Some(b't') => self.word("true", Scalar::Bool(true))?,
+            Some(b'f') => self.word("false", Scalar::Bool(false))?,
+            Some(b'n') => self.word("null", Scalar::Null)?,
+            _ => return Err(self.expected_value()),
+        };
+        Ok(Token::Scalar(scalar))
+    }
+
     #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
     #[inline(always)]
-    fn next(&mut self) -> Result<Token<'a>, Fault> {
-        if self.peek() == Some(b'"') {
-            return Ok(Token::Scalar(Scalar::Text(self.string()?)));
-        }
-        self.next_but_string()
+    fn text(&mut self) -> Result<Option<&'a str>, Fault> {
+        if self.peek() == Some(b'"') { self.string().map(Some) } else { Ok(None) }
     }
 
     #[inline]

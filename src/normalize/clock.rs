@@ -21,7 +21,7 @@ pub(super) fn normalize<'a>(
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
     metric.at = now;
-    let Some(dt) = raw.dt.or(raw.timestamp) else { return Ok(()) };
+    let Some(dt) = raw.dt.as_ref().or(raw.timestamp.as_ref()) else { return Ok(()) };
     match parse(dt) {
         Some(at) => {
             metric.at = at;
@@ -30,15 +30,15 @@ pub(super) fn normalize<'a>(
         None => {
             warnings.unparsed_dt = true;
             if profile.policy.time.keep_unparsed {
-                keep(dt, texts, metric);
+                keep(*dt, texts, metric);
             }
             Ok(())
         }
     }
 }
 
-fn parse(dt: Scalar<'_>) -> Option<Timestamp> {
-    match dt {
+fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
+    match *dt {
         Scalar::Text(text) => Timestamp::parse(text),
         Scalar::Number(number) => match number {
             Number::Literal(literal) => Timestamp::from_literal(literal),
