@@ -3,7 +3,7 @@
 //! The checks run in the order of C2.4, so the first fault of that list is the one reported,
 //! wherever it stood in the item.
 
-use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar};
+use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar, TAGS_USUAL};
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::metric::value::Value;
@@ -170,6 +170,11 @@ fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
 }
 
 impl Metric<'_> {
+    /// A [`Self::blank`] one that takes the tags of an ordinary metric without growing.
+    pub(crate) fn with_room() -> Self {
+        Self { tags: Vec::with_capacity(TAGS_USUAL), ..Self::blank() }
+    }
+
     /// A metric to be filled by [`normalize`].
     pub fn blank() -> Self {
         Self {

@@ -99,13 +99,13 @@ fn read_member<'a, R: Pull<'a>>(
         return reader.skip();
     };
     match key {
-        "name" => raw.name = Some(pull::scalar(reader)?),
+        "name" => read_scalar(reader, &mut raw.name)?,
         "gauge" => read_point(reader, &mut raw.gauge)?,
         "counter" => read_point(reader, &mut raw.counter)?,
         "tags" => read_tags(reader, &mut raw.tags)?,
-        "dt" => raw.dt = absent_if_null(pull::scalar(reader)?),
-        "timestamp" => raw.timestamp = absent_if_null(pull::scalar(reader)?),
-        "kind" => raw.kind = absent_if_null(pull::scalar(reader)?),
+        "dt" => read_scalar(reader, &mut raw.dt)?,
+        "timestamp" => read_scalar(reader, &mut raw.timestamp)?,
+        "kind" => read_scalar(reader, &mut raw.kind)?,
         "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM)?,
         "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
         "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
@@ -118,8 +118,18 @@ fn read_member<'a, R: Pull<'a>>(
     Ok(())
 }
 
-fn absent_if_null(scalar: Scalar<'_>) -> Option<Scalar<'_>> {
-    if scalar == Scalar::Null { None } else { Some(scalar) }
+/// Reads a member that most often is a string; null counts as absent. Writing into the place instead
+/// of returning saves a copy that waits for what was just written.
+#[inline]
+fn read_scalar<'a, R: Pull<'a>>(
+    reader: &mut R,
+    place: &mut Option<Scalar<'a>>,
+) -> Result<(), Fault> {
+    match reader.text()? {
+        Some(text) => *place = Some(Scalar::Text(text)),
+        None => *place = Some(pull::scalar(reader)?).filter(|scalar| *scalar != Scalar::Null),
+    }
+    Ok(())
 }
 
 fn read_unsupported<'a, R: Pull<'a>>(
@@ -156,7 +166,7 @@ fn read_point<'a, R: Pull<'a>>(reader: &mut R, point: &mut RawPoint<'a>) -> Resu
     let Some(mut extent) = enter_map(reader, &mut point.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text("value") => point.value = Some(pull::scalar(reader)?),
+            Key::Text("value") => point.value = Some(pull::number_or_scalar(reader)?),
             _ => reader.skip()?,
         }
     }
@@ -183,8 +193,8 @@ fn read_series<'a, R: Pull<'a>>(
     let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text("count") => series.count = Some(pull::scalar(reader)?),
-            Key::Text("sum") => series.sum = Some(pull::scalar(reader)?),
+            Key::Text("count") => series.count = Some(pull::number_or_scalar(reader)?),
+            Key::Text("sum") => series.sum = Some(pull::number_or_scalar(reader)?),
             Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
             _ => reader.skip()?,
         }
@@ -232,8 +242,8 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == names.bound => pair.bound = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == names.value => pair.value = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == names.bound => pair.bound = Some(pull::number_or_scalar(reader)?),
+            Key::Text(key) if key == names.value => pair.value = Some(pull::number_or_scalar(reader)?),
             _ => reader.skip()?,
         }
     }

@@ -72,7 +72,7 @@ impl<'a> JsonReader<'a> {
     }
 
     #[inline]
-    fn number(&mut self) -> Result<&'a str, Fault> {
+    fn literal(&mut self) -> Result<&'a str, Fault> {
         let start = self.at;
         self.at = number::scan(self.bytes(), start)?;
         // Every byte a number is made of is ASCII, so both ends are character boundaries.
@@ -176,7 +176,7 @@ impl<'a> Pull<'a> for JsonReader<'a> {
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.peek() {
             Some(b'"') => Scalar::Text(self.string()?),
-            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.literal()?)),
             Some(b'{') => {
                 self.at += 1;
                 return Ok(Token::Map(Extent(0)));
@@ -197,6 +197,14 @@ impl<'a> Pull<'a> for JsonReader<'a> {
     #[inline(always)]
     fn text(&mut self) -> Result<Option<&'a str>, Fault> {
         if self.peek() == Some(b'"') { self.string().map(Some) } else { Ok(None) }
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => Ok(Some(Number::Literal(self.literal()?))),
+            _ => Ok(None),
+        }
     }
 
     #[inline]

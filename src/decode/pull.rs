@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::raw::Scalar;
+use super::raw::{Number, Scalar};
 
 /// What the next value is; a scalar is whole, a container is entered.
 #[derive(Debug, PartialEq)]
@@ -75,6 +75,11 @@ pub(crate) trait Pull<'a> {
         Ok(None)
     }
 
+    /// The same for a number.
+    fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
+        Ok(None)
+    }
+
     /// Whether another element follows; it must then be read or skipped.
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault>;
 
@@ -97,6 +102,16 @@ pub(crate) trait Pull<'a> {
 pub(crate) fn scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
     match reader.text()? {
         Some(text) => Ok(Scalar::Text(text)),
+        None => scalar_of_any_kind(reader),
+    }
+}
+
+/// [`scalar`] where a number is likely.
+#[expect(clippy::inline_always, reason = "a number goes straight from the reader to its place")]
+#[inline(always)]
+pub(crate) fn number_or_scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
+    match reader.number()? {
+        Some(number) => Ok(Scalar::Number(number)),
         None => scalar_of_any_kind(reader),
     }
 }

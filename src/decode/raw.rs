@@ -9,6 +9,9 @@ pub const PAIRS_KEPT: usize = 1_025;
 /// Most tags kept; one more than is allowed (C2.3).
 pub const TAGS_KEPT: usize = 129;
 
+/// Tags that are room for from the start: a body of one metric should not spend its time on growing.
+pub(crate) const TAGS_USUAL: usize = 16;
+
 /// Most bytes of a tag's key (C2.3).
 pub const TAG_KEY_BYTES_MAX: usize = 255;
 
@@ -185,6 +188,13 @@ impl RawTags<'_> {
 }
 
 impl RawMetric<'_> {
+    /// An empty one that takes the tags of an ordinary metric without growing.
+    pub(crate) fn with_room() -> Self {
+        let mut raw = Self::default();
+        raw.tags.tags.reserve_exact(TAGS_USUAL);
+        raw
+    }
+
     /// Forgets the last item, keeping its buffers.
     pub(crate) fn clear(&mut self) {
         self.is_object = false;

@@ -59,8 +59,14 @@ pub(super) fn copy(out: &mut Vec<u8>, bytes: &[u8], body: &[u8]) {
             out.extend_from_slice(longer);
             out.truncate(end);
         }
-        _ => out.extend_from_slice(bytes),
+        _ => copy_any(out, bytes),
     }
+}
+
+/// Apart, lest the compiler merge both copies into one of any size.
+#[inline(never)]
+fn copy_any(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::text::{Escapes, Source};
 use super::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block, number, text};
 use crate::expand::{Kind, Label, Sample, Suffix};
+use crate::metric::value::Bound;
 use crate::metric::{Metric, Tag};
 
 /// The tuples of one body pass the limit (contract C1.5).
@@ -151,7 +152,7 @@ impl<'a> Encoder<'a> {
         }
         self.last = Some(Last { head, tail: tail_start..out.len(), without });
         if let Some(label) = sample.label {
-            push_label(out, label);
+            push_label(out, label, source);
         }
         // Each arm appends a constant, which takes no call.
         match (self.always_raw, sample.kind) {
@@ -270,12 +271,17 @@ fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>, source: Source<'_>) {
     out.push(b'"');
 }
 
-fn push_label(out: &mut Vec<u8>, label: Label<'_>) {
+#[inline]
+fn push_label(out: &mut Vec<u8>, label: Label<'_>, source: Source<'_>) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
     out.push(b'"');
     out.extend_from_slice(label.key.as_bytes());
     out.push(b':');
-    write!(out, "{}\"", label.value).expect("a Vec takes every byte");
+    match label.value {
+        Bound::Shortest(digits) => text::copy(out, digits.as_bytes(), source.body),
+        bound => write!(out, "{bound}").expect("a Vec takes every byte"),
+    }
+    out.push(b'"');
 }

@@ -117,8 +117,8 @@ impl fmt::Display for Bound<'_> {
 /// fifteen digits never stand for the same double.
 #[inline]
 fn shortest_already(literal: &str) -> Option<&str> {
-    let digits = literal.bytes().filter(u8::is_ascii_digit).count();
-    if digits > EXACT_DIGITS || literal.bytes().any(|byte| byte | 0x20 == b'e') {
+    // Other characters count as digits here, which errs on the safe side.
+    if literal.len() > EXACT_DIGITS || words::any(literal.as_bytes(), words::exponent) {
         return None;
     }
     let text = if literal.contains('.') {
