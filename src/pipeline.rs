@@ -330,6 +330,9 @@ impl<'a> Run<'a, '_, '_> {
 
     #[inline]
     fn hand_out(&mut self) -> Result<(), BodyError> {
+        if !self.encoder.has_full() {
+            return Ok(());
+        }
         self.encoder.full().try_for_each(|block| (self.sink)(block).map_err(refused))
     }
 

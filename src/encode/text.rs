@@ -20,14 +20,23 @@ pub enum Escapes {
 
 /// Appends `text` with quotes and backslashes escaped. Control characters were replaced long before
 /// (contract C4.7), so nothing else needs it.
-#[inline]
+#[expect(clippy::inline_always, reason = "a copy of a few instructions, a dozen for each metric")]
+#[inline(always)]
 pub(super) fn push(out: &mut Vec<u8>, text: &str, source: Source<'_>) {
     debug_assert!(!text.bytes().any(|byte| byte < 0x20), "sanitised: {text:?}");
+    match source.escapes {
+        Escapes::Never => copy(out, text.as_bytes(), source.body),
+        Escapes::Perhaps => push_any(out, text, source.body),
+    }
+}
+
+#[inline(never)]
+fn push_any(out: &mut Vec<u8>, text: &str, body: &[u8]) {
     let needs_escape = |word| words::equal(word, b'"') | words::equal(word, b'\\');
-    if source.escapes == Escapes::Perhaps && words::any(text.as_bytes(), needs_escape) {
+    if words::any(text.as_bytes(), needs_escape) {
         push_escaped(out, text);
     } else {
-        copy(out, text.as_bytes(), source.body);
+        copy(out, text.as_bytes(), body);
     }
 }
 
@@ -51,19 +60,20 @@ pub(super) fn copy(out: &mut Vec<u8>, bytes: &[u8], body: &[u8]) {
     const SHORT: usize = 32;
     // Of bytes from elsewhere this is no offset in the body, and nothing is read from there.
     let at = bytes.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
-    let longer = body.get(at..).and_then(|rest| rest.first_chunk::<SHORT>());
-    match longer {
-        Some(longer) if bytes.len() <= SHORT => {
-            debug_assert!(longer.starts_with(bytes), "the same address, the same bytes");
-            let end = out.len() + bytes.len();
-            out.extend_from_slice(longer);
-            out.truncate(end);
-        }
-        _ => copy_any(out, bytes),
+    if bytes.len() <= SHORT
+        && let Some(longer) = body.get(at..).and_then(|rest| rest.first_chunk::<SHORT>())
+    {
+        debug_assert!(longer.starts_with(bytes), "the same address, the same bytes");
+        let end = out.len() + bytes.len();
+        out.extend_from_slice(longer);
+        out.truncate(end);
+        return;
     }
+    copy_any(out, bytes);
 }
 
 /// Apart, lest the compiler merge both copies into one of any size.
+#[cold]
 #[inline(never)]
 fn copy_any(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);

@@ -187,6 +187,12 @@ impl<'a> Encoder<'a> {
         self.full.drain(..)
     }
 
+    /// Whether [`Self::full`] has any.
+    #[inline]
+    pub fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     /// The last block, if there is anything in it.
     pub fn finish(mut self) -> (Option<Block>, u64) {
         let block = std::mem::take(&mut self.block);
