@@ -336,14 +336,14 @@ impl<'a> Run<'a, '_, '_> {
         self.encoder.full().try_for_each(|block| (self.sink)(block).map_err(refused))
     }
 
-    fn finish(mut self) -> Result<Report, BodyError> {
+    fn finish(&mut self) -> Result<Report, BodyError> {
         self.hand_out()?;
         let (last, tuples) = self.encoder.finish();
         self.report.tuples = tuples;
         if let Some(block) = last {
             (self.sink)(block).map_err(refused)?;
         }
-        Ok(self.report)
+        Ok(std::mem::take(&mut self.report))
     }
 }
 

@@ -193,8 +193,8 @@ impl<'a> Encoder<'a> {
         !self.full.is_empty()
     }
 
-    /// The last block, if there is anything in it.
-    pub fn finish(mut self) -> (Option<Block>, u64) {
+    /// The last block, if there is anything in it, and the count of all tuples.
+    pub fn finish(&mut self) -> (Option<Block>, u64) {
         let block = std::mem::take(&mut self.block);
         let last = (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples });
         (last, self.tuples_total)
