@@ -242,8 +242,12 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == names.bound => pair.bound = Some(pull::number_or_scalar(reader)?),
-            Key::Text(key) if key == names.value => pair.value = Some(pull::number_or_scalar(reader)?),
+            Key::Text(key) if key == names.bound => {
+                pair.bound = Some(pull::number_or_scalar(reader)?)
+            }
+            Key::Text(key) if key == names.value => {
+                pair.value = Some(pull::number_or_scalar(reader)?)
+            }
             _ => reader.skip()?,
         }
     }

@@ -1,4 +1,5 @@
 //! The integration tests, in one binary: each further one would link everything again.
 
 mod inflate;
+mod tame;
 mod time;
