@@ -61,11 +61,13 @@ pub(super) fn copy(out: &mut Vec<u8>, bytes: &[u8], body: &[u8]) {
     // Of bytes from elsewhere this is no offset in the body, and nothing is read from there.
     let at = bytes.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
     if bytes.len() <= SHORT
-        && let Some(longer) = body.get(at..).and_then(|rest| rest.first_chunk::<SHORT>())
+        // By value: the compiler knows that this address is `bytes`' own, and through a reference it
+        // forgets over it that the size is fixed.
+        && let Some(&longer) = body.get(at..).and_then(|rest| rest.first_chunk::<SHORT>())
     {
         debug_assert!(longer.starts_with(bytes), "the same address, the same bytes");
         let end = out.len() + bytes.len();
-        out.extend_from_slice(longer);
+        out.extend_from_slice(&longer);
         out.truncate(end);
         return;
     }
