@@ -9,7 +9,7 @@ use crate::decode::json::JsonReader;
 use crate::decode::msgpack::MsgpackReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
-use crate::encode::{Block, Encoder, Escapes, Expanded, Outlook};
+use crate::encode::{self, Block, Encoder, Escapes, Expanded, Outlook};
 use crate::expand;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
@@ -140,7 +140,7 @@ fn escapes(texts: Texts<'_>, profile: &Profile) -> Escapes {
     let tags = profile.tags.iter().flat_map(|(key, value)| [key, value]);
     let mut own =
         [&profile.hostname, &profile.policy.reserved_names.prefix].into_iter().chain(tags);
-    if texts.are_tame() && !own.any(|text| text.contains(['"', '\\'])) {
+    if texts.are_tame() && !own.any(|text| encode::needs_escape(text)) {
         Escapes::Never
     } else {
         Escapes::Perhaps

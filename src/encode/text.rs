@@ -32,12 +32,17 @@ pub(super) fn push(out: &mut Vec<u8>, text: &str, source: Source<'_>) {
 
 #[inline(never)]
 fn push_any(out: &mut Vec<u8>, text: &str, body: &[u8]) {
-    let needs_escape = |word| words::equal(word, b'"') | words::equal(word, b'\\');
-    if words::any(text.as_bytes(), needs_escape) {
+    if needs_escape(text) {
         push_escaped(out, text);
     } else {
         copy(out, text.as_bytes(), body);
     }
+}
+
+/// Whether `text` holds a quote or a backslash.
+#[inline]
+pub fn needs_escape(text: &str) -> bool {
+    words::any(text.as_bytes(), |word| words::equal(word, b'"') | words::equal(word, b'\\'))
 }
 
 #[cold]

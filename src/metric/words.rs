@@ -34,10 +34,16 @@ pub(crate) fn exponent(word: u64) -> u64 {
     equal(word | ONES * 0x20, b'e')
 }
 
+/// Marks each byte that is 0x7f or more.
+#[inline]
+pub(crate) fn beyond_ascii(word: u64) -> u64 {
+    word | word.wrapping_add(ONES)
+}
+
 /// Marks each byte that is no printable ASCII: below 0x20, 0x7f, or 0x80 and more.
 #[inline]
 pub(crate) fn unprintable(word: u64) -> u64 {
-    word | word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)
+    beyond_ascii(word) | word.wrapping_sub(ONES * 0x20)
 }
 
 /// Whether `marks` marks any of `bytes`; a letter must not be marked.
@@ -76,6 +82,9 @@ mod tests {
                     let printable = (b' '..=b'~').contains(&byte);
                     assert_eq!(any(&bytes, unprintable), !printable, "{byte} at {at} of {length}");
                     assert_eq!(any(&bytes, |word| equal(word, b':')), byte == b':');
+                    assert_eq!(any(&bytes, beyond_ascii), byte >= 0x7f);
+                    assert_eq!(any(&bytes, exponent), matches!(byte, b'e' | b'E'));
+                    assert_eq!(any(&bytes, control), byte < 0x20);
                 }
             }
         }
