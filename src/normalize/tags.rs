@@ -143,7 +143,7 @@ fn clean_keys<'a>(tags: &mut [RawTag<'a>], texts: Texts<'a>) -> Equal {
 fn mark(key: &str) -> u64 {
     let key = key.as_bytes();
     let ends =
-        key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 7 + usize::from(b));
+        key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 5 + usize::from(b) * 3);
     1 << ((ends + key.len() * 11) % 64)
 }
 

@@ -4,8 +4,11 @@ use crate::decode::pull::Fault;
 
 /// The body as text.
 pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
-    simdutf8::compat::from_utf8(body)
-        .map_err(|error| format!("expected UTF-8 text at byte {}", error.valid_up_to()))
+    // The quick way says only whether it is UTF-8, the other one where it is not.
+    simdutf8::basic::from_utf8(body).or_else(|_| {
+        simdutf8::compat::from_utf8(body)
+            .map_err(|error| format!("expected UTF-8 text at byte {}", error.valid_up_to()))
+    })
 }
 
 /// "expected `,` or `]` at line 3, column 14".
