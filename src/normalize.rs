@@ -171,6 +171,7 @@ fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
 
 impl Metric<'_> {
     /// A [`Self::blank`] one that takes the tags of an ordinary metric without growing.
+    #[inline]
     pub(crate) fn with_room() -> Self {
         Self { tags: Vec::with_capacity(TAGS_USUAL), ..Self::blank() }
     }

@@ -71,21 +71,21 @@ pub fn run(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    let report = run_from(Start::default(), body, format, profile, now, sink)?;
-    if format == Format::Ndjson && !report.lines_read {
-        let fault = report.errors.first();
-        return Err(BodyError::Syntax(match fault {
-            Some(entry) => {
-                format!(
-                    "No line is a JSON value; line {}: {}",
-                    entry.line.unwrap_or(1),
-                    entry.message
-                )
-            }
-            None => "expected at least one line with a JSON value".to_owned(),
-        }));
+    let done = run_from(Start::default(), body, format, profile, now, sink);
+    match &done {
+        Ok(report) if format == Format::Ndjson && !report.lines_read => Err(no_line(report)),
+        _ => done,
     }
-    Ok(report)
+}
+
+#[cold]
+fn no_line(report: &Report) -> BodyError {
+    BodyError::Syntax(match report.errors.first() {
+        Some(entry) => {
+            format!("No line is a JSON value; line {}: {}", entry.line.unwrap_or(1), entry.message)
+        }
+        None => "expected at least one line with a JSON value".to_owned(),
+    })
 }
 
 /// [`run`] over a piece of a body that begins at `start`.
@@ -338,9 +338,8 @@ impl<'a> Run<'a, '_, '_> {
 
     fn finish(&mut self) -> Result<Report, BodyError> {
         self.hand_out()?;
-        let (last, tuples) = self.encoder.finish();
-        self.report.tuples = tuples;
-        if let Some(block) = last {
+        self.report.tuples = self.encoder.tuples();
+        if let Some(block) = self.encoder.last() {
             (self.sink)(block).map_err(refused)?;
         }
         Ok(std::mem::take(&mut self.report))

@@ -80,6 +80,7 @@ struct Instant {
 
 impl<'a> Encoder<'a> {
     /// An encoder for one body.
+    #[inline]
     pub fn new(outlook: Outlook<'a>) -> Self {
         // Tuples are about as long as what they came from; blocks grow where that guess is short.
         let expected = outlook.body.len() + outlook.body.len() / 4 + 256;
@@ -193,11 +194,16 @@ impl<'a> Encoder<'a> {
         !self.full.is_empty()
     }
 
-    /// The last block, if there is anything in it, and the count of all tuples.
-    pub fn finish(&mut self) -> (Option<Block>, u64) {
+    /// Takes the last block, if there is anything in it.
+    #[inline]
+    pub fn last(&mut self) -> Option<Block> {
         let block = std::mem::take(&mut self.block);
-        let last = (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples });
-        (last, self.tuples_total)
+        (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples })
+    }
+
+    /// Tuples in all blocks.
+    pub fn tuples(&self) -> u64 {
+        self.tuples_total
     }
 
     /// A place to go back to. No block may be taken from [`Self::full`] in between.
