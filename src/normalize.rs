@@ -3,9 +3,8 @@
 //! The checks run in the order of C2.4, so the first fault of that list is the one reported,
 //! wherever it stood in the item.
 
-use bumpalo::Bump;
-
-use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar};
+use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar, TAGS_USUAL};
+use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::metric::value::Value;
 use crate::metric::{Flow, Metric, Shape};
@@ -53,23 +52,23 @@ impl Warnings {
     }
 }
 
-/// Judges one item and fills `metric` from it. Texts that had to change are put into `arena`.
+/// Judges one item of the body `texts` are of, and fills `metric` from it.
 pub fn normalize<'a>(
     raw: &mut RawMetric<'a>,
     now: Timestamp,
     profile: &'a Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     metric: &mut Metric<'a>,
 ) -> Result<Warnings, Rejection> {
     let mut warnings = Warnings::default();
     if !raw.is_object {
         return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
     }
-    metric.name = name::normalize(raw.name, profile, arena, &mut warnings)?;
+    metric.name = name::normalize(raw.name, profile, texts, &mut warnings)?;
     metric.shape = shape(raw, metric, &mut warnings)?;
-    let tag_bytes = tags::normalize(&mut raw.tags, profile, arena, metric)?;
+    let tag_bytes = tags::normalize(&mut raw.tags, profile, texts, metric)?;
     too_large(raw, tag_bytes)?;
-    clock::normalize(raw, now, profile, arena, metric, &mut warnings)?;
+    clock::normalize(raw, now, profile, texts, metric, &mut warnings)?;
     Ok(warnings)
 }
 
@@ -180,6 +179,12 @@ fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
 }
 
 impl Metric<'_> {
+    /// A [`Self::blank`] one that takes the tags of an ordinary metric without growing.
+    #[inline]
+    pub(crate) fn with_room() -> Self {
+        Self { tags: Vec::with_capacity(TAGS_USUAL), ..Self::blank() }
+    }
+
     /// A metric to be filled by [`normalize`].
     pub fn blank() -> Self {
         Self {

@@ -99,13 +99,13 @@ fn read_member<'a, R: Pull<'a>>(
         return reader.skip();
     };
     match key {
-        "name" => raw.name = Some(pull::scalar(reader)?),
+        "name" => read_scalar(reader, &mut raw.name)?,
         "gauge" => read_point(reader, &mut raw.gauge)?,
         "counter" => read_point(reader, &mut raw.counter)?,
         "tags" => read_tags(reader, &mut raw.tags)?,
-        "dt" => raw.dt = absent_if_null(pull::scalar(reader)?),
-        "timestamp" => raw.timestamp = absent_if_null(pull::scalar(reader)?),
-        "kind" => raw.kind = absent_if_null(pull::scalar(reader)?),
+        "dt" => read_scalar(reader, &mut raw.dt)?,
+        "timestamp" => read_scalar(reader, &mut raw.timestamp)?,
+        "kind" => read_scalar(reader, &mut raw.kind)?,
         "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM)?,
         "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
         "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
@@ -118,16 +118,25 @@ fn read_member<'a, R: Pull<'a>>(
     Ok(())
 }
 
-fn absent_if_null(scalar: Scalar<'_>) -> Option<Scalar<'_>> {
-    if scalar == Scalar::Null { None } else { Some(scalar) }
+/// Reads a member that most often is a string; null counts as absent. Writing into the place instead
+/// of returning saves a copy that waits for what was just written.
+#[inline]
+fn read_scalar<'a, R: Pull<'a>>(
+    reader: &mut R,
+    place: &mut Option<Scalar<'a>>,
+) -> Result<(), Fault> {
+    match reader.text()? {
+        Some(text) => *place = Some(Scalar::Text(text)),
+        None => *place = Some(pull::scalar(reader)?).filter(|scalar| *scalar != Scalar::Null),
+    }
+    Ok(())
 }
 
 fn read_unsupported<'a, R: Pull<'a>>(
     reader: &mut R,
     kind: &'static str,
 ) -> Result<Option<&'static str>, Fault> {
-    let value = pull::scalar(reader)?;
-    Ok(absent_if_null(value).map(|_| kind))
+    Ok((pull::scalar(reader)? != Scalar::Null).then_some(kind))
 }
 
 /// Enters a member that should be a map and says whether it is; the caller reads on if so.
@@ -153,7 +162,7 @@ fn read_point<'a, R: Pull<'a>>(reader: &mut R, point: &mut RawPoint<'a>) -> Resu
     let Some(mut extent) = enter_map(reader, &mut point.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "value" => point.value = Some(pull::scalar(reader)?),
+            Key::Text("value") => point.value = Some(pull::number_or_scalar(reader)?),
             _ => reader.skip()?,
         }
     }
@@ -180,8 +189,8 @@ fn read_series<'a, R: Pull<'a>>(
     let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "count" => series.count = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == "sum" => series.sum = Some(pull::scalar(reader)?),
+            Key::Text("count") => series.count = Some(pull::number_or_scalar(reader)?),
+            Key::Text("sum") => series.sum = Some(pull::number_or_scalar(reader)?),
             Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
             _ => reader.skip()?,
         }
@@ -229,8 +238,12 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == names.bound => pair.bound = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == names.value => pair.value = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == names.bound => {
+                pair.bound = Some(pull::number_or_scalar(reader)?)
+            }
+            Key::Text(key) if key == names.value => {
+                pair.value = Some(pull::number_or_scalar(reader)?)
+            }
             _ => reader.skip()?,
         }
     }
@@ -246,6 +259,11 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
             reader.skip()?;
             continue;
         };
+        if let Some(text) = reader.text()? {
+            tags.push(RawTag::new(key, Scalar::Text(text), member, false));
+            member = member.saturating_add(1);
+            continue;
+        }
         match reader.next()? {
             Token::Scalar(value) => {
                 tags.push(RawTag::new(key, value, member, false));

@@ -9,6 +9,9 @@ pub const PAIRS_KEPT: usize = 1_025;
 /// Most tags kept; one more than is allowed (C2.3).
 pub const TAGS_KEPT: usize = 129;
 
+/// Tags that are room for from the start: a body of one metric should not spend its time on growing.
+pub(crate) const TAGS_USUAL: usize = 12;
+
 /// Most bytes of a tag's key (C2.3).
 pub const TAG_KEY_BYTES_MAX: usize = 255;
 
@@ -167,7 +170,15 @@ pub struct RawMetric<'a> {
 }
 
 impl RawSeries<'_> {
+    /// One that is absent has nothing to clear, and most are.
+    #[inline]
     pub(crate) fn clear(&mut self) {
+        if self.presence.is_there() {
+            self.clear_all();
+        }
+    }
+
+    fn clear_all(&mut self) {
         self.presence = Presence::Absent;
         self.count = None;
         self.sum = None;
@@ -186,6 +197,13 @@ impl RawTags<'_> {
 }
 
 impl RawMetric<'_> {
+    /// An empty one that takes the tags of an ordinary metric without growing.
+    #[inline]
+    pub(crate) fn with_room() -> Self {
+        let tags = RawTags { tags: Vec::with_capacity(TAGS_USUAL), ..RawTags::default() };
+        Self { tags, ..Self::default() }
+    }
+
     /// Forgets the last item, keeping its buffers.
     pub(crate) fn clear(&mut self) {
         self.is_object = false;

@@ -28,6 +28,7 @@ mod receiver_intake;
 mod receiver_library;
 mod report;
 mod support;
+mod tame;
 mod tidy;
 mod time;
 mod vector_events;
