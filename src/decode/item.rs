@@ -41,13 +41,12 @@ fn read_object<'a, R: Pull<'a>>(
     raw: &mut RawMetric<'a>,
     wrapper: Wrapper,
 ) -> Result<Read, Fault> {
-    let mut extent = match reader.next()? {
-        Token::Map(extent) => extent,
-        Token::Array(extent) => {
-            pull::skip_array(reader, extent)?;
-            return Ok(Read::Done);
-        }
-        Token::Scalar(_) => return Ok(Read::Done),
+    let mut extent = match reader.map()? {
+        Some(extent) => extent,
+        None => match enter(reader)? {
+            Token::Map(extent) => extent,
+            _ => return Ok(Read::Done),
+        },
     };
     raw.is_object = true;
     let mut unwrapped = false;
@@ -149,6 +148,10 @@ fn enter_map<'a, R: Pull<'a>>(
     reader: &mut R,
     presence: &mut Presence,
 ) -> Result<Option<pull::Extent>, Fault> {
+    if let Some(extent) = reader.map()? {
+        *presence = Presence::Here;
+        return Ok(Some(extent));
+    }
     match enter(reader)? {
         Token::Map(extent) => {
             *presence = Presence::Here;

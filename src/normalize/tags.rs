@@ -205,6 +205,9 @@ struct Host<'a> {
 impl<'a> Host<'a> {
     #[inline]
     fn offer(&mut self, tag: &Tag<'a>, hostname_tags: &[String]) {
+        if self.rank == 0 {
+            return;
+        }
         let Some(value) = tag.value.filter(|value| !value.is_empty()) else { return };
         let rank = hostname_tags.iter().position(|name| *name == tag.key);
         if let Some(rank) = rank.filter(|&rank| rank < self.rank) {
