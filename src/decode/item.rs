@@ -62,7 +62,10 @@ fn read_object<'a, R: Pull<'a>>(
             unwrapped = true;
             if let Token::Map(mut inner) = enter(reader)? {
                 while let Some(key) = reader.key(&mut inner)? {
-                    read_member(reader, raw, key)?;
+                    match key {
+                        Key::Text(key) => read_member(reader, raw, key)?,
+                        Key::Other => reader.skip()?,
+                    }
                 }
             }
         } else if unwrapped {
@@ -71,7 +74,7 @@ fn read_object<'a, R: Pull<'a>>(
             }
             reader.skip()?;
         } else {
-            read_member(reader, raw, Key::Text(key))?;
+            read_member(reader, raw, key)?;
         }
     }
     Ok(Read::Done)
@@ -92,11 +95,8 @@ fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
 fn read_member<'a, R: Pull<'a>>(
     reader: &mut R,
     raw: &mut RawMetric<'a>,
-    key: Key<'a>,
+    key: &'a str,
 ) -> Result<(), Fault> {
-    let Key::Text(key) = key else {
-        return reader.skip();
-    };
     match key {
         "name" => read_scalar(reader, &mut raw.name)?,
         "gauge" => read_point(reader, &mut raw.gauge)?,
@@ -246,10 +246,10 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     while let Some(key) = reader.key(&mut extent)? {
         match key {
             Key::Text(key) if key == names.bound => {
-                pair.bound = Some(pull::number_or_scalar(reader)?)
+                pair.bound = Some(pull::number_or_scalar(reader)?);
             }
             Key::Text(key) if key == names.value => {
-                pair.value = Some(pull::number_or_scalar(reader)?)
+                pair.value = Some(pull::number_or_scalar(reader)?);
             }
             _ => reader.skip()?,
         }

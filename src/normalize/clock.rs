@@ -22,19 +22,15 @@ pub(super) fn normalize<'a>(
 ) -> Result<(), Rejection> {
     metric.at = now;
     let Some(dt) = raw.dt.as_ref().or(raw.timestamp.as_ref()) else { return Ok(()) };
-    match parse(dt) {
-        Some(at) => {
-            metric.at = at;
-            judge(at, now, profile, warnings)
-        }
-        None => {
-            warnings.unparsed_dt = true;
-            if profile.policy.time.keep_unparsed {
-                keep(*dt, texts, metric);
-            }
-            Ok(())
-        }
+    if let Some(at) = parse(dt) {
+        metric.at = at;
+        return judge(at, now, profile, warnings);
     }
+    warnings.unparsed_dt = true;
+    if profile.policy.time.keep_unparsed {
+        keep(*dt, texts, metric);
+    }
+    Ok(())
 }
 
 fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
