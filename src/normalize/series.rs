@@ -59,14 +59,14 @@ fn series_pairs<'r, 'a>(
     Ok(&series.pairs)
 }
 
-fn finite<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+fn finite(scalar: Option<Scalar<'_>>) -> Option<Value<'_>> {
     match scalar? {
         Scalar::Number(number) => number::finite(number),
         _ => None,
     }
 }
 
-fn count<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+fn count(scalar: Option<Scalar<'_>>) -> Option<Value<'_>> {
     finite(scalar).filter(|value| !value.is_negative())
 }
 
