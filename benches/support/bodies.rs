@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// What a body is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mix {
+pub(crate) enum Mix {
     /// Gauges with five tags.
     Gauges,
     /// 70 % gauges, 20 % counters, 8 % histograms of 11 buckets, 2 % summaries.
@@ -13,13 +13,13 @@ pub enum Mix {
 
 /// Metrics as JSON objects; no two alike, from a fixed seed. All are of the quarter of an hour before
 /// 10:30, as clients that send what they just measured send them.
-pub fn metrics(mix: Mix, count: usize) -> Vec<String> {
+pub(crate) fn metrics(mix: Mix, count: usize) -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     (0..count).map(|index| metric(mix, index, &mut random)).collect()
 }
 
 /// Metrics until they fill `bytes`, separators included.
-pub fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
+pub(crate) fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut metrics = Vec::new();
     let mut filled = 2;
@@ -34,17 +34,17 @@ pub fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
 }
 
 /// As one JSON array.
-pub fn json_array(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn json_array(metrics: &[String]) -> Vec<u8> {
     format!("[{}]", metrics.join(",")).into_bytes()
 }
 
 /// One by line.
-pub fn ndjson(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn ndjson(metrics: &[String]) -> Vec<u8> {
     metrics.join("\n").into_bytes()
 }
 
 /// As one MessagePack array.
-pub fn messagepack(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn messagepack(metrics: &[String]) -> Vec<u8> {
     let values: Vec<serde_json::Value> =
         metrics.iter().map(|metric| serde_json::from_str(metric).expect("made here")).collect();
     rmp_serde::to_vec(&values).expect("values encode")

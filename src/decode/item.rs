@@ -41,13 +41,12 @@ fn read_object<'a, R: Pull<'a>>(
     raw: &mut RawMetric<'a>,
     wrapper: Wrapper,
 ) -> Result<Read, Fault> {
-    let mut extent = match reader.next()? {
-        Token::Map(extent) => extent,
-        Token::Array(extent) => {
-            pull::skip_array(reader, extent)?;
-            return Ok(Read::Done);
-        }
-        Token::Scalar(_) => return Ok(Read::Done),
+    let mut extent = match reader.map()? {
+        Some(extent) => extent,
+        None => match enter(reader)? {
+            Token::Map(extent) => extent,
+            _ => return Ok(Read::Done),
+        },
     };
     raw.is_object = true;
     let mut unwrapped = false;
@@ -63,7 +62,10 @@ fn read_object<'a, R: Pull<'a>>(
             unwrapped = true;
             if let Token::Map(mut inner) = enter(reader)? {
                 while let Some(key) = reader.key(&mut inner)? {
-                    read_member(reader, raw, key)?;
+                    match key {
+                        Key::Text(key) => read_member(reader, raw, key)?,
+                        Key::Other => reader.skip()?,
+                    }
                 }
             }
         } else if unwrapped {
@@ -72,7 +74,7 @@ fn read_object<'a, R: Pull<'a>>(
             }
             reader.skip()?;
         } else {
-            read_member(reader, raw, Key::Text(key))?;
+            read_member(reader, raw, key)?;
         }
     }
     Ok(Read::Done)
@@ -93,11 +95,8 @@ fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
 fn read_member<'a, R: Pull<'a>>(
     reader: &mut R,
     raw: &mut RawMetric<'a>,
-    key: Key<'a>,
+    key: &'a str,
 ) -> Result<(), Fault> {
-    let Key::Text(key) = key else {
-        return reader.skip();
-    };
     match key {
         "name" => read_scalar(reader, &mut raw.name)?,
         "gauge" => read_point(reader, &mut raw.gauge)?,
@@ -145,6 +144,10 @@ fn enter_map<'a, R: Pull<'a>>(
     reader: &mut R,
     presence: &mut Presence,
 ) -> Result<Option<pull::Extent>, Fault> {
+    if let Some(extent) = reader.map()? {
+        *presence = Presence::Here;
+        return Ok(Some(extent));
+    }
     match enter(reader)? {
         Token::Map(extent) => {
             *presence = Presence::Here;
@@ -239,10 +242,10 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     while let Some(key) = reader.key(&mut extent)? {
         match key {
             Key::Text(key) if key == names.bound => {
-                pair.bound = Some(pull::number_or_scalar(reader)?)
+                pair.bound = Some(pull::number_or_scalar(reader)?);
             }
             Key::Text(key) if key == names.value => {
-                pair.value = Some(pull::number_or_scalar(reader)?)
+                pair.value = Some(pull::number_or_scalar(reader)?);
             }
             _ => reader.skip()?,
         }

@@ -208,6 +208,15 @@ impl<'a> Pull<'a> for JsonReader<'a> {
     }
 
     #[inline]
+    fn map(&mut self) -> Result<Option<Extent>, Fault> {
+        if self.peek() != Some(b'{') {
+            return Ok(None);
+        }
+        self.at += 1;
+        Ok(Some(Extent(0)))
+    }
+
+    #[inline]
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault> {
         self.entry(extent, b']', IN_ARRAY)
     }

@@ -80,6 +80,11 @@ pub(crate) trait Pull<'a> {
         Ok(None)
     }
 
+    /// The same for a map: it is entered if it is one.
+    fn map(&mut self) -> Result<Option<Extent>, Fault> {
+        Ok(None)
+    }
+
     /// Whether another element follows; it must then be read or skipped.
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault>;
 

@@ -132,12 +132,11 @@ impl<'a> Encoder<'a> {
         let without = sample.label.map(|label| label.key);
         let last = self.last.take();
         let head_start = out.len();
-        match &last {
-            Some(last) => out.extend_from_within(last.head.clone()),
-            None => {
-                out.extend_from_slice(b"[\"");
-                text::push(out, metric.name, source);
-            }
+        if let Some(last) = &last {
+            out.extend_from_within(last.head.clone());
+        } else {
+            out.extend_from_slice(b"[\"");
+            text::push(out, metric.name, source);
         }
         let head = head_start..out.len();
         if sample.suffix != Suffix::None {

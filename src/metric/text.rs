@@ -38,7 +38,8 @@ impl<'a> Texts<'a> {
     }
 
     /// A tag's key: control characters and `:` as `_`, because the first `:` ends the key.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "of the general way only the call should be inlined")]
+    #[inline(always)]
     pub fn clean_key(self, text: &'a str) -> &'a str {
         if self.tame && !words::any(text.as_bytes(), |word| words::equal(word, b':')) {
             text
@@ -73,7 +74,7 @@ pub fn clean<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
 }
 
 /// A tag's key: control characters and `:` as `_`, because the first `:` ends the key.
-#[inline]
+#[inline(never)]
 pub fn clean_key<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
     if words::any(text.as_bytes(), |word| words::unprintable(word) | words::equal(word, b':')) {
         replace(text, |c: char| c == ':' || c.is_control(), arena)

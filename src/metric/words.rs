@@ -31,7 +31,7 @@ pub(crate) fn not_digit(word: u64) -> u64 {
 /// Marks each byte that is an `e` or `E`, as in an exponent.
 #[inline]
 pub(crate) fn exponent(word: u64) -> u64 {
-    equal(word | ONES * 0x20, b'e')
+    equal(word | (ONES * 0x20), b'e')
 }
 
 /// Marks each byte that is 0x7f or more.
@@ -63,7 +63,7 @@ pub(crate) fn any(bytes: &[u8], marks: impl Fn(u64) -> u64) -> bool {
         (Some(first), Some(last)) => {
             u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
         }
-        _ => bytes.iter().fold(ONES * b'a' as u64, |word, &byte| word << 8 | u64::from(byte)),
+        _ => bytes.iter().fold(ONES * u64::from(b'a'), |word, &byte| word << 8 | u64::from(byte)),
     };
     marks(word) & HIGH != 0
 }

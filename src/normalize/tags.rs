@@ -19,13 +19,12 @@ pub(super) fn normalize<'a>(
     texts: Texts<'a>,
     metric: &mut Metric<'a>,
 ) -> Result<usize, Rejection> {
-    let mut host = Host { rank: usize::MAX, name: None };
-    let bytes = match ordinary(raw, profile, texts, metric, &mut host) {
-        Some(bytes) => bytes,
-        None => {
-            host = Host { rank: usize::MAX, name: None };
-            general(raw, profile, texts, metric, &mut host)?
-        }
+    let mut host = Host::default();
+    let bytes = if let Some(bytes) = ordinary(raw, profile, texts, metric, &mut host) {
+        bytes
+    } else {
+        host = Host::default();
+        general(raw, profile, texts, metric, &mut host)?
     };
     if !profile.tags.is_empty() {
         add_fixed(profile, metric, &mut host);
@@ -202,9 +201,18 @@ struct Host<'a> {
     name: Option<&'a str>,
 }
 
+impl Default for Host<'_> {
+    fn default() -> Self {
+        Self { rank: usize::MAX, name: None }
+    }
+}
+
 impl<'a> Host<'a> {
     #[inline]
     fn offer(&mut self, tag: &Tag<'a>, hostname_tags: &[String]) {
+        if self.rank == 0 {
+            return;
+        }
         let Some(value) = tag.value.filter(|value| !value.is_empty()) else { return };
         let rank = hostname_tags.iter().position(|name| *name == tag.key);
         if let Some(rank) = rank.filter(|&rank| rank < self.rank) {

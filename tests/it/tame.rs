@@ -15,14 +15,14 @@ fn profile(hostname: &str, tags: &[(&str, &str)]) -> Profile {
 }
 
 fn run(body: &str, format: Format, profile: &Profile) -> (String, Report) {
-    let now = Timestamp::parse("2026-11-22T10:30:00Z").unwrap();
+    let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");
     let mut tuples = Vec::new();
     let report = pipeline::run(body.as_bytes(), format, profile, now, &mut |block| {
         tuples.extend_from_slice(&block.bytes);
         tuples.push(b'\n');
         Ok(())
     });
-    (String::from_utf8(tuples).unwrap(), report.unwrap())
+    (String::from_utf8(tuples).expect("tuples are UTF-8"), report.expect("the bodies are sound"))
 }
 
 /// The bodies of `items`, plain and with a character in a member nobody reads.

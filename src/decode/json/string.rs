@@ -23,20 +23,27 @@ pub(super) fn read<'a>(
     arena: &'a Bump,
 ) -> Result<(&'a str, usize), Fault> {
     let bytes = text.as_bytes();
+    let mut plain = start;
     if let Some(chunk) = bytes.get(start..).and_then(|rest| rest.first_chunk()) {
-        let end = start + (marks(chunk).trailing_zeros() / 8) as usize;
-        if bytes.get(end) == Some(&b'"') {
+        // Without a mark this is the end of the chunk.
+        plain += (marks(chunk).trailing_zeros() / 8) as usize;
+        if bytes.get(plain) == Some(&b'"') {
             // Both ends lie next to an ASCII quote, so they are character boundaries.
-            return Ok((text.get(start..end).unwrap_or_default(), end + 1));
+            return Ok((text.get(start..plain).unwrap_or_default(), plain + 1));
         }
     }
-    read_long(text, start, arena)
+    read_long(text, start, plain, arena)
 }
 
-/// The same for a string of any length and with escapes.
+/// The same for a string of any length and with escapes, that is plain up to `plain`.
 #[inline(never)]
-fn read_long<'a>(text: &'a str, start: usize, arena: &'a Bump) -> Result<(&'a str, usize), Fault> {
-    let end = plain_end(text.as_bytes(), start);
+fn read_long<'a>(
+    text: &'a str,
+    start: usize,
+    plain: usize,
+    arena: &'a Bump,
+) -> Result<(&'a str, usize), Fault> {
+    let end = plain_end(text.as_bytes(), plain);
     if text.as_bytes().get(end) == Some(&b'"') {
         return Ok((text.get(start..end).unwrap_or_default(), end + 1));
     }
