@@ -19,6 +19,7 @@ mod tags;
 
 pub use code::{Code, Rejection};
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
+pub(crate) use series::JUDGES;
 
 /// What is worth a warning about an item that was taken (contract C1.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

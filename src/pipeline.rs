@@ -118,7 +118,7 @@ pub fn run_from(
         texts,
         profile,
         now,
-        raw: RawMetric::with_room(),
+        raw: RawMetric::with_room(normalize::JUDGES),
         metric: Metric::with_room(),
         encoder,
         report: Report::default(),

@@ -5,7 +5,7 @@
 
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
-    PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
+    Judge, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
     TAGS_KEPT,
 };
 
@@ -105,10 +105,14 @@ fn read_member<'a, R: Pull<'a>>(
         "dt" => read_scalar(reader, &mut raw.dt)?,
         "timestamp" => read_scalar(reader, &mut raw.timestamp)?,
         "kind" => read_scalar(reader, &mut raw.kind)?,
-        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM)?,
-        "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
-        "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
-        "aggregated_summary" => read_series(reader, &mut raw.aggregated_summary, &SUMMARY)?,
+        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM, raw.judges.bucket)?,
+        "summary" => read_series(reader, &mut raw.summary, &SUMMARY, raw.judges.quantile)?,
+        "aggregated_histogram" => {
+            read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM, raw.judges.bucket)?;
+        }
+        "aggregated_summary" => {
+            read_series(reader, &mut raw.aggregated_summary, &SUMMARY, raw.judges.quantile)?;
+        }
         "set" => raw.unsupported[0] = read_unsupported(reader, "set")?,
         "distribution" => raw.unsupported[1] = read_unsupported(reader, "distribution")?,
         "sketch" => raw.unsupported[2] = read_unsupported(reader, "sketch")?,
@@ -187,6 +191,7 @@ fn read_series<'a, R: Pull<'a>>(
     reader: &mut R,
     series: &mut RawSeries<'a>,
     names: &SeriesNames,
+    judge: Judge,
 ) -> Result<(), Fault> {
     series.clear();
     let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
@@ -194,7 +199,7 @@ fn read_series<'a, R: Pull<'a>>(
         match key {
             Key::Text("count") => series.count = Some(pull::number_or_scalar(reader)?),
             Key::Text("sum") => series.sum = Some(pull::number_or_scalar(reader)?),
-            Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
+            Key::Text(key) if key == names.list => read_pairs(reader, series, names, judge)?,
             _ => reader.skip()?,
         }
     }
@@ -205,9 +210,10 @@ fn read_pairs<'a, R: Pull<'a>>(
     reader: &mut R,
     series: &mut RawSeries<'a>,
     names: &SeriesNames,
+    judge: Judge,
 ) -> Result<(), Fault> {
     series.pairs.clear();
-    series.odd_beyond = false;
+    series.fault_beyond = None;
     let mut extent = match reader.next()? {
         Token::Array(extent) => extent,
         Token::Map(extent) => {
@@ -225,14 +231,10 @@ fn read_pairs<'a, R: Pull<'a>>(
         if series.pairs.len() < PAIRS_KEPT {
             series.pairs.push(pair);
         } else {
-            series.odd_beyond |= pair.bound.is_none() || !is_number_or_null(pair.value.as_ref());
+            series.fault_beyond = series.fault_beyond.or_else(|| judge(&pair));
         }
     }
     Ok(())
-}
-
-fn is_number_or_null(value: Option<&Scalar<'_>>) -> bool {
-    matches!(value, Some(Scalar::Number(_) | Scalar::Null))
 }
 
 fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<RawPair<'a>, Fault> {
@@ -297,7 +299,7 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
 impl<'a> RawTag<'a> {
     #[inline]
     fn new(key: &'a str, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
-        Self { key_bytes: key.len(), key, value, member, in_array }
+        Self { key, sent_key: key, value, member, in_array }
     }
 }
 

@@ -97,8 +97,9 @@ pub struct RawSeries<'a> {
     pub list: Presence,
     /// The first [`PAIRS_KEPT`] pairs.
     pub pairs: Vec<RawPair<'a>>,
-    /// Whether a pair past those kept lacks a part, or has one that is no number.
-    pub odd_beyond: bool,
+    /// The first fault of a pair past those kept: which faults there are must not depend on how
+    /// many pairs there are (C2.4).
+    pub fault_beyond: Option<&'static str>,
 }
 
 /// One bucket (`upper_limit`, `count`) or quantile (`quantile`, `value`). An element that is no
@@ -127,8 +128,8 @@ pub struct RawTags<'a> {
 pub struct RawTag<'a> {
     /// Its key.
     pub key: &'a str,
-    /// Bytes of the key as sent.
-    pub key_bytes: usize,
+    /// The key as sent; `key` may be sanitised later.
+    pub sent_key: &'a str,
     /// Its value.
     pub value: Scalar<'a>,
     /// Which member of `tags` it came from: the last of equal keys wins as a whole.
@@ -137,8 +138,27 @@ pub struct RawTag<'a> {
     pub in_array: bool,
 }
 
+/// What is wrong with a bucket or quantile, if anything.
+pub type Judge = fn(&RawPair<'_>) -> Option<&'static str>;
+
+/// How pairs past those kept are judged, while they are read: nothing of them stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Judges {
+    /// For the buckets of a histogram.
+    pub bucket: Judge,
+    /// For the quantiles of a summary.
+    pub quantile: Judge,
+}
+
+impl Default for Judges {
+    /// Takes everything.
+    fn default() -> Self {
+        Self { bucket: |_| None, quantile: |_| None }
+    }
+}
+
 /// The members of one item.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct RawMetric<'a> {
     /// False: the item was no object, and nothing else is set.
     pub is_object: bool,
@@ -167,6 +187,8 @@ pub struct RawMetric<'a> {
     pub unsupported: [Option<&'static str>; 3],
     /// `tags`.
     pub tags: RawTags<'a>,
+    /// Not of the item: who looks at pairs that are not kept.
+    pub judges: Judges,
 }
 
 impl RawSeries<'_> {
@@ -184,7 +206,7 @@ impl RawSeries<'_> {
         self.sum = None;
         self.list = Presence::Absent;
         self.pairs.clear();
-        self.odd_beyond = false;
+        self.fault_beyond = None;
     }
 }
 
@@ -199,9 +221,9 @@ impl RawTags<'_> {
 impl RawMetric<'_> {
     /// An empty one that takes the tags of an ordinary metric without growing.
     #[inline]
-    pub(crate) fn with_room() -> Self {
+    pub(crate) fn with_room(judges: Judges) -> Self {
         let tags = RawTags { tags: Vec::with_capacity(TAGS_USUAL), ..RawTags::default() };
-        Self { tags, ..Self::default() }
+        Self { tags, judges, ..Self::default() }
     }
 
     /// Forgets the last item, keeping its buffers.

@@ -51,7 +51,7 @@ fn ordinary<'a>(
     let mut bytes = 0;
     for tag in &raw.tags {
         let Scalar::Text(value) = tag.value else { return None };
-        let sound = (1..=TAG_KEY_BYTES_MAX).contains(&tag.key_bytes)
+        let sound = (1..=TAG_KEY_BYTES_MAX).contains(&tag.sent_key.len())
             && value.len() <= VALUE_BYTES_MAX
             && !tag.in_array;
         if !sound {
@@ -63,7 +63,7 @@ fn ordinary<'a>(
             return None;
         }
         marks |= mark;
-        bytes += tag.key_bytes + value.len();
+        bytes += tag.sent_key.len() + value.len();
         let tag = Tag { key, value: Some(texts.clean(value)) };
         host.offer(&tag, &profile.policy.hostname_tags);
         metric.tags.push(tag);
@@ -91,19 +91,21 @@ fn general<'a>(
     let mut bytes = 0;
     let equal = clean_keys(&mut raw.tags, texts);
     for at in 0..raw.tags.len() {
-        let overruled = equal == Equal::Perhaps && is_overruled(&raw.tags, at);
+        let ruling = if equal == Equal::Perhaps { ruling(&raw.tags, at) } else { Ruling::Stands };
         let tag = &raw.tags[at];
         let value = value(tag.value, texts.arena());
-        // What is overruled still counts as sent, but its faults went with it.
-        bytes += tag.key_bytes + value.len();
-        if overruled {
+        // What is overruled still counts as sent.
+        bytes += tag.sent_key.len() + value.len();
+        if ruling == Ruling::SentAgain {
             continue;
         }
         judge(tag, &value).map_err(invalid)?;
+        if ruling == Ruling::EqualOnceClean {
+            continue;
+        }
         let value = match value {
-            TagValue::Bare => None,
             TagValue::Text(text) => Some(texts.clean(text)),
-            TagValue::Unfit(message) => return Err(invalid(message)),
+            TagValue::Bare | TagValue::Unfit(_) => None,
         };
         let in_array = tag.in_array;
         let tag = Tag { key: tag.key, value };
@@ -146,10 +148,26 @@ fn mark(key: &str) -> u64 {
     1 << ((ends + key.len() * 11) % 64)
 }
 
-/// Whether a later member has the same key; the last wins (C2.1, C4.7).
-fn is_overruled(tags: &[RawTag<'_>], at: usize) -> bool {
+/// What the members behind a tag mean for it; the last of equal keys wins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ruling {
+    Stands,
+    /// Duplicate members: the earlier was never said, its faults included (C2.1).
+    SentAgain,
+    /// Two tags as sent, and one once sanitised: both are judged (C2.3), the last is kept (C4.7).
+    EqualOnceClean,
+}
+
+fn ruling(tags: &[RawTag<'_>], at: usize) -> Ruling {
     let (tag, later) = (&tags[at], &tags[at + 1..]);
-    later.iter().any(|other| other.member != tag.member && other.key == tag.key)
+    let mut ruling = Ruling::Stands;
+    for other in later.iter().filter(|other| other.member != tag.member && other.key == tag.key) {
+        if other.sent_key == tag.sent_key {
+            return Ruling::SentAgain;
+        }
+        ruling = Ruling::EqualOnceClean;
+    }
+    ruling
 }
 
 /// A tag's value as text.
@@ -183,11 +201,14 @@ fn value<'a>(scalar: Scalar<'a>, arena: &'a Bump) -> TagValue<'a> {
 }
 
 fn judge(tag: &RawTag<'_>, value: &TagValue<'_>) -> Result<(), &'static str> {
-    if tag.key_bytes == 0 {
+    if tag.sent_key.is_empty() {
         return Err("the key of a tag is empty");
     }
-    if tag.key_bytes > TAG_KEY_BYTES_MAX {
+    if tag.sent_key.len() > TAG_KEY_BYTES_MAX {
         return Err("the key of a tag is longer than 255 bytes");
+    }
+    if let TagValue::Unfit(message) = value {
+        return Err(message);
     }
     if value.len() > VALUE_BYTES_MAX {
         return Err("the value of a tag is longer than 4,096 bytes");

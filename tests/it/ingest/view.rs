@@ -1,5 +1,7 @@
 //! Outcomes as lines of text, so that what differs can be shown as lines.
 
+#![expect(clippy::format_push_string, reason = "text for people, written when a test fails")]
+
 use serde_json::{Value, json};
 use tidegate::pipeline::report;
 

@@ -234,3 +234,46 @@ fn limits_hold_at_the_edge_and_not_one_past_it() {
         assert_eq!(verdict(&item, &plain()), code, "{start}... ({} bytes)", item.len());
     }
 }
+
+#[test]
+fn a_fault_far_behind_in_a_long_list_is_that_fault_and_not_the_length() {
+    let list = |one: &str, last: &str| format!("{},{last}", many(1_500, one));
+    let bucket = r#"{"upper_limit":1,"count":1}"#;
+    let quantile = r#"{"quantile":0.5,"value":1}"#;
+    let rows = [
+        ("too_large", bucket, r#"{"upper_limit":"+Inf","count":0}"#),
+        ("too_large", bucket, r#"{"upper_limit":null,"count":-0}"#),
+        ("invalid_histogram", bucket, r#"{"upper_limit":1,"count":-1}"#),
+        ("invalid_histogram", bucket, r#"{"upper_limit":1,"count":null}"#),
+        ("invalid_histogram", bucket, r#"{"upper_limit":"x","count":1}"#),
+        ("invalid_histogram", bucket, "1"),
+        ("too_large", quantile, r#"{"quantile":0.9,"value":null}"#),
+        ("too_large", quantile, r#"{"quantile":0.9,"value":-1}"#),
+        ("invalid_summary", quantile, r#"{"quantile":null,"value":1}"#),
+        ("invalid_summary", quantile, r#"{"quantile":0.9,"value":1e400}"#),
+        ("invalid_summary", quantile, r#"{"value":1}"#),
+    ];
+    for (code, one, last) in rows {
+        let (kind, name) =
+            if one == bucket { ("histogram", "buckets") } else { ("summary", "quantiles") };
+        let list = list(one, last);
+        let item = format!(r#"{{"name":"x","{kind}":{{"count":1,"sum":1,"{name}":[{list}]}}}}"#);
+        assert_eq!(verdict(&item, &plain()), code, "{last}");
+    }
+}
+
+#[test]
+fn a_faulty_tag_is_a_fault_unless_the_same_key_was_sent_again() {
+    let rows = [
+        ("ok", r#"{"a":{"x":1},"a":"1"}"#),
+        ("ok", r#"{"a:b":[[]],"a:b":1}"#),
+        ("invalid_tags", r#"{"a":"1","a":{"x":1}}"#),
+        ("invalid_tags", r#"{"a:b":{"x":1},"a_b":"1"}"#),
+        ("invalid_tags", r#"{"a:b":[{}],"a_b":"1"}"#),
+        ("ok", r#"{"a:b":{},"a_b":"1","a:b":2}"#),
+    ];
+    for (code, tags) in rows {
+        let item = format!(r#"{{"name":"x","gauge":{{"value":1}},"tags":{tags}}}"#);
+        assert_eq!(verdict(&item, &plain()), code, "{tags}");
+    }
+}
