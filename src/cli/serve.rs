@@ -121,10 +121,10 @@ fn invite(addr: SocketAddr) {
         other => other.ip(),
     };
     let addr = SocketAddr::new(ip, addr.port());
-    eprintln!(
+    super::say(&format!(
         "\nTry it, from another terminal:\n\n  \
          curl -i http://{addr}/metrics -H 'Authorization: Bearer dev' \\\n       \
          -d '{{\"name\":\"jobs.done\",\"counter\":{{\"value\":3}},\"tags\":{{\"env\":\"dev\"}}}}'\n\n\
          Tuples that reach the receiver are printed here. Ctrl-C ends it.\n"
-    );
+    ));
 }
