@@ -12,7 +12,7 @@ const RESERVED: [&str; 7] =
     ["host", "name", "timestamp", "timeReceived", "labels", "tags", "values"];
 
 /// Years as `humantime` counts them, so that the limit reads back as `100years`.
-const YEARS_100: Duration = Duration::from_secs(100 * 31_557_600);
+const YEARS_100: Duration = Duration::from_hours(100 * 8766);
 
 /// Reads the three sections; `hostname` and `hostname_tags` stand at the top of the file.
 pub(super) fn read(
