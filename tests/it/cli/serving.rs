@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -136,6 +136,31 @@ fn an_address_in_use_is_named_with_the_way_out() {
         assert!(said.contains(&address) && said.contains(wanted), "{said}");
         assert_eq!(said.matches("in use").count(), 1, "{said}");
     }
+}
+
+#[test]
+fn connections_get_the_open_files_they_need_or_a_warning() {
+    let serve = |limit: &str| {
+        let mut command = Command::new("/bin/sh");
+        let script = format!(
+            "{limit}; exec {} serve --dev --listen 127.0.0.1:0 --receiver-listen 127.0.0.1:0",
+            env!("CARGO_BIN_EXE_tidegate")
+        );
+        command.args(["-c", &script]).env_clear().env("TIDEGATE_LIMITS__CONNECTIONS", "200");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Serving::of(&mut command, tempfile::tempdir().unwrap())
+    };
+    let mut serving = serve("ulimit -Sn 50");
+    let first = serving.log_line("");
+    assert!(first.contains("taking metrics"), "{first}");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft: u32 = soft.unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(soft > 200, "{soft}");
+
+    let mut serving = serve("ulimit -n 50");
+    serving.log_line("lower `limits.connections`");
+    serving.log_line("taking metrics");
 }
 
 /// A gateway whose receiver never answers, its address, and the port that stands for the receiver.
