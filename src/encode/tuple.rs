@@ -43,7 +43,7 @@ pub struct Encoder<'a> {
     /// Bytes still expected, a guess.
     bytes_expected: usize,
     always_raw: bool,
-    at: Instant,
+    at: Seconds,
     /// The last tuple, if it is of the metric at hand: its siblings are mostly a copy of it.
     last: Option<Last>,
 }
@@ -70,7 +70,7 @@ struct Last {
 
 /// Seconds as text; most metrics of a body are of the same few.
 #[derive(Debug, Default)]
-struct Instant {
+struct Seconds {
     seconds: Option<i64>,
     /// `",seconds,`, padded.
     text: [u8; 24],
@@ -93,7 +93,7 @@ impl<'a> Encoder<'a> {
             bytes_max: outlook.bytes_max,
             bytes_expected: expected,
             always_raw: outlook.always_raw,
-            at: Instant::default(),
+            at: Seconds::default(),
             last: None,
         }
     }
@@ -231,7 +231,7 @@ impl<'a> Encoder<'a> {
 /// Room for a full block and for a usual tuple that turns out to be the first of the next.
 const BLOCK_CAPACITY: usize = BLOCK_BYTES_MAX + (4 << 10);
 
-impl Instant {
+impl Seconds {
     #[inline]
     fn push(&mut self, out: &mut Vec<u8>, seconds: i64) {
         if self.seconds != Some(seconds) {
