@@ -3,7 +3,9 @@
 //! The checks run in the order of C2.4, so the first fault of that list is the one reported,
 //! wherever it stood in the item.
 
-use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar, TAGS_USUAL};
+use crate::decode::raw::{
+    Presence, RawMetric, RawPoint, RawSeries, RawSeriesSet, Scalar, TAGS_USUAL,
+};
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::metric::value::Value;
@@ -91,36 +93,36 @@ fn shape<'a>(
     if raw.counter.presence.is_there() {
         return point(&raw.counter, "counter").map(|value| Shape::Counter(value, flow));
     }
-    if let Some(histogram) = here(&raw.histogram, &raw.aggregated_histogram) {
+    let Some(all) = raw.series() else { return Err(missing_value()) };
+    if let Some(histogram) = here(&all.histogram, &all.aggregated_histogram) {
         let totals = series::histogram(histogram, &mut metric.pairs)?;
         return Ok(Shape::Histogram(totals, flow));
     }
-    if let Some(summary) = here(&raw.summary, &raw.aggregated_summary) {
+    if let Some(summary) = here(&all.summary, &all.aggregated_summary) {
         let totals = series::summary(summary, &mut metric.pairs, warnings)?;
         return Ok(Shape::Summary(totals, flow));
     }
-    Err(Rejection::new(Code::MissingValue, MISSING_VALUE))
+    Err(missing_value())
 }
 
-const MISSING_VALUE: &str = "expected one of `gauge`, `counter`, `histogram`, `summary`";
+#[cold]
+fn missing_value() -> Rejection {
+    let message = "expected one of `gauge`, `counter`, `histogram`, `summary`";
+    Rejection::new(Code::MissingValue, message)
+}
 
 fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
-    let there = [
-        raw.gauge.presence,
-        raw.counter.presence,
-        raw.histogram.presence,
-        raw.aggregated_histogram.presence,
-        raw.summary.presence,
-        raw.aggregated_summary.presence,
-    ];
-    match there.into_iter().filter(|presence| presence.is_there()).count() {
+    let points = [raw.gauge.presence, raw.counter.presence];
+    let series =
+        raw.series().into_iter().flat_map(RawSeriesSet::each).map(|series| series.presence);
+    match points.into_iter().chain(series).filter(|presence| presence.is_there()).count() {
         1 => Ok(()),
         0 => Err(match raw.unsupported.into_iter().flatten().next() {
             Some(kind) => Rejection::because(
                 Code::UnsupportedKind,
                 format!("`{kind}` is not supported; send a gauge, counter, histogram or summary"),
             ),
-            None => Rejection::new(Code::MissingValue, MISSING_VALUE),
+            None => missing_value(),
         }),
         _ => Err(Rejection::new(
             Code::MultipleValues,
@@ -167,8 +169,8 @@ const PAIRS_MAX: usize = 1_024;
 const TAGS_BYTES_MAX: usize = 16 << 10;
 
 fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
-    let series = [&raw.histogram, &raw.aggregated_histogram, &raw.summary, &raw.aggregated_summary];
-    if series.into_iter().any(|series| series.pairs.len() > PAIRS_MAX) {
+    let mut series = raw.series().into_iter().flat_map(RawSeriesSet::each);
+    if series.any(|series| series.pairs.len() > PAIRS_MAX) {
         let message = "more than 1,024 buckets or quantiles; split them over several metrics";
         return Err(Rejection::new(Code::TooLarge, message));
     }

@@ -5,8 +5,8 @@
 
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
-    Judge, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
-    TAGS_KEPT,
+    Judge, Judges, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags,
+    Scalar, TAGS_KEPT,
 };
 
 /// Reads the next value as one item.
@@ -55,7 +55,7 @@ fn read_object<'a, R: Pull<'a>>(
             reader.skip()?;
             continue;
         };
-        if wrapper == Wrapper::Open && key == "metric" && (unwrapped || raw.name.is_none()) {
+        if wrapper == Wrapper::Open && key == "metric" && (unwrapped || !raw.named) {
             // Members sent before the wrapper belong to it, not to the metric.
             raw.clear();
             raw.is_object = true;
@@ -98,20 +98,18 @@ fn read_member<'a, R: Pull<'a>>(
     key: &'a str,
 ) -> Result<(), Fault> {
     match key {
-        "name" => read_scalar(reader, &mut raw.name)?,
+        "name" => {
+            raw.named = true;
+            read_scalar(reader, &mut raw.name)?;
+        }
         "gauge" => read_point(reader, &mut raw.gauge)?,
         "counter" => read_point(reader, &mut raw.counter)?,
         "tags" => read_tags(reader, &mut raw.tags)?,
         "dt" => read_scalar(reader, &mut raw.dt)?,
         "timestamp" => read_scalar(reader, &mut raw.timestamp)?,
         "kind" => read_scalar(reader, &mut raw.kind)?,
-        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM, raw.judges.bucket)?,
-        "summary" => read_series(reader, &mut raw.summary, &SUMMARY, raw.judges.quantile)?,
-        "aggregated_histogram" => {
-            read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM, raw.judges.bucket)?;
-        }
-        "aggregated_summary" => {
-            read_series(reader, &mut raw.aggregated_summary, &SUMMARY, raw.judges.quantile)?;
+        "histogram" | "aggregated_histogram" | "summary" | "aggregated_summary" => {
+            read_any_series(reader, raw, key)?;
         }
         "set" => raw.unsupported[0] = read_unsupported(reader, "set")?,
         "distribution" => raw.unsupported[1] = read_unsupported(reader, "distribution")?,
@@ -186,6 +184,24 @@ struct SeriesNames {
 const HISTOGRAM: SeriesNames =
     SeriesNames { list: "buckets", bound: "upper_limit", value: "count" };
 const SUMMARY: SeriesNames = SeriesNames { list: "quantiles", bound: "quantile", value: "value" };
+
+/// Reads the histogram or summary that is called `key`.
+fn read_any_series<'a, R: Pull<'a>>(
+    reader: &mut R,
+    raw: &mut RawMetric<'a>,
+    key: &str,
+) -> Result<(), Fault> {
+    let Judges { bucket, quantile } = raw.judges;
+    let all = raw.series_mut();
+    match key {
+        "histogram" => read_series(reader, &mut all.histogram, &HISTOGRAM, bucket),
+        "aggregated_histogram" => {
+            read_series(reader, &mut all.aggregated_histogram, &HISTOGRAM, bucket)
+        }
+        "summary" => read_series(reader, &mut all.summary, &SUMMARY, quantile),
+        _ => read_series(reader, &mut all.aggregated_summary, &SUMMARY, quantile),
+    }
+}
 
 fn read_series<'a, R: Pull<'a>>(
     reader: &mut R,

@@ -138,6 +138,33 @@ pub struct RawTag<'a> {
     pub in_array: bool,
 }
 
+/// The members that are a [`RawSeries`].
+#[derive(Clone, Debug, Default)]
+pub struct RawSeriesSet<'a> {
+    /// `histogram`.
+    pub histogram: RawSeries<'a>,
+    /// `aggregated_histogram`.
+    pub aggregated_histogram: RawSeries<'a>,
+    /// `summary`.
+    pub summary: RawSeries<'a>,
+    /// `aggregated_summary`.
+    pub aggregated_summary: RawSeries<'a>,
+}
+
+impl<'a> RawSeriesSet<'a> {
+    /// All four.
+    pub fn each(&self) -> [&RawSeries<'a>; 4] {
+        [&self.histogram, &self.aggregated_histogram, &self.summary, &self.aggregated_summary]
+    }
+
+    fn clear(&mut self) {
+        self.histogram.clear();
+        self.aggregated_histogram.clear();
+        self.summary.clear();
+        self.aggregated_summary.clear();
+    }
+}
+
 /// What is wrong with a bucket or quantile, if anything.
 pub type Judge = fn(&RawPair<'_>) -> Option<&'static str>;
 
@@ -162,6 +189,8 @@ impl Default for Judges {
 pub struct RawMetric<'a> {
     /// False: the item was no object, and nothing else is set.
     pub is_object: bool,
+    /// There was a `name`, if only a null.
+    pub named: bool,
     /// `name`.
     pub name: Option<Scalar<'a>>,
     /// `dt`.
@@ -174,14 +203,8 @@ pub struct RawMetric<'a> {
     pub gauge: RawPoint<'a>,
     /// `counter`.
     pub counter: RawPoint<'a>,
-    /// `histogram`.
-    pub histogram: RawSeries<'a>,
-    /// `aggregated_histogram`.
-    pub aggregated_histogram: RawSeries<'a>,
-    /// `summary`.
-    pub summary: RawSeries<'a>,
-    /// `aggregated_summary`.
-    pub aggregated_summary: RawSeries<'a>,
+    /// Histograms and summaries: made when the first of a body comes, for most bodies have none.
+    series: Option<Box<RawSeriesSet<'a>>>,
     /// Which of set, distribution and sketch are there; each by itself, for a later null of the same
     /// name takes it back.
     pub unsupported: [Option<&'static str>; 3],
@@ -218,7 +241,7 @@ impl RawTags<'_> {
     }
 }
 
-impl RawMetric<'_> {
+impl<'a> RawMetric<'a> {
     /// An empty one that takes the tags of an ordinary metric without growing.
     #[inline]
     pub(crate) fn with_room(judges: Judges) -> Self {
@@ -226,19 +249,30 @@ impl RawMetric<'_> {
         Self { tags, judges, ..Self::default() }
     }
 
+    /// The histograms and summaries, if this body has had any.
+    #[inline]
+    pub fn series(&self) -> Option<&RawSeriesSet<'a>> {
+        self.series.as_deref()
+    }
+
+    /// The same, to be filled.
+    pub(crate) fn series_mut(&mut self) -> &mut RawSeriesSet<'a> {
+        self.series.get_or_insert_default()
+    }
+
     /// Forgets the last item, keeping its buffers.
     pub(crate) fn clear(&mut self) {
         self.is_object = false;
+        self.named = false;
         self.name = None;
         self.dt = None;
         self.timestamp = None;
         self.kind = None;
         self.gauge = RawPoint::default();
         self.counter = RawPoint::default();
-        self.histogram.clear();
-        self.aggregated_histogram.clear();
-        self.summary.clear();
-        self.aggregated_summary.clear();
+        if let Some(series) = &mut self.series {
+            series.clear();
+        }
         self.unsupported = [None; 3];
         self.tags.clear();
     }

@@ -71,7 +71,7 @@ struct Last {
 /// Seconds as text; most metrics of a body are of the same few.
 #[derive(Debug, Default)]
 struct Seconds {
-    seconds: Option<i64>,
+    of: Option<i64>,
     /// `",seconds,`, padded.
     text: [u8; 24],
     length: usize,
@@ -234,14 +234,14 @@ const BLOCK_CAPACITY: usize = BLOCK_BYTES_MAX + (4 << 10);
 impl Seconds {
     #[inline]
     fn push(&mut self, out: &mut Vec<u8>, seconds: i64) {
-        if self.seconds != Some(seconds) {
+        if self.of != Some(seconds) {
             let mut digits = itoa::Buffer::new();
             let digits = digits.format(seconds).as_bytes();
             self.text[..2].copy_from_slice(b"\",");
             self.text[2..2 + digits.len()].copy_from_slice(digits);
             self.text[2 + digits.len()] = b',';
             self.length = digits.len() + 3;
-            self.seconds = Some(seconds);
+            self.of = Some(seconds);
         }
         let end = out.len() + self.length;
         out.extend_from_slice(&self.text);

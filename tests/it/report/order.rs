@@ -121,6 +121,9 @@ fn every_shape_of_item_gets_its_code() {
         ("missing_name", r#"{"metric":5}"#),
         ("missing_value", r#"{"metric":{"name":"y","gauge":{"value":1}},"name":"x"}"#),
         ("missing_value", r#"{"name":"x","metric":{"name":"y","gauge":{"value":1}}}"#),
+        // In whichever order they come, and if only a null.
+        ("missing_name", r#"{"name":null,"metric":{"name":"y","gauge":{"value":1}}}"#),
+        ("missing_name", r#"{"metric":{"name":"y","gauge":{"value":1}},"name":null}"#),
         ("ok+renamed", r#"{"name":"hostcpu","gauge":{"value":1}}"#),
     ];
     for (code, item) in rows {

@@ -13,15 +13,13 @@ pub(crate) struct Tag {
     pub(crate) text: String,
     /// A single value, not an element of an array: what may name the host.
     scalar: Option<String>,
-    /// It rejects the item, unless a later tag takes its place.
-    faulty: bool,
 }
 
 impl Tag {
     /// A tag with or without a value, both sanitised.
     pub(crate) fn new(key: String, value: Option<String>) -> Self {
         let text = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}:{value}"));
-        Self { key, text, scalar: value, faulty: false }
+        Self { key, text, scalar: value }
     }
 }
 
@@ -44,6 +42,8 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
     let Some(tree) = members.present("tags")? else { return Ok((Vec::new(), 0)) };
     let Tree::Object(members) = tree else { return Err(Code::InvalidTags.into()) };
     let (mut tags, mut sent, mut bytes) = (Vec::<Tag>::new(), 0_usize, 0_usize);
+    // A faulty tag rejects the item, unless the very same key was sent again.
+    let mut faulty = false;
     for (at, (key, value)) in members.0.iter().enumerate() {
         let last = !members.0[at + 1..].iter().any(|(later, _)| later == key);
         let (values, in_array) = match look(value)? {
@@ -67,9 +67,9 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
             let text = text(&value);
             let length = text.as_ref().map_or(0, |text| text.as_ref().map_or(0, String::len));
             bytes += key.len() + length;
-            let faulty = text.is_err() || !(1..=255).contains(&key.len()) || length > 4_096;
+            faulty |= last && (text.is_err() || !(1..=255).contains(&key.len()) || length > 4_096);
             let text = text.unwrap_or_default().map(|text| print::clean(&text));
-            let mut tag = Tag { faulty, ..Tag::new(cleaned.clone(), text) };
+            let mut tag = Tag::new(cleaned.clone(), text);
             if in_array {
                 tag.scalar = None;
             }
@@ -78,7 +78,7 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
             }
         }
     }
-    if sent > 128 || tags.iter().any(|tag| tag.faulty) {
+    if sent > 128 || faulty {
         return Err(Code::InvalidTags.into());
     }
     Ok((tags, bytes))
