@@ -112,16 +112,21 @@ impl Gateway {
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, self.forwarder_backlog());
-        // The edge may have ended by itself, by a bug; the rest is done all the same.
-        self.stop.send(()).ok();
-        if let Err(error) = self.serving.await {
-            tracing::error!(%error, "the edge ended abnormally");
-        }
-        self.queue.close();
         let drain = match self.queue.durability() {
             Durability::Memory => Drain::All,
         };
-        self.forwarder.shutdown(drain, deadline).await;
+        // Deliveries that wait for another attempt get it now, while requests still run: one slow
+        // upload must not use up the time in which they could have succeeded.
+        let delivering = self.forwarder.shutdown(drain, deadline);
+        let serving = async {
+            self.stop.send(()).ok();
+            // The edge may have ended by itself, by a bug; the rest is done all the same.
+            if let Err(error) = self.serving.await {
+                tracing::error!(%error, "the edge ended abnormally");
+            }
+            self.queue.close();
+        };
+        tokio::join!(serving, delivering);
         let books = self.queue.end().await;
         let ended = books.iter().fold(Ended::default(), |sum, (_, books)| Ended {
             delivered: sum.delivered + books.delivered,

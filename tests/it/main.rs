@@ -11,6 +11,7 @@ mod forward_receiver;
 mod forward_secret;
 mod forward_shutdown;
 mod forward_trouble;
+mod gateway;
 mod http_early;
 mod http_edge;
 mod http_limits;
