@@ -23,6 +23,8 @@ const TURN_BYTES: usize = 1 << 20;
 /// Largest window a coding keeps beside its output (contract C1.4).
 const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
 
+const EMPTY: &str = "expected a metric, or several, but the body is empty";
+
 /// How a body may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -149,7 +151,7 @@ impl<'g> Intake<'g> {
         };
         self.grant.resize(body.capacity() as u64)?;
         if body.is_empty() {
-            return Err(Problem::Unreadable("the body is empty".to_owned()));
+            return Err(Problem::Unreadable(EMPTY.to_owned()));
         }
         Ok(body)
     }
