@@ -3,6 +3,7 @@
 //! 0: done. 1: failed while running, or `convert` rejected something. 2: wrong arguments or a wrong
 //! configuration, nothing was started.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -178,8 +179,9 @@ struct ReceiverArgs {
 
 #[derive(Debug, Args)]
 struct ConfigArg {
-    /// The configuration; ./tidegate.toml when absent
-    #[arg(id = "file", long = "config", value_name = "FILE", env = "TIDEGATE_CONFIG")]
+    /// The configuration; when absent what TIDEGATE_CONFIG names, else ./tidegate.toml
+    // Not clap's `env`: a variable that is set for the machine must not conflict with --dev.
+    #[arg(id = "file", long = "config", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
@@ -207,14 +209,20 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Failure::Usage(error)) => {
-            eprintln!("tidegate: {error:#}");
+            say(&format!("tidegate: {error:#}"));
             ExitCode::from(USAGE)
         }
         Err(Failure::Run(error)) => {
-            eprintln!("tidegate: {error:#}");
+            say(&format!("tidegate: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line for people, to stderr. A full disk or a closed pipe behind it is no reason to panic, as
+/// `eprintln!` does: the exit code still says what happened.
+fn say(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
 }
 
 #[cfg(test)]

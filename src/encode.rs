@@ -6,7 +6,8 @@ mod number;
 mod text;
 mod tuple;
 
-pub use tuple::{Encoder, Expanded, Mark};
+pub use text::{Escapes, needs_escape};
+pub use tuple::{Encoder, Expanded, Mark, Outlook};
 
 /// Most bytes in a block: with the envelope around it, a block still fits a 4 MiB request (C6.1).
 pub const BLOCK_BYTES_MAX: usize = (4 << 20) - (64 << 10);

@@ -6,6 +6,7 @@
 pub mod text;
 pub mod timestamp;
 pub mod value;
+pub(crate) mod words;
 
 use timestamp::Timestamp;
 use value::{Bound, Value};

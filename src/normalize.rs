@@ -3,9 +3,8 @@
 //! The checks run in the order of C2.4, so the first fault of that list is the one reported,
 //! wherever it stood in the item.
 
-use bumpalo::Bump;
-
-use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar};
+use crate::decode::raw::{Presence, RawMetric, RawPoint, RawSeries, Scalar, TAGS_USUAL};
+use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::metric::value::Value;
 use crate::metric::{Flow, Metric, Shape};
@@ -20,6 +19,7 @@ mod tags;
 
 pub use code::{Code, Rejection};
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
+pub(crate) use series::JUDGES;
 
 /// What is worth a warning about an item that was taken (contract C1.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +27,22 @@ pub struct Warnings {
     /// A reserved name was prefixed.
     pub renamed: bool,
     /// `dt` was not understood.
-    pub unparsed_dt: bool,
+    pub unparsed_dt: Option<Unparsed>,
     /// How many quantiles had no value.
     pub skipped_quantiles: u32,
     /// Seconds the point lies in the past, where that is outside the window.
     pub too_old_s: Option<u64>,
     /// Seconds the point lies ahead, where that is outside the window.
     pub in_future_s: Option<u64>,
+}
+
+/// What became of a `dt` that was not understood (contract C3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unparsed {
+    /// Its text is the tag `dt`.
+    Kept,
+    /// It has no text, or `time.keep_unparsed` is off.
+    Dropped,
 }
 
 impl Warnings {
@@ -44,23 +53,23 @@ impl Warnings {
     }
 }
 
-/// Judges one item and fills `metric` from it. Texts that had to change are put into `arena`.
+/// Judges one item of the body `texts` are of, and fills `metric` from it.
 pub fn normalize<'a>(
     raw: &mut RawMetric<'a>,
     now: Timestamp,
     profile: &'a Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     metric: &mut Metric<'a>,
 ) -> Result<Warnings, Rejection> {
     let mut warnings = Warnings::default();
     if !raw.is_object {
         return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
     }
-    metric.name = name::normalize(raw.name, profile, arena, &mut warnings)?;
+    metric.name = name::normalize(raw.name, profile, texts, &mut warnings)?;
     metric.shape = shape(raw, metric, &mut warnings)?;
-    let tag_bytes = tags::normalize(&mut raw.tags, profile, arena, metric)?;
+    let tag_bytes = tags::normalize(&mut raw.tags, profile, texts, metric)?;
     too_large(raw, tag_bytes)?;
-    clock::normalize(raw, now, profile, arena, metric, &mut warnings)?;
+    clock::normalize(raw, now, profile, texts, metric, &mut warnings)?;
     Ok(warnings)
 }
 
@@ -106,7 +115,7 @@ fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
     ];
     match there.into_iter().filter(|presence| presence.is_there()).count() {
         1 => Ok(()),
-        0 => Err(match raw.unsupported {
+        0 => Err(match raw.unsupported.into_iter().flatten().next() {
             Some(kind) => Rejection::because(
                 Code::UnsupportedKind,
                 format!("`{kind}` is not supported; send a gauge, counter, histogram or summary"),
@@ -171,6 +180,12 @@ fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
 }
 
 impl Metric<'_> {
+    /// A [`Self::blank`] one that takes the tags of an ordinary metric without growing.
+    #[inline]
+    pub(crate) fn with_room() -> Self {
+        Self { tags: Vec::with_capacity(TAGS_USUAL), ..Self::blank() }
+    }
+
     /// A metric to be filled by [`normalize`].
     pub fn blank() -> Self {
         Self {

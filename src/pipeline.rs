@@ -9,9 +9,10 @@ use crate::decode::json::JsonReader;
 use crate::decode::msgpack::MsgpackReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
-use crate::encode::{Block, Encoder, Expanded};
+use crate::encode::{self, Block, Encoder, Escapes, Expanded, Outlook};
 use crate::expand;
 use crate::metric::Metric;
+use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::{self, Profile, TupleType};
 
@@ -70,21 +71,21 @@ pub fn run(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    let report = run_from(Start::default(), body, format, profile, now, sink)?;
-    if format == Format::Ndjson && !report.lines_read {
-        let fault = report.errors.first();
-        return Err(BodyError::Syntax(match fault {
-            Some(entry) => {
-                format!(
-                    "No line is a JSON value; line {}: {}",
-                    entry.line.unwrap_or(1),
-                    entry.message
-                )
-            }
-            None => "expected at least one line with a JSON value".to_owned(),
-        }));
+    let done = run_from(Start::default(), body, format, profile, now, sink);
+    match &done {
+        Ok(report) if format == Format::Ndjson && !report.lines_read => Err(no_line(report)),
+        _ => done,
     }
-    Ok(report)
+}
+
+#[cold]
+fn no_line(report: &Report) -> BodyError {
+    BodyError::Syntax(match report.errors.first() {
+        Some(entry) => {
+            format!("No line is a JSON value; line {}: {}", entry.line.unwrap_or(1), entry.message)
+        }
+        None => "expected at least one line with a JSON value".to_owned(),
+    })
 }
 
 /// [`run`] over a piece of a body that begins at `start`.
@@ -102,19 +103,23 @@ pub fn run_from(
 ) -> Result<Report, BodyError> {
     let body =
         if start == Start::default() { body.strip_prefix(BOM).unwrap_or(body) } else { body };
-    // Tuples are about as long as what they came from; blocks grow where that guess is short.
-    let encoder = Encoder::new(
-        profile.policy.expanded_bytes,
-        profile.policy.tuple_type == TupleType::Raw,
-        body.len() + body.len() / 4 + 256,
-    );
     let arena = Bump::new();
+    let texts = match format {
+        Format::MessagePack => Texts::new(&arena),
+        Format::Json | Format::JsonStream | Format::Ndjson => Texts::of_json(body, &arena),
+    };
+    let encoder = Encoder::new(Outlook {
+        body,
+        escapes: escapes(texts, profile),
+        bytes_max: profile.policy.expanded_bytes,
+        always_raw: profile.policy.tuple_type == TupleType::Raw,
+    });
     let mut run = Run {
-        arena: &arena,
+        texts,
         profile,
         now,
-        raw: RawMetric::default(),
-        metric: Metric::blank(),
+        raw: RawMetric::with_room(normalize::JUDGES),
+        metric: Metric::with_room(),
         encoder,
         report: Report::default(),
         index: start.index,
@@ -130,16 +135,28 @@ pub fn run_from(
     run.finish()
 }
 
+/// Whether a text of the tuples can need an escape: one of the body, or one of the operator's.
+fn escapes(texts: Texts<'_>, profile: &Profile) -> Escapes {
+    let tags = profile.tags.iter().flat_map(|(key, value)| [key, value]);
+    let mut own =
+        [&profile.hostname, &profile.policy.reserved_names.prefix].into_iter().chain(tags);
+    if texts.are_tame() && !own.any(|text| encode::needs_escape(text)) {
+        Escapes::Never
+    } else {
+        Escapes::Perhaps
+    }
+}
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One body on its way; `'a` is the body's and the profile's.
 struct Run<'a, 's, 'k> {
-    arena: &'a Bump,
+    texts: Texts<'a>,
     profile: &'a Profile,
     now: Timestamp,
     raw: RawMetric<'a>,
     metric: Metric<'a>,
-    encoder: Encoder,
+    encoder: Encoder<'a>,
     report: Report,
     /// The next item's number.
     index: u64,
@@ -178,7 +195,7 @@ impl Stop {
 impl<'a> Run<'a, '_, '_> {
     fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text, self.arena);
+        let mut reader = JsonReader::new(text, self.texts.arena());
         let mut read = self.value(&mut reader);
         if read.is_ok() && !reader.at_end() {
             let fault = Fault::new(reader.offset(), "expected nothing more after one JSON value");
@@ -189,7 +206,7 @@ impl<'a> Run<'a, '_, '_> {
 
     fn json_stream(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text, self.arena);
+        let mut reader = JsonReader::new(text, self.texts.arena());
         loop {
             self.value(&mut reader)
                 .map_err(|stop| stop.or_syntax(|fault| place::in_text(text, fault)))?;
@@ -233,7 +250,7 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     fn ndjson_values(&mut self, text: &'a str) -> Result<(), Stop> {
-        let mut reader = JsonReader::new(text, self.arena);
+        let mut reader = JsonReader::new(text, self.texts.arena());
         while !reader.at_end() {
             self.value(&mut reader)?;
             self.report.lines_read = true;
@@ -282,7 +299,7 @@ impl<'a> Run<'a, '_, '_> {
             &mut self.raw,
             self.now,
             self.profile,
-            self.arena,
+            self.texts,
             &mut self.metric,
         ) {
             Ok(warnings) => {
@@ -306,24 +323,26 @@ impl<'a> Run<'a, '_, '_> {
 
     #[inline]
     fn encode(&mut self) -> Result<(), BodyError> {
-        self.encoder.begin(&self.metric);
+        self.encoder.begin();
         expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample))
             .map_err(|Expanded| BodyError::Expanded { limit: self.profile.policy.expanded_bytes })
     }
 
     #[inline]
     fn hand_out(&mut self) -> Result<(), BodyError> {
+        if !self.encoder.has_full() {
+            return Ok(());
+        }
         self.encoder.full().try_for_each(|block| (self.sink)(block).map_err(refused))
     }
 
-    fn finish(mut self) -> Result<Report, BodyError> {
+    fn finish(&mut self) -> Result<Report, BodyError> {
         self.hand_out()?;
-        let (last, tuples) = self.encoder.finish();
-        self.report.tuples = tuples;
-        if let Some(block) = last {
+        self.report.tuples = self.encoder.tuples();
+        if let Some(block) = self.encoder.last() {
             (self.sink)(block).map_err(refused)?;
         }
-        Ok(self.report)
+        Ok(std::mem::take(&mut self.report))
     }
 }
 

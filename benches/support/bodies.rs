@@ -4,21 +4,22 @@ use std::fmt::Write as _;
 
 /// What a body is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mix {
+pub(crate) enum Mix {
     /// Gauges with five tags.
     Gauges,
     /// 70 % gauges, 20 % counters, 8 % histograms of 11 buckets, 2 % summaries.
     Mixed,
 }
 
-/// Metrics as JSON objects; no two alike, from a fixed seed.
-pub fn metrics(mix: Mix, count: usize) -> Vec<String> {
+/// Metrics as JSON objects; no two alike, from a fixed seed. All are of the quarter of an hour before
+/// 10:30, as clients that send what they just measured send them.
+pub(crate) fn metrics(mix: Mix, count: usize) -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     (0..count).map(|index| metric(mix, index, &mut random)).collect()
 }
 
 /// Metrics until they fill `bytes`, separators included.
-pub fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
+pub(crate) fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut metrics = Vec::new();
     let mut filled = 2;
@@ -33,17 +34,17 @@ pub fn metrics_filling(mix: Mix, bytes: usize) -> Vec<String> {
 }
 
 /// As one JSON array.
-pub fn json_array(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn json_array(metrics: &[String]) -> Vec<u8> {
     format!("[{}]", metrics.join(",")).into_bytes()
 }
 
 /// One by line.
-pub fn ndjson(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn ndjson(metrics: &[String]) -> Vec<u8> {
     metrics.join("\n").into_bytes()
 }
 
 /// As one MessagePack array.
-pub fn messagepack(metrics: &[String]) -> Vec<u8> {
+pub(crate) fn messagepack(metrics: &[String]) -> Vec<u8> {
     let values: Vec<serde_json::Value> =
         metrics.iter().map(|metric| serde_json::from_str(metric).expect("made here")).collect();
     rmp_serde::to_vec(&values).expect("values encode")
@@ -54,7 +55,7 @@ fn metric(mix: Mix, index: usize, random: &mut fastrand::Rng) -> String {
     let mut metric = format!(
         r#"{{"name":"{service}.requests.latency_{}","dt":"2026-11-22T10:{:02}:{:02}.{:06}Z","tags":{{"host":"web-{:02}","env":"production","region":"eu-central-1","pod":"{service}-{:05x}","status":"{}"}},"#,
         index % 97,
-        random.u32(..60),
+        random.u32(16..30),
         random.u32(..60),
         random.u32(..1_000_000),
         random.u32(..64),

@@ -9,7 +9,7 @@ use super::{CheckConfigArgs, Failure, load};
 pub(super) fn run(args: &CheckConfigArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let loaded = load::whole(&args.config, environment)?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        super::say(&format!("warning: {warning}"));
     }
     super::convert::print(&loaded.settings.to_string())
         .map_err(|error| Failure::Run(error.into()))?;

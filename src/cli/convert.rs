@@ -87,7 +87,7 @@ fn show(report: &Report) {
     } else {
         serde_json::to_string(report)
     };
-    eprintln!("{}", text.expect("a report is numbers and strings"));
+    super::say(&text.expect("a report is numbers and strings"));
 }
 
 /// Writes text to stdout; that nobody reads it any more is no error.

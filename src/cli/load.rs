@@ -13,7 +13,7 @@ const DEFAULT_PATH: &str = "tidegate.toml";
 
 /// The whole configuration, for `serve` and `check-config`.
 pub(super) fn whole(arg: &ConfigArg, environment: &Environment) -> Result<Loaded, Failure> {
-    let path = find(arg).map_err(Failure::Usage)?;
+    let path = find(arg, environment).map_err(Failure::Usage)?;
     let text = read(&path).map_err(Failure::Usage)?;
     let origin = path.display().to_string();
     config::load(&origin, &text, environment).map_err(refused)
@@ -33,10 +33,11 @@ fn refused(problems: Problems) -> Failure {
     Failure::Usage(anyhow!("the configuration cannot be used\n{problems}"))
 }
 
-fn find(arg: &ConfigArg) -> anyhow::Result<PathBuf> {
+fn find(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<PathBuf> {
     let default = Path::new(DEFAULT_PATH);
-    match &arg.path {
-        Some(path) => Ok(path.clone()),
+    let variable = || environment.variables.get("TIDEGATE_CONFIG").filter(|path| !path.is_empty());
+    match arg.path.clone().or_else(|| variable().map(PathBuf::from)) {
+        Some(path) => Ok(path),
         None if default.exists() => Ok(default.to_owned()),
         None => Err(anyhow!(
             "no configuration: there is no ./{DEFAULT_PATH} and neither --config nor TIDEGATE_CONFIG \

@@ -34,5 +34,7 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
         tracing::info!(tuples = totals.tuples, "receiver took {} tuples", totals.tuples);
         Ok(())
     });
+    // A print that nobody takes from the pipe would hold the process.
+    runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS).map_err(Failure::Run)
 }

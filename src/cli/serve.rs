@@ -19,6 +19,8 @@ use crate::receiver::{ApiKeys, Options, Printer, Receiver, Running};
 
 use super::{Failure, ServeArgs, load};
 
+mod open_files;
+
 /// What `--dev` runs with; variables beat it like any file.
 const DEV: &str = r#"
 [[sources]]
@@ -51,6 +53,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    open_files::make_room(loaded.config.limits.connections, loaded.config.receiver.concurrency);
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
     let code = runtime.block_on(serve(args, loaded)).map_err(Failure::Run)?;
     // A second signal leaves tasks behind that would hold the process.
@@ -121,10 +124,10 @@ fn invite(addr: SocketAddr) {
         other => other.ip(),
     };
     let addr = SocketAddr::new(ip, addr.port());
-    eprintln!(
+    super::say(&format!(
         "\nTry it, from another terminal:\n\n  \
          curl -i http://{addr}/metrics -H 'Authorization: Bearer dev' \\\n       \
          -d '{{\"name\":\"jobs.done\",\"counter\":{{\"value\":3}},\"tags\":{{\"env\":\"dev\"}}}}'\n\n\
          Tuples that reach the receiver are printed here. Ctrl-C ends it.\n"
-    );
+    ));
 }

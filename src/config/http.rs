@@ -23,7 +23,7 @@ pub struct Http {
     /// Bytes a second a client must average while it sends a body; 0 to 1 MiB, default 1 KiB. 0
     /// turns the average off, `body_timeout` stays.
     pub body_min_rate: u64,
-    /// After an early answer over HTTP/1.1, how long the rest of the body is read and dropped, so
+    /// After an early answer, how long the rest of the body is read and dropped, so
     /// that the client sees the answer (contract C1.9). 0 s to 1 min; default 2 s. 0 s closes at once.
     pub drain_timeout: Duration,
 }

@@ -33,8 +33,8 @@ pub struct Limits {
     /// (contract C1.12). 2 x `body_bytes` + `expanded_bytes` to 1 TiB; default 256 MiB. Raise it for
     /// many large bodies at once.
     pub memory_bytes: u64,
-    /// Open connections; over it new ones are answered 503 and closed. 1 to 1,000,000; default 4,096. Keep
-    /// it below the process's limit of open files.
+    /// Open connections; over it new ones are answered 503 and closed. 1 to 1,000,000; default 4,096. The
+    /// limit of open files is raised to fit, as far as the process may; a warning says when not.
     pub connections: usize,
 }
 

@@ -11,6 +11,9 @@ use super::section::Section;
 const RESERVED: [&str; 7] =
     ["host", "name", "timestamp", "timeReceived", "labels", "tags", "values"];
 
+/// Years as `humantime` counts them, so that the limit reads back as `100years`.
+const YEARS_100: Duration = Duration::from_hours(100 * 8766);
+
 /// Reads the three sections; `hostname` and `hostname_tags` stand at the top of the file.
 pub(super) fn read(
     top: &mut Section<'_>,
@@ -32,7 +35,7 @@ pub(super) fn read(
 /// `outside`: a warning (default) or a rejection, see contract C3.6; `keep_unparsed`: contract C3.5.
 fn time(mut section: Section<'_>) -> TimePolicy {
     let quarter = Duration::from_mins(15);
-    let range = Duration::ZERO..=Duration::from_hours(100 * 365 * 24);
+    let range = Duration::ZERO..=YEARS_100;
     let outside = [("warn", Outside::Warn), ("reject", Outside::Reject)];
     let time = TimePolicy {
         max_age_s: section.duration("max_age", quarter, range.clone()).as_secs(),

@@ -28,9 +28,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(MASK)
     }
 }
+
+/// What stands for a secret wherever settings are shown. No secret may be this: whoever saves what
+/// `check-config` printed would have a gateway that anybody may use.
+const MASK: &str = "***";
 
 /// Most bytes of a secret; also what is read of a secret file at most.
 const SECRET_BYTES_MAX: usize = 4_096;
@@ -99,7 +103,7 @@ fn resolve(
         section.fault_at(place, format!("`{name}` must be a string in quotes"));
         return None;
     };
-    let shown = if key == keys.file || key == keys.env { text } else { "***" };
+    let shown = if key == keys.file || key == keys.env { text } else { MASK };
     section.show(key, super::units::quoted(shown), place.clone());
     let secret = if key == keys.file {
         from_file(Path::new(text)).map_err(|cause| format!("`{name}`: {cause}"))
@@ -140,6 +144,11 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
 fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
     if secret.is_empty() {
         return Err(format!("`{name}` is empty"));
+    }
+    if *secret == MASK {
+        return Err(format!(
+            "`{name}` is \"{MASK}\", which check-config prints in its place: put the secret back"
+        ));
     }
     if secret.len() > SECRET_BYTES_MAX {
         return Err(format!("`{name}` is longer than {SECRET_BYTES_MAX} bytes"));

@@ -43,9 +43,10 @@ pub(super) fn duration_text(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
-/// Text as a TOML string, quotes included.
+/// Text as a TOML string on one line, quotes included; good for keys and values alike. The escapes of
+/// JSON are those of TOML, which forbids one character more.
 pub(super) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 #[cfg(test)]
@@ -79,6 +80,17 @@ mod tests {
             assert_eq!(parse_size(&size_text(bytes)), Some(bytes));
         }
         assert_eq!(size_text(1536 << 10), "1536KiB");
+    }
+
+    #[test]
+    fn quoted_text_is_one_line_and_reads_back_the_same() {
+        let every: String = (0..=0x2100).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "C:\\dir", "it's \"quoted\"", "two\nlines\r\n", &every] {
+            let line = format!("{} = {}", quoted(text), quoted(text));
+            assert_eq!(line.lines().count(), 1);
+            let table: toml::Table = line.parse().unwrap();
+            assert_eq!(table.get(text).and_then(toml::Value::as_str), Some(text));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
-    PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
+    Judge, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags, Scalar,
     TAGS_KEPT,
 };
 
@@ -41,13 +41,12 @@ fn read_object<'a, R: Pull<'a>>(
     raw: &mut RawMetric<'a>,
     wrapper: Wrapper,
 ) -> Result<Read, Fault> {
-    let mut extent = match reader.next()? {
-        Token::Map(extent) => extent,
-        Token::Array(extent) => {
-            pull::skip_array(reader, extent)?;
-            return Ok(Read::Done);
-        }
-        Token::Scalar(_) => return Ok(Read::Done),
+    let mut extent = match reader.map()? {
+        Some(extent) => extent,
+        None => match enter(reader)? {
+            Token::Map(extent) => extent,
+            _ => return Ok(Read::Done),
+        },
     };
     raw.is_object = true;
     let mut unwrapped = false;
@@ -63,7 +62,10 @@ fn read_object<'a, R: Pull<'a>>(
             unwrapped = true;
             if let Token::Map(mut inner) = enter(reader)? {
                 while let Some(key) = reader.key(&mut inner)? {
-                    read_member(reader, raw, key)?;
+                    match key {
+                        Key::Text(key) => read_member(reader, raw, key)?,
+                        Key::Other => reader.skip()?,
+                    }
                 }
             }
         } else if unwrapped {
@@ -72,7 +74,7 @@ fn read_object<'a, R: Pull<'a>>(
             }
             reader.skip()?;
         } else {
-            read_member(reader, raw, Key::Text(key))?;
+            read_member(reader, raw, key)?;
         }
     }
     Ok(Read::Done)
@@ -93,44 +95,51 @@ fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
 fn read_member<'a, R: Pull<'a>>(
     reader: &mut R,
     raw: &mut RawMetric<'a>,
-    key: Key<'a>,
+    key: &'a str,
 ) -> Result<(), Fault> {
-    let Key::Text(key) = key else {
-        return reader.skip();
-    };
     match key {
-        "name" => raw.name = Some(pull::scalar(reader)?),
+        "name" => read_scalar(reader, &mut raw.name)?,
         "gauge" => read_point(reader, &mut raw.gauge)?,
         "counter" => read_point(reader, &mut raw.counter)?,
         "tags" => read_tags(reader, &mut raw.tags)?,
-        "dt" => raw.dt = absent_if_null(pull::scalar(reader)?),
-        "timestamp" => raw.timestamp = absent_if_null(pull::scalar(reader)?),
-        "kind" => raw.kind = absent_if_null(pull::scalar(reader)?),
-        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM)?,
-        "summary" => read_series(reader, &mut raw.summary, &SUMMARY)?,
-        "aggregated_histogram" => read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM)?,
-        "aggregated_summary" => read_series(reader, &mut raw.aggregated_summary, &SUMMARY)?,
-        "set" => read_unsupported(reader, raw, "set")?,
-        "distribution" => read_unsupported(reader, raw, "distribution")?,
-        "sketch" => read_unsupported(reader, raw, "sketch")?,
+        "dt" => read_scalar(reader, &mut raw.dt)?,
+        "timestamp" => read_scalar(reader, &mut raw.timestamp)?,
+        "kind" => read_scalar(reader, &mut raw.kind)?,
+        "histogram" => read_series(reader, &mut raw.histogram, &HISTOGRAM, raw.judges.bucket)?,
+        "summary" => read_series(reader, &mut raw.summary, &SUMMARY, raw.judges.quantile)?,
+        "aggregated_histogram" => {
+            read_series(reader, &mut raw.aggregated_histogram, &HISTOGRAM, raw.judges.bucket)?;
+        }
+        "aggregated_summary" => {
+            read_series(reader, &mut raw.aggregated_summary, &SUMMARY, raw.judges.quantile)?;
+        }
+        "set" => raw.unsupported[0] = read_unsupported(reader, "set")?,
+        "distribution" => raw.unsupported[1] = read_unsupported(reader, "distribution")?,
+        "sketch" => raw.unsupported[2] = read_unsupported(reader, "sketch")?,
         _ => reader.skip()?,
     }
     Ok(())
 }
 
-fn absent_if_null(scalar: Scalar<'_>) -> Option<Scalar<'_>> {
-    if scalar == Scalar::Null { None } else { Some(scalar) }
+/// Reads a member that most often is a string; null counts as absent. Writing into the place instead
+/// of returning saves a copy that waits for what was just written.
+#[inline]
+fn read_scalar<'a, R: Pull<'a>>(
+    reader: &mut R,
+    place: &mut Option<Scalar<'a>>,
+) -> Result<(), Fault> {
+    match reader.text()? {
+        Some(text) => *place = Some(Scalar::Text(text)),
+        None => *place = Some(pull::scalar(reader)?).filter(|scalar| *scalar != Scalar::Null),
+    }
+    Ok(())
 }
 
 fn read_unsupported<'a, R: Pull<'a>>(
     reader: &mut R,
-    raw: &mut RawMetric<'a>,
     kind: &'static str,
-) -> Result<(), Fault> {
-    if pull::scalar(reader)? != Scalar::Null {
-        raw.unsupported = Some(kind);
-    }
-    Ok(())
+) -> Result<Option<&'static str>, Fault> {
+    Ok((pull::scalar(reader)? != Scalar::Null).then_some(kind))
 }
 
 /// Enters a member that should be a map and says whether it is; the caller reads on if so.
@@ -139,6 +148,10 @@ fn enter_map<'a, R: Pull<'a>>(
     reader: &mut R,
     presence: &mut Presence,
 ) -> Result<Option<pull::Extent>, Fault> {
+    if let Some(extent) = reader.map()? {
+        *presence = Presence::Here;
+        return Ok(Some(extent));
+    }
     match enter(reader)? {
         Token::Map(extent) => {
             *presence = Presence::Here;
@@ -156,7 +169,7 @@ fn read_point<'a, R: Pull<'a>>(reader: &mut R, point: &mut RawPoint<'a>) -> Resu
     let Some(mut extent) = enter_map(reader, &mut point.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "value" => point.value = Some(pull::scalar(reader)?),
+            Key::Text("value") => point.value = Some(pull::number_or_scalar(reader)?),
             _ => reader.skip()?,
         }
     }
@@ -178,14 +191,15 @@ fn read_series<'a, R: Pull<'a>>(
     reader: &mut R,
     series: &mut RawSeries<'a>,
     names: &SeriesNames,
+    judge: Judge,
 ) -> Result<(), Fault> {
     series.clear();
     let Some(mut extent) = enter_map(reader, &mut series.presence)? else { return Ok(()) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == "count" => series.count = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == "sum" => series.sum = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == names.list => read_pairs(reader, series, names)?,
+            Key::Text("count") => series.count = Some(pull::number_or_scalar(reader)?),
+            Key::Text("sum") => series.sum = Some(pull::number_or_scalar(reader)?),
+            Key::Text(key) if key == names.list => read_pairs(reader, series, names, judge)?,
             _ => reader.skip()?,
         }
     }
@@ -196,9 +210,10 @@ fn read_pairs<'a, R: Pull<'a>>(
     reader: &mut R,
     series: &mut RawSeries<'a>,
     names: &SeriesNames,
+    judge: Judge,
 ) -> Result<(), Fault> {
     series.pairs.clear();
-    series.odd_beyond = false;
+    series.fault_beyond = None;
     let mut extent = match reader.next()? {
         Token::Array(extent) => extent,
         Token::Map(extent) => {
@@ -216,14 +231,10 @@ fn read_pairs<'a, R: Pull<'a>>(
         if series.pairs.len() < PAIRS_KEPT {
             series.pairs.push(pair);
         } else {
-            series.odd_beyond |= pair.bound.is_none() || !is_number_or_null(pair.value.as_ref());
+            series.fault_beyond = series.fault_beyond.or_else(|| judge(&pair));
         }
     }
     Ok(())
-}
-
-fn is_number_or_null(value: Option<&Scalar<'_>>) -> bool {
-    matches!(value, Some(Scalar::Number(_) | Scalar::Null))
 }
 
 fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<RawPair<'a>, Fault> {
@@ -232,8 +243,12 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
     let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == names.bound => pair.bound = Some(pull::scalar(reader)?),
-            Key::Text(key) if key == names.value => pair.value = Some(pull::scalar(reader)?),
+            Key::Text(key) if key == names.bound => {
+                pair.bound = Some(pull::number_or_scalar(reader)?);
+            }
+            Key::Text(key) if key == names.value => {
+                pair.value = Some(pull::number_or_scalar(reader)?);
+            }
             _ => reader.skip()?,
         }
     }
@@ -249,6 +264,11 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
             reader.skip()?;
             continue;
         };
+        if let Some(text) = reader.text()? {
+            tags.push(RawTag::new(key, Scalar::Text(text), member, false));
+            member = member.saturating_add(1);
+            continue;
+        }
         match reader.next()? {
             Token::Scalar(value) => {
                 tags.push(RawTag::new(key, value, member, false));
@@ -279,7 +299,7 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
 impl<'a> RawTag<'a> {
     #[inline]
     fn new(key: &'a str, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
-        Self { key_bytes: key.len(), key, value, member, in_array }
+        Self { key, sent_key: key, value, member, in_array }
     }
 }
 
@@ -295,6 +315,9 @@ impl<'a> RawTags<'a> {
 
     /// An array without elements is the last word on its key, and says nothing.
     fn forget(&mut self, key: &str) {
+        let kept = self.tags.len();
         self.tags.retain(|tag| tag.key != key);
+        // They were sent all the same: the limit counts them (C2.3).
+        self.beyond += kept - self.tags.len();
     }
 }

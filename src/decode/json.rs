@@ -72,7 +72,7 @@ impl<'a> JsonReader<'a> {
     }
 
     #[inline]
-    fn number(&mut self) -> Result<&'a str, Fault> {
+    fn literal(&mut self) -> Result<&'a str, Fault> {
         let start = self.at;
         self.at = number::scan(self.bytes(), start)?;
         // Every byte a number is made of is ASCII, so both ends are character boundaries.
@@ -80,7 +80,8 @@ impl<'a> JsonReader<'a> {
     }
 
     /// The string whose opening quote is next.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn string(&mut self) -> Result<&'a str, Fault> {
         let (text, end) = string::read(self.text, self.at + 1, self.arena)?;
         self.at = end;
@@ -118,7 +119,8 @@ impl<'a> JsonReader<'a> {
     }
 
     /// The key of a member up to and with its colon.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn member(&mut self) -> Result<&'a str, Fault> {
         if self.peek() != Some(b'"') {
             return Err(Fault::new(self.at, "expected a member name in double quotes"));
@@ -174,7 +176,7 @@ impl<'a> Pull<'a> for JsonReader<'a> {
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.peek() {
             Some(b'"') => Scalar::Text(self.string()?),
-            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.number()?)),
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(Number::Literal(self.literal()?)),
             Some(b'{') => {
                 self.at += 1;
                 return Ok(Token::Map(Extent(0)));
@@ -191,12 +193,36 @@ impl<'a> Pull<'a> for JsonReader<'a> {
         Ok(Token::Scalar(scalar))
     }
 
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
+    fn text(&mut self) -> Result<Option<&'a str>, Fault> {
+        if self.peek() == Some(b'"') { self.string().map(Some) } else { Ok(None) }
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => Ok(Some(Number::Literal(self.literal()?))),
+            _ => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn map(&mut self) -> Result<Option<Extent>, Fault> {
+        if self.peek() != Some(b'{') {
+            return Ok(None);
+        }
+        self.at += 1;
+        Ok(Some(Extent(0)))
+    }
+
     #[inline]
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault> {
         self.entry(extent, b']', IN_ARRAY)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn key(&mut self, extent: &mut Extent) -> Result<Option<Key<'a>>, Fault> {
         if !self.entry(extent, b'}', IN_MAP)? {
             return Ok(None);

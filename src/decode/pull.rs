@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::raw::Scalar;
+use super::raw::{Number, Scalar};
 
 /// What the next value is; a scalar is whole, a container is entered.
 #[derive(Debug, PartialEq)]
@@ -68,6 +68,23 @@ pub(crate) trait Pull<'a> {
     /// Reads a scalar, or enters a container.
     fn next(&mut self) -> Result<Token<'a>, Fault>;
 
+    /// The next value if it is a string and the reader can tell at a glance; else nothing is read and
+    /// [`Self::next`] says what it is. Most values are strings, and those need not travel through a
+    /// [`Token`].
+    fn text(&mut self) -> Result<Option<&'a str>, Fault> {
+        Ok(None)
+    }
+
+    /// The same for a number.
+    fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
+        Ok(None)
+    }
+
+    /// The same for a map: it is entered if it is one.
+    fn map(&mut self) -> Result<Option<Extent>, Fault> {
+        Ok(None)
+    }
+
     /// Whether another element follows; it must then be read or skipped.
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault>;
 
@@ -85,7 +102,26 @@ pub(crate) trait Pull<'a> {
 }
 
 /// Reads a value whole; containers are skipped and leave only their kind.
+#[expect(clippy::inline_always, reason = "a string goes straight from the reader to its place")]
+#[inline(always)]
 pub(crate) fn scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
+    match reader.text()? {
+        Some(text) => Ok(Scalar::Text(text)),
+        None => scalar_of_any_kind(reader),
+    }
+}
+
+/// [`scalar`] where a number is likely.
+#[expect(clippy::inline_always, reason = "a number goes straight from the reader to its place")]
+#[inline(always)]
+pub(crate) fn number_or_scalar<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
+    match reader.number()? {
+        Some(number) => Ok(Scalar::Number(number)),
+        None => scalar_of_any_kind(reader),
+    }
+}
+
+fn scalar_of_any_kind<'a, R: Pull<'a>>(reader: &mut R) -> Result<Scalar<'a>, Fault> {
     match reader.next()? {
         Token::Scalar(scalar) => Ok(scalar),
         Token::Array(extent) => {

@@ -9,6 +9,9 @@ pub const PAIRS_KEPT: usize = 1_025;
 /// Most tags kept; one more than is allowed (C2.3).
 pub const TAGS_KEPT: usize = 129;
 
+/// Tags that are room for from the start: a body of one metric should not spend its time on growing.
+pub(crate) const TAGS_USUAL: usize = 12;
+
 /// Most bytes of a tag's key (C2.3).
 pub const TAG_KEY_BYTES_MAX: usize = 255;
 
@@ -94,8 +97,9 @@ pub struct RawSeries<'a> {
     pub list: Presence,
     /// The first [`PAIRS_KEPT`] pairs.
     pub pairs: Vec<RawPair<'a>>,
-    /// Whether a pair past those kept lacks a part, or has one that is no number.
-    pub odd_beyond: bool,
+    /// The first fault of a pair past those kept: which faults there are must not depend on how
+    /// many pairs there are (C2.4).
+    pub fault_beyond: Option<&'static str>,
 }
 
 /// One bucket (`upper_limit`, `count`) or quantile (`quantile`, `value`). An element that is no
@@ -115,7 +119,7 @@ pub struct RawTags<'a> {
     pub presence: Presence,
     /// The first [`TAGS_KEPT`] tags, in the order sent.
     pub tags: Vec<RawTag<'a>>,
-    /// Tags past those kept.
+    /// Tags not kept: past those that are, or overruled by an array without elements.
     pub beyond: usize,
 }
 
@@ -124,8 +128,8 @@ pub struct RawTags<'a> {
 pub struct RawTag<'a> {
     /// Its key.
     pub key: &'a str,
-    /// Bytes of the key as sent.
-    pub key_bytes: usize,
+    /// The key as sent; `key` may be sanitised later.
+    pub sent_key: &'a str,
     /// Its value.
     pub value: Scalar<'a>,
     /// Which member of `tags` it came from: the last of equal keys wins as a whole.
@@ -134,8 +138,27 @@ pub struct RawTag<'a> {
     pub in_array: bool,
 }
 
+/// What is wrong with a bucket or quantile, if anything.
+pub type Judge = fn(&RawPair<'_>) -> Option<&'static str>;
+
+/// How pairs past those kept are judged, while they are read: nothing of them stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Judges {
+    /// For the buckets of a histogram.
+    pub bucket: Judge,
+    /// For the quantiles of a summary.
+    pub quantile: Judge,
+}
+
+impl Default for Judges {
+    /// Takes everything.
+    fn default() -> Self {
+        Self { bucket: |_| None, quantile: |_| None }
+    }
+}
+
 /// The members of one item.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct RawMetric<'a> {
     /// False: the item was no object, and nothing else is set.
     pub is_object: bool,
@@ -159,20 +182,31 @@ pub struct RawMetric<'a> {
     pub summary: RawSeries<'a>,
     /// `aggregated_summary`.
     pub aggregated_summary: RawSeries<'a>,
-    /// A set, distribution or sketch is there.
-    pub unsupported: Option<&'static str>,
+    /// Which of set, distribution and sketch are there; each by itself, for a later null of the same
+    /// name takes it back.
+    pub unsupported: [Option<&'static str>; 3],
     /// `tags`.
     pub tags: RawTags<'a>,
+    /// Not of the item: who looks at pairs that are not kept.
+    pub judges: Judges,
 }
 
 impl RawSeries<'_> {
+    /// One that is absent has nothing to clear, and most are.
+    #[inline]
     pub(crate) fn clear(&mut self) {
+        if self.presence.is_there() {
+            self.clear_all();
+        }
+    }
+
+    fn clear_all(&mut self) {
         self.presence = Presence::Absent;
         self.count = None;
         self.sum = None;
         self.list = Presence::Absent;
         self.pairs.clear();
-        self.odd_beyond = false;
+        self.fault_beyond = None;
     }
 }
 
@@ -185,6 +219,13 @@ impl RawTags<'_> {
 }
 
 impl RawMetric<'_> {
+    /// An empty one that takes the tags of an ordinary metric without growing.
+    #[inline]
+    pub(crate) fn with_room(judges: Judges) -> Self {
+        let tags = RawTags { tags: Vec::with_capacity(TAGS_USUAL), ..RawTags::default() };
+        Self { tags, judges, ..Self::default() }
+    }
+
     /// Forgets the last item, keeping its buffers.
     pub(crate) fn clear(&mut self) {
         self.is_object = false;
@@ -198,7 +239,7 @@ impl RawMetric<'_> {
         self.aggregated_histogram.clear();
         self.summary.clear();
         self.aggregated_summary.clear();
-        self.unsupported = None;
+        self.unsupported = [None; 3];
         self.tags.clear();
     }
 }

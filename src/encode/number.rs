@@ -1,16 +1,17 @@
 //! Values as JSON doubles (contract C4.1).
 
-use std::io::Write as _;
-
+use super::text::{self, Source};
 use crate::metric::value::Value;
+use crate::metric::words;
 
 /// Appends the digits as sent, with `.0` where there is neither fraction nor exponent.
 #[inline]
-pub(super) fn push(out: &mut Vec<u8>, value: Value<'_>) {
+pub(super) fn push(out: &mut Vec<u8>, value: Value<'_>, source: Source<'_>) {
     match value {
         Value::Literal(literal) => {
-            out.extend_from_slice(literal.as_bytes());
-            if !literal.bytes().any(|byte| byte == b'.' || byte | 0x20 == b'e') {
+            text::copy(out, literal.as_bytes(), source.body);
+            let marks = |word| words::equal(word, b'.') | words::exponent(word);
+            if !words::any(literal.as_bytes(), marks) {
                 out.extend_from_slice(b".0");
             }
         }
@@ -22,13 +23,17 @@ pub(super) fn push(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-fn push_integer(out: &mut Vec<u8>, integer: impl std::fmt::Display) {
-    write!(out, "{integer}.0").expect("a Vec takes every byte");
+fn push_integer(out: &mut Vec<u8>, integer: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
+    out.extend_from_slice(b".0");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::Escapes;
+
+    const SOURCE: Source<'_> = Source { body: b"", escapes: Escapes::Perhaps };
 
     #[test]
     fn values_print_as_json_doubles() {
@@ -46,7 +51,7 @@ mod tests {
         ];
         for (value, text) in table {
             let mut out = Vec::new();
-            push(&mut out, value);
+            push(&mut out, value, SOURCE);
             assert_eq!(String::from_utf8_lossy(&out), text);
         }
     }
@@ -55,7 +60,7 @@ mod tests {
     fn doubles_read_back_as_the_same_double() {
         for double in [f64::MIN_POSITIVE, 5e-324, f64::MAX, -1e16, 123_456_789.123_456_79, 1e-7] {
             let mut out = Vec::new();
-            push(&mut out, Value::Double(double));
+            push(&mut out, Value::Double(double), SOURCE);
             let read: f64 = serde_json::from_slice(&out).expect("valid JSON");
             assert_eq!(read.to_bits(), double.to_bits());
         }

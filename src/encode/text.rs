@@ -1,18 +1,48 @@
 //! Text inside a JSON string.
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+use crate::metric::words;
+
+/// Where most texts of a body stand, and whether any text of its tuples can need an escape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) body: &'a [u8],
+    pub(super) escapes: Escapes,
+}
+
+/// Whether texts can hold a quote or a backslash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escapes {
+    /// Each text is looked at.
+    Perhaps,
+    /// Whoever says so has looked.
+    Never,
+}
 
 /// Appends `text` with quotes and backslashes escaped. Control characters were replaced long before
 /// (contract C4.7), so nothing else needs it.
-#[inline]
-pub(super) fn push(out: &mut Vec<u8>, text: &str) {
+#[expect(clippy::inline_always, reason = "a copy of a few instructions, a dozen for each metric")]
+#[inline(always)]
+pub(super) fn push(out: &mut Vec<u8>, text: &str, source: Source<'_>) {
     debug_assert!(!text.bytes().any(|byte| byte < 0x20), "sanitised: {text:?}");
-    if is_plain(text.as_bytes()) {
-        out.extend_from_slice(text.as_bytes());
-    } else {
-        push_escaped(out, text);
+    match source.escapes {
+        Escapes::Never => copy(out, text.as_bytes(), source.body),
+        Escapes::Perhaps => push_any(out, text, source.body),
     }
+}
+
+#[inline(never)]
+fn push_any(out: &mut Vec<u8>, text: &str, body: &[u8]) {
+    if needs_escape(text) {
+        push_escaped(out, text);
+    } else {
+        copy(out, text.as_bytes(), body);
+    }
+}
+
+/// Whether `text` holds a quote or a backslash.
+#[inline]
+pub fn needs_escape(text: &str) -> bool {
+    words::any(text.as_bytes(), |word| words::equal(word, b'"') | words::equal(word, b'\\'))
 }
 
 #[cold]
@@ -25,18 +55,35 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// No quote and no backslash; eight bytes at a time.
+/// Appends `bytes`, which most often are a part of `body`.
+///
+/// Then whatever follows them in the body is appended too, up to a fixed number of bytes, and cut
+/// off again: a copy of fixed size is a few instructions, one of any size a call that has to find
+/// out what it is for.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut hits = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        hits |= (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash);
+pub(super) fn copy(out: &mut Vec<u8>, bytes: &[u8], body: &[u8]) {
+    const SHORT: usize = 32;
+    // Of bytes from elsewhere this is no offset in the body, and nothing is read from there.
+    let at = bytes.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
+    if bytes.len() <= SHORT
+        // By value: the compiler knows that this address is `bytes`' own, and through a reference it
+        // forgets over it that the size is fixed.
+        && let Some(&longer) = body.get(at..).and_then(|rest| rest.first_chunk::<SHORT>())
+    {
+        debug_assert!(longer.starts_with(bytes), "the same address, the same bytes");
+        let end = out.len() + bytes.len();
+        out.extend_from_slice(&longer);
+        out.truncate(end);
+        return;
     }
-    hits & HIGH == 0 && !rest.iter().any(|byte| matches!(byte, b'"' | b'\\'))
+    copy_any(out, bytes);
+}
+
+/// Apart, lest the compiler merge both copies into one of any size.
+#[cold]
+#[inline(never)]
+fn copy_any(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
@@ -51,10 +98,25 @@ mod tests {
                 let mut text = long.clone();
                 text.insert(at, odd);
                 let mut out = vec![b'"'];
-                push(&mut out, &text);
+                push(&mut out, &text, Source { body: b"", escapes: Escapes::Perhaps });
                 out.push(b'"');
                 let read: String = serde_json::from_slice(&out).expect("valid JSON");
                 assert_eq!(read, text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_body_is_copied_like_any_other_bytes() {
+        let body: Vec<u8> = (0..100).collect();
+        let elsewhere = body.clone();
+        for start in 0..body.len() {
+            for end in start..=body.len() {
+                for bytes in [&body[start..end], &elsewhere[start..end]] {
+                    let mut out = vec![7];
+                    copy(&mut out, bytes, &body);
+                    assert_eq!((out[0], &out[1..]), (7, bytes));
+                }
             }
         }
     }

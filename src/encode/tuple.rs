@@ -3,29 +3,49 @@
 //! `["name",seconds,value,{"hostname":"...","tags":["k:v",...],"type":"..."}]`
 
 use std::io::Write as _;
+use std::ops::Range;
 
-use bytes::Bytes;
-
+use super::text::{Escapes, Source};
 use super::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block, number, text};
-use crate::expand::{Kind, Label, Sample};
+use crate::expand::{Kind, Label, Sample, Suffix};
+use crate::metric::value::Bound;
 use crate::metric::{Metric, Tag};
 
 /// The tuples of one body pass the limit (contract C1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expanded;
 
+/// What is known beforehand of the tuples of one body.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlook<'a> {
+    /// What the metrics were read from; only speeds up copying.
+    pub body: &'a [u8],
+    /// Whether a text of these metrics can need an escape.
+    pub escapes: Escapes,
+    /// Most bytes they may become (C1.5).
+    pub bytes_max: u64,
+    /// `stackstate.type = "raw"` (C4.2).
+    pub always_raw: bool,
+}
+
 /// How samples become bytes; holds the block being filled and those that are full.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct Encoder<'a> {
+    source: Source<'a>,
     block: Vec<u8>,
     tuples: u32,
-    full: Vec<Block>,
+    /// Not yet [`Block`]s: a broken line may want one back.
+    full: Vec<(Vec<u8>, u32)>,
     /// Bytes and tuples of all blocks so far.
     bytes_total: u64,
     tuples_total: u64,
     bytes_max: u64,
+    /// Bytes still expected, a guess.
+    bytes_expected: usize,
     always_raw: bool,
-    metric: Fragments,
+    at: Seconds,
+    /// The last tuple, if it is of the metric at hand: its siblings are mostly a copy of it.
+    last: Option<Last>,
 }
 
 /// A place to go back to: the start of an NDJSON line that may turn out broken.
@@ -37,43 +57,55 @@ pub struct Mark {
     tuples_total: u64,
 }
 
-/// What the tuples of one metric have in common, as text.
-#[derive(Debug, Default)]
-struct Fragments {
+/// Where in the block the parts stand that tuples of one metric share.
+#[derive(Debug)]
+struct Last {
     /// `["name`
-    head: Vec<u8>,
-    /// `",seconds,`
-    at: Vec<u8>,
-    at_seconds: Option<i64>,
+    head: Range<usize>,
     /// `,{"hostname":"...","tags":["k:v","k:v"`
-    tail: Vec<u8>,
-    /// The same less the metric's own tag of the generated key, where it has one.
-    tail_less: Vec<u8>,
-    less: Option<&'static str>,
+    tail: Range<usize>,
+    /// The generated key that `tail` is without (C4.7).
+    without: Option<&'static str>,
 }
 
-impl Encoder {
-    /// An encoder that stops past `bytes_max`; `size_hint` is a guess at the bytes to come.
-    pub fn new(bytes_max: u64, always_raw: bool, size_hint: usize) -> Self {
+/// Seconds as text; most metrics of a body are of the same few.
+#[derive(Debug, Default)]
+struct Seconds {
+    seconds: Option<i64>,
+    /// `",seconds,`, padded.
+    text: [u8; 24],
+    length: usize,
+}
+
+impl<'a> Encoder<'a> {
+    /// An encoder for one body.
+    #[inline]
+    pub fn new(outlook: Outlook<'a>) -> Self {
+        // Tuples are about as long as what they came from; blocks grow where that guess is short.
+        let expected = outlook.body.len() + outlook.body.len() / 4 + 256;
         Self {
-            block: Vec::with_capacity(size_hint.min(BLOCK_BYTES_MAX)),
+            source: Source { body: outlook.body, escapes: outlook.escapes },
+            block: Vec::with_capacity(expected.min(BLOCK_CAPACITY)),
             tuples: 0,
             full: Vec::new(),
             bytes_total: 0,
             tuples_total: 0,
-            bytes_max,
-            always_raw,
-            metric: Fragments::default(),
+            bytes_max: outlook.bytes_max,
+            bytes_expected: expected,
+            always_raw: outlook.always_raw,
+            at: Seconds::default(),
+            last: None,
         }
     }
 
-    /// Makes ready for the samples of `metric`.
+    /// Makes ready for the samples of another metric.
     #[inline]
-    pub fn begin(&mut self, metric: &Metric<'_>) {
-        self.metric.set(metric);
+    pub fn begin(&mut self) {
+        self.last = None;
     }
 
-    /// Appends the tuple of a sample of the metric last given to [`Self::begin`].
+    /// Appends the tuple of a sample of `metric`; [`Self::begin`] stands before each metric's first.
+    #[inline]
     pub fn push(&mut self, metric: &Metric<'_>, sample: &Sample<'_>) -> Result<(), Expanded> {
         let start = self.block.len();
         if self.tuples > 0 {
@@ -94,49 +126,81 @@ impl Encoder {
         Ok(())
     }
 
+    #[inline]
     fn push_tuple(&mut self, metric: &Metric<'_>, sample: &Sample<'_>) {
-        let out = &mut self.block;
-        out.extend_from_slice(&self.metric.head);
-        out.extend_from_slice(sample.suffix.as_str().as_bytes());
-        out.extend_from_slice(&self.metric.at);
-        number::push(out, sample.value);
-        let before = out.len();
-        if let Some(label) = sample.label {
-            out.extend_from_slice(self.metric.tail_for(metric, label.key));
-            push_label(out, label);
+        let (out, source) = (&mut self.block, self.source);
+        let without = sample.label.map(|label| label.key);
+        let last = self.last.take();
+        let head_start = out.len();
+        if let Some(last) = &last {
+            out.extend_from_within(last.head.clone());
         } else {
-            out.extend_from_slice(&self.metric.tail);
+            out.extend_from_slice(b"[\"");
+            text::push(out, metric.name, source);
         }
-        debug_assert!(out.len() > before);
-        out.extend_from_slice(match (self.always_raw, sample.kind) {
-            (true, _) => br#"],"type":"raw"}]"#.as_slice(),
-            (false, Kind::Gauge) => br#"],"type":"gauge"}]"#.as_slice(),
-            (false, Kind::Counter) => br#"],"type":"counter"}]"#.as_slice(),
-            (false, Kind::Count) => br#"],"type":"count"}]"#.as_slice(),
-        });
+        let head = head_start..out.len();
+        if sample.suffix != Suffix::None {
+            out.extend_from_slice(sample.suffix.as_str().as_bytes());
+        }
+        self.at.push(out, metric.at.seconds());
+        number::push(out, sample.value, source);
+        let tail_start = out.len();
+        match last {
+            Some(last) if last.without == without => out.extend_from_within(last.tail),
+            _ => push_tail(out, metric, without, source),
+        }
+        self.last = Some(Last { head, tail: tail_start..out.len(), without });
+        if let Some(label) = sample.label {
+            push_label(out, label, source);
+        }
+        // Each arm appends a constant, which takes no call.
+        match (self.always_raw, sample.kind) {
+            (true, _) => out.extend_from_slice(br#"],"type":"raw"}]"#),
+            (false, Kind::Gauge) => out.extend_from_slice(br#"],"type":"gauge"}]"#),
+            (false, Kind::Counter) => out.extend_from_slice(br#"],"type":"counter"}]"#),
+            (false, Kind::Count) => out.extend_from_slice(br#"],"type":"count"}]"#),
+        }
     }
 
     /// Ends the block at `end`; the tuple from `next` on begins another.
     #[cold]
     fn seal_before(&mut self, end: usize, next: usize) {
-        let mut block = Vec::with_capacity(BLOCK_BYTES_MAX / 4);
+        // The next block is about as long as this one, unless the body ends before.
+        self.bytes_expected = self.bytes_expected.saturating_sub(end);
+        let like_this = end + end / 8;
+        let capacity = like_this.min(self.bytes_expected + 256).min(BLOCK_CAPACITY);
+        let mut block = Vec::with_capacity(capacity);
         block.extend_from_slice(&self.block[next..]);
         self.block.truncate(end);
-        let bytes = Bytes::from(std::mem::replace(&mut self.block, block));
-        self.full.push(Block { bytes, tuples: self.tuples });
+        self.full.push((std::mem::replace(&mut self.block, block), self.tuples));
         self.tuples = 0;
+        if let Some(last) = &mut self.last {
+            last.head = last.head.start - next..last.head.end - next;
+            last.tail = last.tail.start - next..last.tail.end - next;
+        }
     }
 
     /// The blocks that are full.
     pub fn full(&mut self) -> impl Iterator<Item = Block> + '_ {
-        self.full.drain(..)
+        self.full.drain(..).map(|(bytes, tuples)| Block { bytes: bytes.into(), tuples })
     }
 
-    /// The last block, if there is anything in it.
-    pub fn finish(mut self) -> (Option<Block>, u64) {
+    /// Whether [`Self::full`] has any.
+    #[inline]
+    pub fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Takes the last block, if there is anything in it.
+    #[inline]
+    pub fn last(&mut self) -> Option<Block> {
         let block = std::mem::take(&mut self.block);
-        let last = (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples });
-        (last, self.tuples_total)
+        (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples })
+    }
+
+    /// Tuples in all blocks.
+    pub fn tuples(&self) -> u64 {
+        self.tuples_total
     }
 
     /// A place to go back to. No block may be taken from [`Self::full`] in between.
@@ -152,11 +216,10 @@ impl Encoder {
 
     /// Forgets every tuple since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
-        if let Some(first) = self.full.first() {
-            // The block of the mark was sealed since: what it held before lies at its start.
-            self.block.clear();
-            self.block.extend_from_slice(&first.bytes[..mark.block_bytes]);
-            self.full.clear();
+        // The block of the mark was sealed since: what it held before lies at its start. It is taken
+        // back, not copied: each short line of a hostile body may seal a nearly full block and break.
+        if let Some((first, _)) = self.full.drain(..).next() {
+            self.block = first;
         }
         self.block.truncate(mark.block_bytes);
         self.tuples = mark.block_tuples;
@@ -165,64 +228,99 @@ impl Encoder {
     }
 }
 
-fn push_label(out: &mut Vec<u8>, label: Label<'_>) {
+/// Room for a full block and for a usual tuple that turns out to be the first of the next.
+const BLOCK_CAPACITY: usize = BLOCK_BYTES_MAX + (4 << 10);
+
+impl Seconds {
+    #[inline]
+    fn push(&mut self, out: &mut Vec<u8>, seconds: i64) {
+        if self.seconds != Some(seconds) {
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(seconds).as_bytes();
+            self.text[..2].copy_from_slice(b"\",");
+            self.text[2..2 + digits.len()].copy_from_slice(digits);
+            self.text[2 + digits.len()] = b',';
+            self.length = digits.len() + 3;
+            self.seconds = Some(seconds);
+        }
+        let end = out.len() + self.length;
+        out.extend_from_slice(&self.text);
+        out.truncate(end);
+    }
+}
+
+/// The host and the tags less a generated one of key `without`, which wins over them (C4.7).
+#[inline]
+fn push_tail(out: &mut Vec<u8>, metric: &Metric<'_>, without: Option<&str>, source: Source<'_>) {
+    out.extend_from_slice(br#",{"hostname":""#);
+    text::push(out, metric.hostname, source);
+    out.extend_from_slice(br#"","tags":["#);
+    let mut separate = false;
+    for tag in &metric.tags {
+        if without.is_some_and(|key| tag.key == key) {
+            continue;
+        }
+        if separate {
+            out.push(b',');
+        }
+        separate = true;
+        push_tag(out, tag, source);
+    }
+}
+
+#[inline]
+fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>, source: Source<'_>) {
+    out.push(b'"');
+    text::push(out, tag.key, source);
+    if let Some(value) = tag.value {
+        out.push(b':');
+        text::push(out, value, source);
+    }
+    out.push(b'"');
+}
+
+#[inline]
+fn push_label(out: &mut Vec<u8>, label: Label<'_>, source: Source<'_>) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
     out.push(b'"');
     out.extend_from_slice(label.key.as_bytes());
     out.push(b':');
-    write!(out, "{}\"", label.value).expect("a Vec takes every byte");
-}
-
-impl Fragments {
-    #[inline]
-    fn set(&mut self, metric: &Metric<'_>) {
-        self.head.clear();
-        self.head.extend_from_slice(b"[\"");
-        text::push(&mut self.head, metric.name);
-        let seconds = metric.at.seconds();
-        if self.at_seconds != Some(seconds) {
-            self.at.clear();
-            write!(self.at, "\",{seconds},").expect("a Vec takes every byte");
-            self.at_seconds = Some(seconds);
-        }
-        self.less = None;
-        set_tail(&mut self.tail, metric, None);
-    }
-
-    /// The host and tags beside a generated tag of `key`, which wins over one of the metric's (C4.7).
-    fn tail_for(&mut self, metric: &Metric<'_>, key: &'static str) -> &[u8] {
-        if self.less != Some(key) {
-            self.less = Some(key);
-            set_tail(&mut self.tail_less, metric, Some(key));
-        }
-        &self.tail_less
-    }
-}
-
-fn set_tail(out: &mut Vec<u8>, metric: &Metric<'_>, less: Option<&str>) {
-    out.clear();
-    out.extend_from_slice(br#",{"hostname":""#);
-    text::push(out, metric.hostname);
-    out.extend_from_slice(br#"","tags":["#);
-    let mut separate = false;
-    for tag in metric.tags.iter().filter(|tag| less.is_none_or(|key| tag.key != key)) {
-        if separate {
-            out.push(b',');
-        }
-        separate = true;
-        push_tag(out, tag);
-    }
-}
-
-#[inline]
-fn push_tag(out: &mut Vec<u8>, tag: &Tag<'_>) {
-    out.push(b'"');
-    text::push(out, tag.key);
-    if let Some(value) = tag.value {
-        out.push(b':');
-        text::push(out, value);
+    match label.value {
+        Bound::Shortest(digits) => text::copy(out, digits.as_bytes(), source.body),
+        bound => write!(out, "{bound}").expect("a Vec takes every byte"),
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expand::Suffix;
+    use crate::metric::value::Value;
+
+    #[test]
+    fn a_block_sealed_since_the_mark_comes_back_without_a_copy() {
+        let metric = Metric { name: "x", ..Metric::blank() };
+        let value = Value::Unsigned(1);
+        let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
+        let mut encoder = Encoder::new(Outlook {
+            body: b"",
+            escapes: Escapes::Perhaps,
+            bytes_max: u64::MAX,
+            always_raw: false,
+        });
+        encoder.begin();
+        let push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
+        (0..BLOCK_TUPLES_MAX).for_each(|_| push(&mut encoder));
+        let (before, mark) = (encoder.block.clone(), encoder.mark());
+        let place = encoder.block.as_ptr();
+        push(&mut encoder);
+        assert_eq!(encoder.tuples, 1, "a new block was begun");
+        encoder.rewind(mark);
+        assert!(encoder.full.is_empty());
+        assert_eq!((encoder.block.as_ptr(), &encoder.block), (place, &before));
+        assert_eq!(encoder.tuples(), u64::from(BLOCK_TUPLES_MAX));
+    }
 }

@@ -140,15 +140,15 @@ impl Client {
             text.push_str(" to ");
             text.push_str(&location);
         }
-        let body = String::from_utf8_lossy(&body);
-        if !body.trim().is_empty() {
-            text.push_str(": ");
-            text.push_str(body.trim());
+        let scrub = self.target.scrub();
+        let mut text = scrub.clean(&text, Extent::Whole, TEXT_CHARS_MAX);
+        // Apart from its status: of a body that was cut a piece is lost, of the status nothing is.
+        let body = scrub.clean(&String::from_utf8_lossy(&body), extent, TEXT_CHARS_MAX);
+        if !body.is_empty() {
+            let room = TEXT_CHARS_MAX.saturating_sub(text.chars().count());
+            text.extend(": ".chars().chain(body.chars()).take(room));
         }
-        Answer {
-            reply: Reply::Answered { status: status.as_u16(), retry_after },
-            text: self.target.scrub().clean(&text, extent, TEXT_CHARS_MAX),
-        }
+        Answer { reply: Reply::Answered { status: status.as_u16(), retry_after }, text }
     }
 
     fn failed(&self, text: &str) -> Answer {

@@ -26,7 +26,7 @@ pub(super) enum Answer {
     /// Something was rejected, or is worth a warning.
     Report(StatusCode, Report),
     /// What would have been queued.
-    Preview(StatusCode, Preview),
+    Preview(Preview),
 }
 
 /// The tuples of a dry run, still where the encoder put them.
@@ -42,7 +42,7 @@ impl IntoResponse for Answer {
         let (status, body) = match self {
             Self::Clean => return StatusCode::ACCEPTED.into_response(),
             Self::Report(status, report) => (status, Body::from(json(&report))),
-            Self::Preview(status, preview) => (status, Body::new(Frames::of(preview))),
+            Self::Preview(preview) => (StatusCode::OK, Body::new(Frames::of(preview))),
         };
         (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
     }
@@ -60,9 +60,10 @@ struct Frames {
 
 impl Frames {
     /// `{"tuples":[...],` and then the members of the report.
-    fn of(Preview { report, blocks, grant }: Preview) -> Self {
+    fn of(Preview { report, blocks, mut grant }: Preview) -> Self {
         let mut frames = VecDeque::from([Bytes::from_static(b"{\"tuples\":[")]);
         let mut left = PREVIEW_TUPLES_MAX;
+        let mut kept_bytes = 0;
         for block in blocks {
             if left == 0 {
                 break;
@@ -70,12 +71,16 @@ impl Frames {
             if frames.len() > 1 {
                 frames.push_back(Bytes::from_static(b",\n"));
             }
+            kept_bytes += block.bytes.len() as u64;
             let tuples = block.tuples as usize;
             frames.push_back(if tuples > left { first(&block.bytes, left) } else { block.bytes });
             left -= left.min(tuples);
         }
         frames.push_back(Bytes::from_static(b"],"));
         frames.push_back(Bytes::from(json(&report)).slice(1..));
+        // The other blocks are gone, and a client may take its time over these. A slice keeps the
+        // whole block it was cut from.
+        grant.resize(kept_bytes).expect("a share that shrinks always fits");
         Self { frames, _grant: grant }
     }
 }
@@ -112,7 +117,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::http::budget::Budget;
+    use crate::http::budget::{Budget, GRAIN_BYTES};
 
     fn block(from: usize, tuples: usize) -> Block {
         let list: Vec<_> = (from..from + tuples).map(|n| format!("[\"m\",{n}]")).collect();
@@ -135,6 +140,19 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(value["accepted"], from);
         (value["tuples"].as_array().unwrap().len(), value["tuples"].clone())
+    }
+
+    #[test]
+    fn a_preview_gives_back_the_memory_of_what_it_does_not_show() {
+        let budget = Arc::new(Budget::new(u64::MAX));
+        let mut grant = budget.grant().unwrap();
+        grant.resize(100 << 20).unwrap();
+        let blocks = vec![block(0, PREVIEW_TUPLES_MAX), block(0, PREVIEW_TUPLES_MAX)];
+        let shown = blocks[0].bytes.len() as u64;
+        let frames = Frames::of(Preview { report: Report::default(), blocks, grant });
+        assert_eq!(budget.used(), shown.next_multiple_of(GRAIN_BYTES));
+        drop(frames);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -89,6 +89,17 @@ mod tests {
     }
 
     #[test]
+    fn the_configured_header_is_the_only_one_read() {
+        let forwarding = Forwarding::new(&["10.0.0.0/8".parse().unwrap()], "x-real-ip");
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "203.0.113.1".parse().unwrap());
+        let peer = "10.0.0.1".parse().unwrap();
+        assert_eq!(forwarding.client_ip(peer, &headers), peer);
+        headers.insert("x-real-ip", "203.0.113.2".parse().unwrap());
+        assert_eq!(forwarding.client_ip(peer, &headers).to_string(), "203.0.113.2");
+    }
+
+    #[test]
     fn only_trusted_addresses_leave_the_farthest_of_them() {
         check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
         check("10.0.0.1", &[], "10.0.0.1");

@@ -27,6 +27,8 @@ pub(super) struct Connection {
     accepted: Instant,
     /// Milliseconds after `accepted` at which the phase began.
     since_ms: AtomicU64,
+    /// Milliseconds after `accepted` at which bytes left last.
+    wrote_ms: AtomicU64,
     /// A request's head is on its way, or the very first byte is awaited; else it is idle.
     in_head: AtomicBool,
     greeted: AtomicBool,
@@ -45,6 +47,7 @@ impl Connection {
             peer,
             accepted: Instant::now(),
             since_ms: AtomicU64::new(0),
+            wrote_ms: AtomicU64::new(0),
             in_head: AtomicBool::new(true),
             greeted: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
@@ -92,14 +95,32 @@ impl Connection {
         Some(self.accepted + since + allowed)
     }
 
+    /// The same during a shutdown that began at `began`: whoever neither is being served nor takes
+    /// an answer gets `farewell` and no more, or half a head would use up the grace of all others.
+    pub(super) fn last_deadline(
+        &self,
+        http: &config::Http,
+        began: Instant,
+        farewell: Duration,
+    ) -> Option<Instant> {
+        let wrote = Duration::from_millis(self.wrote_ms.load(Ordering::Acquire));
+        let last = began.max(self.accepted + wrote) + farewell;
+        self.deadline(http).map(|deadline| deadline.min(last))
+    }
+
+    fn age_ms(&self) -> u64 {
+        self.accepted.elapsed().as_millis() as u64
+    }
+
     fn enter(&self, in_head: bool) {
-        self.since_ms.store(self.accepted.elapsed().as_millis() as u64, Ordering::Release);
+        self.since_ms.store(self.age_ms(), Ordering::Release);
         self.in_head.store(in_head, Ordering::Release);
     }
 
     /// A client that takes long over a long answer is not idle while it takes some of it. The frames
     /// of an idle HTTP/2 connection are not an answer.
     fn wrote(&self) {
+        self.wrote_ms.store(self.age_ms(), Ordering::Release);
         let busy = self.running.load(Ordering::Acquire) > 0;
         if !busy && !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
             self.enter(false);

@@ -44,7 +44,7 @@ pub(super) async fn ingest(
     let batch = work.run(&state).await?;
 
     match purpose_of(&head.uri) {
-        Purpose::Preview => Ok(batch.preview(&state)),
+        Purpose::Preview => Ok(batch.preview()),
         Purpose::Take => batch.append(&state).await,
     }
 }
@@ -165,11 +165,10 @@ impl Batch {
         })
     }
 
-    fn preview(self, state: &State) -> Answer {
+    /// Always a 200, also when nothing was acceptable: the question was answered (contract C1.14).
+    fn preview(self) -> Answer {
         let Self { report, blocks, grant, .. } = self;
-        let status =
-            if report.is_nothing_accepted() { state.nothing_accepted } else { StatusCode::OK };
-        Answer::Preview(status, Preview { report, blocks, grant })
+        Answer::Preview(Preview { report, blocks, grant })
     }
 }
 

@@ -17,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::{Connection, Watched};
 use super::exchange::Edge;
@@ -37,6 +37,10 @@ const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An idle HTTP/2 connection is told to go, and gets this long to do so.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// During a shutdown, how long a connection may stay on which no request is being worked on: time for
+/// the rest of a head, for an answer to be taken, and for an HTTP/2 client to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// HTTP/1 heads are smaller than this, and bodies are read in pieces of at most this.
 const HTTP1_BUFFER_BYTES: usize = 64 << 10;
@@ -170,6 +174,7 @@ impl Server {
         let mut stage = self.stage.clone();
         let http = &self.state.http;
         let mut timer = pin!(sleep(http.header_timeout));
+        let mut draining = None;
 
         loop {
             // The deadline moves with every request. The timer is only moved when it would ring too
@@ -178,9 +183,11 @@ impl Server {
                 if wire.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(End::Closed);
                 }
-                let Some(deadline) = connection.deadline(http) else {
-                    return Poll::Pending;
+                let deadline = match draining {
+                    None => connection.deadline(http),
+                    Some(began) => connection.last_deadline(http, began, FAREWELL),
                 };
+                let Some(deadline) = deadline else { return Poll::Pending };
                 if deadline < timer.deadline() {
                     timer.as_mut().reset(deadline);
                 }
@@ -195,7 +202,8 @@ impl Server {
             tokio::select! {
                 biased;
                 end = ended_or_expired => {
-                    if matches!(end, End::Expired) && connection.is_http2() {
+                    let is_told = draining.is_some();
+                    if matches!(end, End::Expired) && connection.is_http2() && !is_told {
                         wire.as_mut().graceful_shutdown();
                         // Whoever does not go is dropped.
                         drop(timeout(GOAWAY_TIMEOUT, wire).await);
@@ -203,7 +211,10 @@ impl Server {
                     return;
                 }
                 changed = stage.changed() => match *stage.borrow_and_update() {
-                    Stage::Draining if changed.is_ok() => wire.as_mut().graceful_shutdown(),
+                    Stage::Draining if changed.is_ok() => {
+                        wire.as_mut().graceful_shutdown();
+                        draining = Some(Instant::now());
+                    }
                     Stage::Open | Stage::Draining | Stage::Over => return,
                 },
             }

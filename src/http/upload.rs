@@ -1,9 +1,9 @@
 //! A request's body, and what becomes of it when nobody reads it to the end (contract C1.9).
 //!
 //! A client that is still sending does not listen: if the connection closed under it, it would see a
-//! reset and never the answer. So over HTTP/1.1 the rest is read and dropped for a while, in a task of
-//! its own, while the answer goes out; hyper keeps the connection for as long as somebody holds the
-//! body, then closes it because the answer said so. This happens in [`Drop`], so that every early
+//! reset and never the answer. So the rest is read and dropped for a while, in a task of its own, while
+//! the answer goes out; hyper keeps the connection, or the HTTP/2 stream, for as long as somebody holds
+//! the body. Then it closes the connection, because the answer said so, or resets the stream. This happens in [`Drop`], so that every early
 //! answer gets it: a 404 of the router and a panic as well as a 413.
 
 use std::pin::Pin;
@@ -42,8 +42,9 @@ enum Manners {
     /// `Expect: 100-continue`, and no 100 was sent yet: it holds the body back, so there is nothing
     /// to drain.
     Awaiting,
-    /// HTTP/2: hyper resets this stream without an error and the others go on.
-    Reset,
+    /// HTTP/2: the rest is drained too, then hyper resets this stream without an error and the others
+    /// go on. A reset at once is allowed, but curl before 8 reports it and not the answer before it.
+    Stream,
     /// It broke on the way; nothing more will come.
     Broken,
 }
@@ -68,7 +69,7 @@ impl Manners {
             value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         };
         match request.version() {
-            Version::HTTP_2 => Self::Reset,
+            Version::HTTP_2 => Self::Stream,
             Version::HTTP_11 if expects() => Self::Awaiting,
             _ => Self::Drain,
         }
@@ -90,7 +91,7 @@ impl HttpBody for Upload {
         let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
             None => self.incoming = None,
-            Some(Err(_)) if self.manners != Manners::Reset => self.manners = Manners::Broken,
+            Some(Err(_)) if self.manners != Manners::Stream => self.manners = Manners::Broken,
             Some(_) => {}
         }
         Poll::Ready(frame)
@@ -108,14 +109,14 @@ impl HttpBody for Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(mut incoming) = self.incoming.take() else { return };
-        if incoming.is_end_stream() || self.manners == Manners::Reset {
+        let is_drained = matches!(self.manners, Manners::Drain | Manners::Stream);
+        if incoming.is_end_stream() || is_drained && is_all_here(&mut incoming) {
             return;
         }
-        if self.manners == Manners::Drain && is_all_here(&mut incoming) {
-            return;
+        if self.manners != Manners::Stream {
+            self.connection.close_after_answer();
         }
-        self.connection.close_after_answer();
-        if self.manners != Manners::Drain {
+        if !is_drained {
             return;
         }
         // There is no runtime while the process is being torn down, and then nobody to wait for.

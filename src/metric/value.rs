@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::words;
+
 /// A literal longer than this is reprinted: StackState reads doubles, not digits.
 const LITERAL_BYTES_MAX: usize = 32;
 
@@ -29,15 +31,16 @@ impl<'a> Value<'a> {
     /// A JSON number literal; `None` when it is too large for a double.
     #[inline]
     pub fn from_literal(literal: &'a str) -> Option<Self> {
-        let exponent = literal.bytes().position(|byte| byte | 0x20 == b'e');
-        if exponent.is_none() && literal.len() <= LITERAL_BYTES_MAX {
+        let plain = !words::any(literal.as_bytes(), words::exponent);
+        if plain && literal.len() <= LITERAL_BYTES_MAX {
             return Some(Self::Literal(literal));
         }
-        Self::from_long_literal(literal, exponent)
+        Self::from_long_literal(literal)
     }
 
     #[cold]
-    fn from_long_literal(literal: &'a str, exponent: Option<usize>) -> Option<Self> {
+    fn from_long_literal(literal: &'a str) -> Option<Self> {
+        let exponent = literal.bytes().position(|byte| byte | 0x20 == b'e');
         let double = literal.parse::<f64>().ok().filter(|double| double.is_finite())?;
         let within = exponent.is_none_or(|at| {
             let digits = literal.get(at + 1..).unwrap_or_default().trim_start_matches(['+', '-']);
@@ -114,8 +117,8 @@ impl fmt::Display for Bound<'_> {
 /// fifteen digits never stand for the same double.
 #[inline]
 fn shortest_already(literal: &str) -> Option<&str> {
-    let digits = literal.bytes().filter(u8::is_ascii_digit).count();
-    if digits > EXACT_DIGITS || literal.bytes().any(|byte| byte | 0x20 == b'e') {
+    // Other characters count as digits here, which errs on the safe side.
+    if literal.len() > EXACT_DIGITS || words::any(literal.as_bytes(), words::exponent) {
         return None;
     }
     let text = if literal.contains('.') {

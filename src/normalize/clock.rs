@@ -1,11 +1,10 @@
 //! `dt` to an instant, and whether that is far from now (contract C3).
 
-use bumpalo::Bump;
-
-use super::{Code, Outside, Profile, Rejection, Warnings, number};
+use super::{Code, Outside, Profile, Rejection, Unparsed, Warnings, number};
 use crate::decode::raw::{Number, RawMetric, Scalar};
+use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::metric::{Metric, Tag, text};
+use crate::metric::{Metric, Tag};
 
 /// Most bytes of an unparseable `dt` that are kept.
 const KEPT_BYTES_MAX: usize = 128;
@@ -17,29 +16,23 @@ pub(super) fn normalize<'a>(
     raw: &RawMetric<'a>,
     now: Timestamp,
     profile: &Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     metric: &mut Metric<'a>,
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
     metric.at = now;
-    let Some(dt) = raw.dt.or(raw.timestamp) else { return Ok(()) };
-    match parse(dt) {
-        Some(at) => {
-            metric.at = at;
-            judge(at, now, profile, warnings)
-        }
-        None => {
-            warnings.unparsed_dt = true;
-            if profile.policy.time.keep_unparsed {
-                keep(dt, arena, metric);
-            }
-            Ok(())
-        }
-    }
+    let Some(dt) = raw.dt.as_ref().or(raw.timestamp.as_ref()) else { return Ok(()) };
+    let Some(at) = parse(dt) else {
+        let kept = profile.policy.time.keep_unparsed && keep(*dt, texts, metric);
+        warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
+        return Ok(());
+    };
+    metric.at = at;
+    judge(at, now, profile, warnings)
 }
 
-fn parse(dt: Scalar<'_>) -> Option<Timestamp> {
-    match dt {
+fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
+    match *dt {
         Scalar::Text(text) => Timestamp::parse(text),
         Scalar::Number(number) => match number {
             Number::Literal(literal) => Timestamp::from_literal(literal),
@@ -65,41 +58,42 @@ fn judge(
         return Ok(());
     }
     let past = now.seconds().saturating_sub(at.seconds());
-    let (distance_s, limit_s) = if past >= 0 {
-        (past as u64, policy.max_age_s)
-    } else {
-        (past.unsigned_abs(), policy.max_future_s)
-    };
-    // Seconds apart can be equal while the instants are a fraction further apart.
     let (near, far) = if past >= 0 { (at, now) } else { (now, at) };
-    let outside = distance_s > limit_s || distance_s == limit_s && far.nanos() > near.nanos();
-    if !outside {
+    // Rounded up: what lies a fraction beyond the limit is outside, and is said to be.
+    let distance_s = past.unsigned_abs() + u64::from(far.nanos() > near.nanos());
+    let limit_s = if past >= 0 { policy.max_age_s } else { policy.max_future_s };
+    if distance_s <= limit_s {
         return Ok(());
     }
-    let (code, text) = if past >= 0 {
+    if past >= 0 {
         warnings.too_old_s = Some(distance_s);
-        (
-            Code::TooOld,
-            format!("the point is {distance_s} s old, more than `time.max_age` ({limit_s} s)"),
-        )
     } else {
         warnings.in_future_s = Some(distance_s);
-        (
-            Code::InFuture,
-            format!("the point is {distance_s} s ahead, more than `time.max_future` ({limit_s} s)"),
-        )
-    };
+    }
     match policy.outside {
-        Outside::Reject => Err(Rejection::because(code, text)),
+        Outside::Reject => Err(far_off(past >= 0, distance_s, limit_s)),
         Outside::Warn | Outside::Ignore => Ok(()),
     }
 }
 
-/// Keeps what was sent as the tag `dt` (C3.5); generated, it wins over any tag of that key (C4.7).
-fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
+#[cold]
+fn far_off(is_past: bool, distance_s: u64, limit_s: u64) -> Rejection {
+    let (code, side, setting) = if is_past {
+        (Code::TooOld, "old", "time.max_age")
+    } else {
+        (Code::InFuture, "ahead", "time.max_future")
+    };
+    let message =
+        format!("the point is {distance_s} s {side}, more than `{setting}` ({limit_s} s)");
+    Rejection::because(code, message)
+}
+
+/// Keeps what was sent as the tag `dt`, if it has a text (C3.5); generated, it wins over any tag of
+/// that key (C4.7). True if it was kept.
+fn keep<'a>(dt: Scalar<'a>, texts: Texts<'a>, metric: &mut Metric<'a>) -> bool {
     let text = match dt {
         Scalar::Text(text) => text,
-        Scalar::Number(number) => number::text(number, arena),
+        Scalar::Number(number) => number::text(number, texts.arena()),
         Scalar::Bool(bool) => {
             if bool {
                 "true"
@@ -107,10 +101,11 @@ fn keep<'a>(dt: Scalar<'a>, arena: &'a Bump, metric: &mut Metric<'a>) {
                 "false"
             }
         }
-        _ => return,
+        _ => return false,
     };
     metric.tags.retain(|tag| tag.key != "dt");
-    metric.tags.push(Tag { key: "dt", value: Some(text::clean(cut(text), arena)) });
+    metric.tags.push(Tag { key: "dt", value: Some(texts.clean(cut(text))) });
+    true
 }
 
 /// The text up to [`KEPT_BYTES_MAX`], cut at a character.

@@ -1,10 +1,8 @@
 //! Names: their bounds, and the prefixes StackState forbids (contract C2.2, C4.6).
 
-use bumpalo::Bump;
-
 use super::{Code, Profile, Rejection, ReservedAction, Warnings};
 use crate::decode::raw::Scalar;
-use crate::metric::text;
+use crate::metric::text::Texts;
 
 /// Most bytes of a name, as sent.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -17,7 +15,7 @@ const RESERVED: [&str; 7] =
 pub(super) fn normalize<'a>(
     name: Option<Scalar<'a>>,
     profile: &Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     warnings: &mut Warnings,
 ) -> Result<&'a str, Rejection> {
     let name = match name {
@@ -35,14 +33,14 @@ pub(super) fn normalize<'a>(
     if name.len() > NAME_BYTES_MAX {
         return Err(Rejection::new(Code::InvalidName, "`name` is longer than 1,024 bytes"));
     }
-    let name = text::clean(name, arena);
+    let name = texts.clean(name);
     let Some(prefix) = reserved_prefix(name) else { return Ok(name) };
     let reserved = &profile.policy.reserved_names;
     match reserved.action {
         ReservedAction::Keep => Ok(name),
         ReservedAction::Prefix => {
             warnings.renamed = true;
-            Ok(arena.alloc_str(&format!("{}{name}", reserved.prefix)))
+            Ok(texts.arena().alloc_str(&format!("{}{name}", reserved.prefix)))
         }
         ReservedAction::Reject => Err(Rejection::because(
             Code::InvalidName,

@@ -1,9 +1,13 @@
 //! Histograms and summaries: sound in every part, or rejected (contract C2.2).
 
 use super::{Code, Rejection, Warnings, number};
-use crate::decode::raw::{Presence, RawPair, RawSeries, Scalar};
+use crate::decode::raw::{Judges, Presence, RawPair, RawSeries, Scalar};
 use crate::metric::value::{Bound, Value};
 use crate::metric::{Pair, Totals};
+
+/// For the pairs that are judged while they are read.
+pub(crate) const JUDGES: Judges =
+    Judges { bucket: |pair| bucket(pair).err(), quantile: |pair| quantile(pair).err() };
 
 pub(super) fn histogram<'a>(
     series: &RawSeries<'a>,
@@ -14,10 +18,7 @@ pub(super) fn histogram<'a>(
     for pair in series_pairs(series, "expected an array `buckets`").map_err(invalid)? {
         pairs.push(bucket(pair).map_err(invalid)?);
     }
-    if series.odd_beyond {
-        return Err(invalid(BUCKET_COUNT));
-    }
-    Ok(totals)
+    series.fault_beyond.map_or(Ok(totals), |fault| Err(invalid(fault)))
 }
 
 pub(super) fn summary<'a>(
@@ -33,10 +34,7 @@ pub(super) fn summary<'a>(
             None => warnings.skipped_quantiles += 1,
         }
     }
-    if series.odd_beyond {
-        return Err(invalid(QUANTILE_VALUE));
-    }
-    Ok(totals)
+    series.fault_beyond.map_or(Ok(totals), |fault| Err(invalid(fault)))
 }
 
 /// `count` and `sum`.
@@ -59,14 +57,14 @@ fn series_pairs<'r, 'a>(
     Ok(&series.pairs)
 }
 
-fn finite<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+fn finite(scalar: Option<Scalar<'_>>) -> Option<Value<'_>> {
     match scalar? {
         Scalar::Number(number) => number::finite(number),
         _ => None,
     }
 }
 
-fn count<'a>(scalar: Option<Scalar<'a>>) -> Option<Value<'a>> {
+fn count(scalar: Option<Scalar<'_>>) -> Option<Value<'_>> {
     finite(scalar).filter(|value| !value.is_negative())
 }
 

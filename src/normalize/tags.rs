@@ -4,18 +4,81 @@ use bumpalo::Bump;
 
 use super::{Code, Profile, Rejection, number};
 use crate::decode::raw::{Presence, RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX};
-use crate::metric::{Metric, Tag, text};
+use crate::metric::text::Texts;
+use crate::metric::{Metric, Tag};
 
 /// Most tags of one metric, and most bytes of a value, as sent.
 const TAGS_MAX: usize = 128;
 const VALUE_BYTES_MAX: usize = 4_096;
 
 /// Fills the metric's tags and host name; returns the bytes of keys and values as sent.
+#[inline]
 pub(super) fn normalize<'a>(
     raw: &mut RawTags<'a>,
     profile: &'a Profile,
-    arena: &'a Bump,
+    texts: Texts<'a>,
     metric: &mut Metric<'a>,
+) -> Result<usize, Rejection> {
+    let mut host = Host::default();
+    let bytes = if let Some(bytes) = ordinary(raw, profile, texts, metric, &mut host) {
+        bytes
+    } else {
+        host = Host::default();
+        general(raw, profile, texts, metric, &mut host)?
+    };
+    if !profile.tags.is_empty() {
+        add_fixed(profile, metric, &mut host);
+    }
+    metric.hostname = host.name.unwrap_or(&profile.hostname);
+    Ok(bytes)
+}
+
+/// The same as [`general`] for tags that are all strings under different keys within their bounds, as
+/// almost all are, in one pass; `None` for any others.
+#[inline]
+fn ordinary<'a>(
+    raw: &RawTags<'a>,
+    profile: &'a Profile,
+    texts: Texts<'a>,
+    metric: &mut Metric<'a>,
+    host: &mut Host<'a>,
+) -> Option<usize> {
+    metric.tags.clear();
+    if raw.presence == Presence::WrongType || raw.tags.len() + raw.beyond > TAGS_MAX {
+        return None;
+    }
+    let mut marks = 0_u64;
+    let mut bytes = 0;
+    for tag in &raw.tags {
+        let Scalar::Text(value) = tag.value else { return None };
+        let sound = (1..=TAG_KEY_BYTES_MAX).contains(&tag.sent_key.len())
+            && value.len() <= VALUE_BYTES_MAX
+            && !tag.in_array;
+        if !sound {
+            return None;
+        }
+        let key = texts.clean_key(tag.key);
+        let mark = mark(key);
+        if marks & mark != 0 && metric.tags.iter().any(|earlier| earlier.key == key) {
+            return None;
+        }
+        marks |= mark;
+        bytes += tag.sent_key.len() + value.len();
+        let tag = Tag { key, value: Some(texts.clean(value)) };
+        host.offer(&tag, &profile.policy.hostname_tags);
+        metric.tags.push(tag);
+    }
+    Some(bytes)
+}
+
+/// Tags of every kind, sound or not.
+#[cold]
+fn general<'a>(
+    raw: &mut RawTags<'a>,
+    profile: &'a Profile,
+    texts: Texts<'a>,
+    metric: &mut Metric<'a>,
+    host: &mut Host<'a>,
 ) -> Result<usize, Rejection> {
     metric.tags.clear();
     let invalid = |message: &'static str| Rejection::new(Code::InvalidTags, message);
@@ -26,22 +89,23 @@ pub(super) fn normalize<'a>(
         return Err(invalid("more than 128 tags"));
     }
     let mut bytes = 0;
-    let mut host = Host { rank: usize::MAX, name: None };
-    let equal = clean_keys(&mut raw.tags, arena);
+    let equal = clean_keys(&mut raw.tags, texts);
     for at in 0..raw.tags.len() {
-        let overruled = equal == Equal::Perhaps && is_overruled(&raw.tags, at);
+        let ruling = if equal == Equal::Perhaps { ruling(&raw.tags, at) } else { Ruling::Stands };
         let tag = &raw.tags[at];
-        let value = value(tag.value, arena);
-        // What is overruled still counts as sent, but its faults went with it.
-        bytes += tag.key_bytes + value.len();
-        if overruled {
+        let value = value(tag.value, texts.arena());
+        // What is overruled still counts as sent.
+        bytes += tag.sent_key.len() + value.len();
+        if ruling == Ruling::SentAgain {
             continue;
         }
         judge(tag, &value).map_err(invalid)?;
+        if ruling == Ruling::EqualOnceClean {
+            continue;
+        }
         let value = match value {
-            TagValue::Bare => None,
-            TagValue::Text(text) => Some(text::clean(text, arena)),
-            TagValue::Unfit(message) => return Err(invalid(message)),
+            TagValue::Text(text) => Some(texts.clean(text)),
+            TagValue::Bare | TagValue::Unfit(_) => None,
         };
         let in_array = tag.in_array;
         let tag = Tag { key: tag.key, value };
@@ -50,8 +114,6 @@ pub(super) fn normalize<'a>(
         }
         metric.tags.push(tag);
     }
-    add_fixed(profile, metric, &mut host);
-    metric.hostname = host.name.unwrap_or(&profile.hostname);
     Ok(bytes)
 }
 
@@ -63,15 +125,12 @@ enum Equal {
 }
 
 /// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair.
-fn clean_keys<'a>(tags: &mut [RawTag<'a>], arena: &'a Bump) -> Equal {
+fn clean_keys<'a>(tags: &mut [RawTag<'a>], texts: Texts<'a>) -> Equal {
     let mut marks = 0_u64;
     let mut equal = Equal::Never;
     for tag in tags {
-        tag.key = text::clean_key(tag.key, arena);
-        let key = tag.key.as_bytes();
-        let ends =
-            key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 7 + usize::from(b));
-        let mark = 1 << ((ends + key.len() * 11) % 64);
+        tag.key = texts.clean_key(tag.key);
+        let mark = mark(tag.key);
         if marks & mark != 0 {
             equal = Equal::Perhaps;
         }
@@ -80,10 +139,35 @@ fn clean_keys<'a>(tags: &mut [RawTag<'a>], arena: &'a Bump) -> Equal {
     equal
 }
 
-/// Whether a later member has the same key; the last wins (C2.1, C4.7).
-fn is_overruled(tags: &[RawTag<'_>], at: usize) -> bool {
+/// One of 64 bits; equal keys have the same.
+#[inline]
+fn mark(key: &str) -> u64 {
+    let key = key.as_bytes();
+    let ends =
+        key.first().zip(key.last()).map_or(0, |(&a, &b)| usize::from(a) * 5 + usize::from(b) * 3);
+    1 << ((ends + key.len() * 11) % 64)
+}
+
+/// What the members behind a tag mean for it; the last of equal keys wins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ruling {
+    Stands,
+    /// Duplicate members: the earlier was never said, its faults included (C2.1).
+    SentAgain,
+    /// Two tags as sent, and one once sanitised: both are judged (C2.3), the last is kept (C4.7).
+    EqualOnceClean,
+}
+
+fn ruling(tags: &[RawTag<'_>], at: usize) -> Ruling {
     let (tag, later) = (&tags[at], &tags[at + 1..]);
-    later.iter().any(|other| other.member != tag.member && other.key == tag.key)
+    let mut ruling = Ruling::Stands;
+    for other in later.iter().filter(|other| other.member != tag.member && other.key == tag.key) {
+        if other.sent_key == tag.sent_key {
+            return Ruling::SentAgain;
+        }
+        ruling = Ruling::EqualOnceClean;
+    }
+    ruling
 }
 
 /// A tag's value as text.
@@ -117,11 +201,14 @@ fn value<'a>(scalar: Scalar<'a>, arena: &'a Bump) -> TagValue<'a> {
 }
 
 fn judge(tag: &RawTag<'_>, value: &TagValue<'_>) -> Result<(), &'static str> {
-    if tag.key_bytes == 0 {
+    if tag.sent_key.is_empty() {
         return Err("the key of a tag is empty");
     }
-    if tag.key_bytes > TAG_KEY_BYTES_MAX {
+    if tag.sent_key.len() > TAG_KEY_BYTES_MAX {
         return Err("the key of a tag is longer than 255 bytes");
+    }
+    if let TagValue::Unfit(message) = value {
+        return Err(message);
     }
     if value.len() > VALUE_BYTES_MAX {
         return Err("the value of a tag is longer than 4,096 bytes");
@@ -135,9 +222,18 @@ struct Host<'a> {
     name: Option<&'a str>,
 }
 
+impl Default for Host<'_> {
+    fn default() -> Self {
+        Self { rank: usize::MAX, name: None }
+    }
+}
+
 impl<'a> Host<'a> {
     #[inline]
     fn offer(&mut self, tag: &Tag<'a>, hostname_tags: &[String]) {
+        if self.rank == 0 {
+            return;
+        }
         let Some(value) = tag.value.filter(|value| !value.is_empty()) else { return };
         let rank = hostname_tags.iter().position(|name| *name == tag.key);
         if let Some(rank) = rank.filter(|&rank| rank < self.rank) {

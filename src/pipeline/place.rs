@@ -3,9 +3,22 @@
 use crate::decode::pull::Fault;
 
 /// The body as text.
+#[inline]
 pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
-    simdutf8::compat::from_utf8(body)
-        .map_err(|error| format!("expected UTF-8 text at byte {}", error.valid_up_to()))
+    // Starting simdutf8 up costs more than a short body takes without it.
+    const LONG: usize = 1024;
+    let quick = if body.len() < LONG {
+        std::str::from_utf8(body).ok()
+    } else {
+        simdutf8::basic::from_utf8(body).ok()
+    };
+    quick.ok_or_else(|| not_utf8(body))
+}
+
+#[cold]
+fn not_utf8(body: &[u8]) -> String {
+    let valid = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
+    format!("expected UTF-8 text at byte {valid}")
 }
 
 /// "expected `,` or `]` at line 3, column 14".

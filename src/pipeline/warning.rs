@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use crate::metric::Metric;
-use crate::normalize::{Code, Profile, Warnings};
+use crate::normalize::{Code, Profile, Unparsed, Warnings};
 
 /// Adds the warnings of one accepted item, once per code.
 #[cold]
@@ -23,9 +23,11 @@ pub(super) fn note(
             )
         });
     }
-    if warnings.unparsed_dt {
-        let kept =
-            if profile.policy.time.keep_unparsed { " and its text kept as tag `dt`" } else { "" };
+    if let Some(unparsed) = warnings.unparsed_dt {
+        let kept = match unparsed {
+            Unparsed::Kept => " and its text kept as tag `dt`",
+            Unparsed::Dropped => "",
+        };
         warn(Code::UnparsedDt, &|| {
             format!("`dt` is no instant this API knows; reception time is used{kept}")
         });

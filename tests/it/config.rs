@@ -223,6 +223,8 @@ fn the_effective_settings_load_again_once_secrets_are_put_back() {
     let loaded = load("x", &text, &environment(&variables)).expect("it is valid");
     let printed = loaded.settings.to_string();
     assert!(!printed.contains("change-me"), "{printed}");
+    let masked = load("printed", &printed, &environment(&[])).expect_err("*** is no secret");
+    assert_eq!(masked.to_string().matches("put the secret back").count(), 2, "{masked}");
     let again = load("printed", &printed.replace("***", "put-back"), &environment(&[]))
         .expect("what is printed is valid");
     assert_eq!(again.settings.to_string().lines().count(), printed.lines().count());

@@ -208,6 +208,17 @@ async fn a_long_answer_is_kept_in_part() {
     assert!(!text.contains('\n'));
 }
 
+#[tokio::test]
+async fn an_answer_that_breaks_off_still_shows_its_status() {
+    let (receiver, side) = (Scripted::start(script([])).await, Side::new());
+    let broken = "HTTP/1.1 400 Bad Request\r\ncontent-length: 99\r\n\r\nno";
+    receiver.rule(Box::new(|_| Act::Hang(broken.to_owned())));
+    append(&side.queue, &["m"]).await;
+    let forwarder = side.start(&settings(receiver.address));
+    let held = until(&forwarder, |now| is_held(&now.state)).await;
+    assert_eq!(held.last_error.unwrap().1.as_ref(), "HTTP 400 Bad Request");
+}
+
 /// The receiver answers while megabytes are still to come.
 #[tokio::test]
 async fn an_answer_before_the_body_was_read_counts_where_it_arrives_and_loses_nothing_where_not() {

@@ -58,8 +58,9 @@ async fn python(address: SocketAddr) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_client_still_uploading_receives_the_answer() {
     let edge = Edge::start().await;
-    if let Some(seen) = python(edge.address).await {
-        assert_eq!(seen, "403 Unauthorized");
+    match python(edge.address).await {
+        Some(seen) => assert_eq!(seen, "403 Unauthorized"),
+        None => assert!(std::env::var_os("CI").is_none(), "no python3, and CI must not skip this"),
     }
 }
 

@@ -279,6 +279,8 @@ async fn a_dry_run_shows_the_tuples_and_queues_nothing() {
     assert_eq!(shown["accepted"], 25_000);
     assert_eq!(shown["tuples"].as_array().unwrap().len(), 10_000);
 
+    let refused = once(&edge, &dry("{}".to_owned())).await;
+    assert_eq!((refused.status, &refused.json()["rejected"]), (200, &1.into()));
     assert_eq!(once(&edge, &dry("{".to_owned())).await.status, 406);
     assert!(edge.queue.entries().is_empty());
     edge.until(|edge| edge.state.memory_used() == 0).await;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::support::edge::{Edge, METRIC};
+use crate::support::edge::{Edge, METRIC, PATIENCE};
 use crate::support::wire::{Wire, once, post, request};
 
 #[tokio::test]
@@ -59,6 +61,26 @@ async fn a_request_that_comes_on_an_open_connection_during_shutdown_is_503() {
     assert!(reply.header("retry-after").is_some());
     edge.stopped().await;
     assert_eq!(edge.queue.tuples(), 1);
+}
+
+#[tokio::test]
+async fn connections_without_a_request_do_not_use_up_the_grace() {
+    let mut edge = Edge::start().await;
+    let mut half_a_head = Wire::connect(edge.address).await;
+    half_a_head.send(b"POST /metrics HT").await;
+    // An HTTP/2 client that is never heard of again.
+    let mut silent = Wire::connect(edge.address).await;
+    silent.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let mut settings = [0; 9];
+    silent.stream.read_exact(&mut settings).await.unwrap();
+    // Whoever is served now was accepted after the half head had been read.
+    assert_eq!(once(&edge, &request("GET /metrics", "", b"")).await.status, 200);
+
+    let began = Instant::now();
+    edge.stop();
+    edge.stopped().await;
+    assert_eq!(half_a_head.closed().await, b"");
+    assert!(began.elapsed() < PATIENCE / 2, "took {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! HTTP/2 without TLS, by prior knowledge (contract C1.9).
 
+use std::io::Write;
 use std::sync::Once;
 
 use bytes::Bytes;
@@ -48,6 +49,27 @@ async fn an_early_answer_ends_its_stream_and_leaves_the_others_alone() {
     edge.queue.let_one_through();
     assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::ACCEPTED);
     assert_eq!(edge.connections(), 1, "all of it went over one connection");
+}
+
+/// Uploads a file with curl, as its users do; the status it saw, `000` for none.
+async fn curl(url: String) -> Option<String> {
+    let mut body = tempfile::NamedTempFile::new().unwrap();
+    body.write_all(&vec![b' '; 8 << 20]).unwrap();
+    let data = format!("@{}", body.path().display());
+    let mut command = std::process::Command::new("curl");
+    command.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--http2-prior-knowledge"]);
+    command.args(["-H", "Authorization: Bearer no", "--data-binary", &data, &url]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().ok()?;
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_still_uploading_receives_the_answer() {
+    let edge = Edge::start().await;
+    match curl(format!("http://{}/metrics", edge.address)).await {
+        Some(status) => assert_eq!(status, "403"),
+        None => assert!(std::env::var_os("CI").is_none(), "no curl, and CI must not skip this"),
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod bounds;
 mod cli;
 mod config;
+mod differential;
 mod forward_delivery;
 mod forward_receiver;
 mod forward_secret;
@@ -15,11 +17,18 @@ mod http_limits;
 mod http_shutdown;
 mod http_two;
 mod inflate;
+mod ingest;
+mod json_suite;
+mod mutation;
+mod pipeline_property;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
+mod report;
 mod support;
+mod tame;
 mod tidy;
 mod time;
+mod vector_events;

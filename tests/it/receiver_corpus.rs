@@ -1,10 +1,11 @@
 //! Intake payloads of public documents, fixtures and agents: which are accepted, and why not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tidegate::receiver::{Options, Receiver};
 
 use crate::receiver_client::{Request, call};
+use crate::support::corpus;
 
 /// What becomes of a payload.
 enum Verdict {
@@ -44,16 +45,8 @@ const PAYLOADS: &[(&str, Verdict)] = &[
     ("topology.docs-5.1.json", Taken(0)),
 ];
 
-/// The folder, or `None` after saying why nothing is tested.
 fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/stackstate/intake");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let why = format!("skipped: the payloads are not at {}", folder.display());
-    assert!(std::env::var_os("CI").is_none(), "{why}, and CI must not skip them");
-    eprintln!("{why}");
-    None
+    corpus::folder("stackstate/intake")
 }
 
 #[tokio::test]

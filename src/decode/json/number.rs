@@ -1,6 +1,7 @@
 //! The number grammar of RFC 8259, section 6.
 
 use crate::decode::pull::Fault;
+use crate::metric::words;
 
 /// The end of the number that starts at `at`.
 #[inline]
@@ -39,6 +40,13 @@ fn some_digits(bytes: &[u8], at: usize) -> Result<usize, Fault> {
 
 #[inline]
 fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let marks = words::not_digit(u64::from_le_bytes(*chunk)) & words::HIGH;
+        if marks != 0 {
+            return at + (marks.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
     while matches!(bytes.get(at), Some(b'0'..=b'9')) {
         at += 1;
     }

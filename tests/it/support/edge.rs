@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) auth: config::Auth,
     pub(crate) http: config::Http,
     pub(crate) limits: config::Limits,
+    pub(crate) policy: Policy,
+    pub(crate) now: Timestamp,
     pub(crate) grace: Duration,
 }
 
@@ -58,6 +60,8 @@ impl Default for Settings {
                 memory_bytes: 256 << 20,
                 connections: 1000,
             },
+            policy: Policy::default(),
+            now: Timestamp::from_unix(1_700_000_000, 0),
             grace: PATIENCE,
         }
     }
@@ -92,12 +96,12 @@ impl Edge {
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        let Settings { sources, auth, http, limits, grace } = settings;
+        let Settings { sources, auth, http, limits, policy, now, grace } = settings;
         let queue = Ledger::new();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_700_000_000, 0)));
+        let clock = Arc::new(ManualClock::new(now));
         let state = Arc::new(http::State::new(http::Parts {
             sources: &sources,
-            policy: &Arc::new(Policy::default()),
+            policy: &Arc::new(policy),
             auth,
             http,
             limits,

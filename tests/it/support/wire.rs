@@ -92,6 +92,18 @@ impl Wire {
 
     /// The next answer, whole; 100s are answers too.
     pub(crate) async fn reply(&mut self) -> Reply {
+        let mut reply = self.reply_head().await;
+        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
+        while self.unread.len() < length {
+            assert!(self.fill().await > 0, "closed inside an answer");
+        }
+        let rest = self.unread.split_off(length);
+        reply.body = std::mem::replace(&mut self.unread, rest);
+        reply
+    }
+
+    /// The next answer to a HEAD request: its length is that of a body that does not follow.
+    pub(crate) async fn reply_head(&mut self) -> Reply {
         let head_end = loop {
             if let Some(at) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at;
@@ -106,14 +118,7 @@ impl Wire {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        let mut reply = Reply { status, headers, body: Vec::new() };
-        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
-        while self.unread.len() < length {
-            assert!(self.fill().await > 0, "closed inside an answer");
-        }
-        let rest = self.unread.split_off(length);
-        reply.body = std::mem::replace(&mut self.unread, rest);
-        reply
+        Reply { status, headers, body: Vec::new() }
     }
 
     /// Waits for the end of the connection, clean or reset; whatever still comes is handed back.

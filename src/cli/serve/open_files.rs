@@ -1,0 +1,31 @@
+//! The operating system's limit of open files, which most shells set below `limits.connections`.
+//!
+//! When it is reached no client is accepted any more, and no connection to the receiver either: the
+//! cap on connections has to be met first.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Files that are no client's connection: deliveries, logs, the listener, the runtime's own.
+const SPARE: u64 = 64;
+
+/// Raises the limit to what the process may have, and warns when that is too little.
+pub(super) fn make_room(connections: usize, deliveries: usize) {
+    let need = connections as u64 + deliveries as u64 + SPARE;
+    let mut limit = getrlimit(Resource::Nofile);
+    // `None` is no limit at all.
+    if limit.current.is_some_and(|current| current < need) {
+        limit.current = Some(limit.maximum.map_or(need, |most| most.min(need)));
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+        }
+    }
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < need) {
+        tracing::warn!(
+            allowed,
+            need,
+            "this process may have {allowed} open files and `limits.connections` = {connections} \
+             takes up to {need}: raise the limit (`ulimit -n`, LimitNOFILE=), or lower \
+             `limits.connections`"
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! A case through the stages, called one after the other as the edge calls them.
+
+use tidegate::decode::Format;
+use tidegate::decode::inflate::Inflater;
+use tidegate::decode::media::{self, Declared};
+use tidegate::http::problem::Problem;
+use tidegate::pipeline::report::Report;
+use tidegate::pipeline::{self, BodyError};
+
+use super::case::Case;
+
+/// What became of the body.
+pub(super) enum Direct {
+    /// The whole of it was refused; the text is the answer's, save where the edge has its own words.
+    Refused { status: u16, text: Option<String> },
+    /// Its items were judged.
+    Judged { report: Report, tuples: Vec<String> },
+}
+
+/// None when the request is answered before its body matters.
+pub(super) fn run(case: &Case) -> Option<Direct> {
+    if !case.reaches_the_body() {
+        return None;
+    }
+    Some(judge(case).unwrap_or_else(|problem| {
+        let text = (problem != unknown()).then(|| problem.to_string());
+        Direct::Refused { status: problem.status().as_u16(), text }
+    }))
+}
+
+fn judge(case: &Case) -> Result<Direct, Problem> {
+    let declared = media::content_type(case.header("content-type"));
+    let coding = media::coding(case.header("content-encoding"))?;
+    let mut inflater = Inflater::new(coding, case.config.limits.body_bytes);
+    inflater.push(case.body.as_deref().unwrap_or_default())?;
+    let body = inflater.finish()?;
+    if body.is_empty() {
+        return Err(unknown());
+    }
+    let format = match declared {
+        Declared::Format(format) => format,
+        Declared::Sniff => media::sniff(&body).ok_or_else(unknown)?,
+    };
+    let (report, tuples) = pipe(case, &body, format)?;
+    Ok(Direct::Judged { report, tuples })
+}
+
+/// The edge finds this out itself, and in its own words.
+fn unknown() -> Problem {
+    Problem::Unreadable(String::new())
+}
+
+fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>), Problem> {
+    let profile = case.profile();
+    let mut tuples = Vec::new();
+    let report = pipeline::run(body, format, &profile, case.now, &mut |block| {
+        let lines = std::str::from_utf8(&block.bytes).unwrap().split(",\n");
+        let before = tuples.len();
+        tuples.extend(lines.map(str::to_owned));
+        assert_eq!(tuples.len() - before, block.tuples as usize, "a block miscounts");
+        Ok(())
+    });
+    let report = report.map_err(|error| match error {
+        BodyError::Syntax(_) => Problem::Syntax(error),
+        BodyError::Expanded { .. } => Problem::ExpandedTooLarge(error),
+        BodyError::Refused => unreachable!("the sink takes every block"),
+    })?;
+    assert_eq!(report.tuples, tuples.len() as u64, "the report miscounts");
+    Ok((report, tuples))
+}

@@ -1,0 +1,140 @@
+//! Bodies that need no look at each of their texts, and the same bodies made to need one, become the
+//! same tuples and the same report.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tidegate::decode::Format;
+use tidegate::metric::timestamp::Timestamp;
+use tidegate::normalize::{Policy, Profile};
+use tidegate::pipeline::{self, report::Report};
+
+fn profile(hostname: &str, tags: &[(&str, &str)]) -> Profile {
+    let tags: Vec<_> = tags.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+    Profile::new(Arc::new(Policy::default()), Some(hostname), &tags)
+}
+
+fn run(body: &str, format: Format, profile: &Profile) -> (String, Report) {
+    let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");
+    let mut tuples = Vec::new();
+    let report = pipeline::run(body.as_bytes(), format, profile, now, &mut |block| {
+        tuples.extend_from_slice(&block.bytes);
+        tuples.push(b'\n');
+        Ok(())
+    });
+    (String::from_utf8(tuples).expect("tuples are UTF-8"), report.expect("the bodies are sound"))
+}
+
+/// The bodies of `items`, plain and with a character in a member nobody reads.
+fn both_ways(items: &[String]) -> [String; 2] {
+    let plain = format!("[{}]", items.join(","));
+    let wild = plain.replacen('{', "{\"unread\":\"\u{e9}\\\"\",", 1);
+    [plain, wild]
+}
+
+fn check(items: &[String], profile: &Profile) {
+    let [plain, wild] = both_ways(items);
+    let (tuples, report) = run(&plain, Format::Json, profile);
+    let (wild_tuples, wild_report) = run(&wild, Format::Json, profile);
+    assert_eq!((&tuples, &report), (&wild_tuples, &wild_report), "{plain}");
+    let read: Vec<serde_json::Value> =
+        serde_json::from_str(&format!("[{tuples}]")).expect("tuples are JSON");
+    assert_eq!(read.len() as u64, report.tuples, "{plain}");
+}
+
+#[test]
+fn texts_of_the_operator_are_escaped_in_bodies_that_need_no_escapes() {
+    let body = r#"{"name":"hosts","gauge":{"value":1},"tags":{"a":"b"}}"#;
+    let quoted = profile("a\"b\\c", &[("k\"", "v\\")]);
+    let (tuples, _) = run(body, Format::Json, &quoted);
+    assert_eq!(
+        tuples.trim_end(),
+        r#"["metric.hosts",1795343400,1.0,{"hostname":"a\"b\\c","tags":["a:b","k\":v\\"],"type":"gauge"}]"#
+    );
+}
+
+#[test]
+fn texts_of_the_body_are_escaped_wherever_they_stand() {
+    let plain = profile("h", &[]);
+    let body = r#"{"name":"a\"b","gauge":{"value":1},"tags":{"host":"\\w","k\"":"v\\","c:d\u0007":"\u007f"}}"#;
+    let (tuples, _) = run(body, Format::Json, &plain);
+    assert_eq!(
+        tuples.trim_end(),
+        r#"["a\"b",1795343400,1.0,{"hostname":"\\w","tags":["host:\\w","k\":v\\","c_d_:_"],"type":"gauge"}]"#
+    );
+}
+
+#[test]
+fn tags_out_of_the_ordinary_are_read_the_same_way_in_both_bodies() {
+    let tags = [
+        r#"{"a":"1","a":"2"}"#,
+        r#"{"a:b":"1","a_b":"2"}"#,
+        r#"{"a":["x","y"],"host":"h1","hostname":"h2"}"#,
+        r#"{"hostname":"h2","host":"","x":null}"#,
+        r#"{"":"x"}"#,
+        r#"{"a":{"b":1}}"#,
+        r#"{"n":1.50,"t":true,"upper_limit":"mine","env":"own"}"#,
+        r#"["x"]"#,
+        "null",
+    ];
+    let shapes = [
+        r#""gauge":{"value":1e5}"#,
+        r#""counter":{"value":-0},"kind":"incremental""#,
+        r#""histogram":{"count":3,"sum":1.5,"buckets":[{"upper_limit":0.10,"count":1},{"upper_limit":"+Inf","count":2}]}"#,
+        r#""summary":{"count":3,"sum":1.5,"quantiles":[{"quantile":0.5,"value":null},{"quantile":1e0,"value":7}]}"#,
+    ];
+    let profile = profile("h", &[("env", "prod"), ("host", "fixed")]);
+    for tags in tags {
+        for shape in shapes {
+            let item = format!(r#"{{"name":"m","dt":"yesterday","tags":{tags},{shape}}}"#);
+            check(&[item.clone(), item], &profile);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_plain_body_gives_the_same_tuples_when_each_text_is_looked_at(
+        items in prop::collection::vec(
+            ("[ -~&&[^\"\\\\]]{1,40}", prop::collection::vec(
+                ("[ -~&&[^\"\\\\]]{0,20}|host|env", "[ -~&&[^\"\\\\]]{0,70}"), 0..8), any::<i32>()),
+            1..5,
+        )
+    ) {
+        let items: Vec<String> = items.iter().map(|(name, tags, value)| {
+            let tags: Vec<_> = tags.iter().map(|(k, v)| format!(r#""{k}":"{v}""#)).collect();
+            format!(r#"{{"name":"{name}","gauge":{{"value":{value}}},"tags":{{{}}}}}"#, tags.join(","))
+        }).collect();
+        check(&items, &profile("h", &[("env", "prod")]));
+    }
+}
+
+#[test]
+fn tuples_of_one_metric_stay_alike_across_the_end_of_a_block() {
+    let bucket = |limit: usize| format!(r#"{{"upper_limit":{limit},"count":1}}"#);
+    let buckets: Vec<_> = (0..1000).map(bucket).collect();
+    let metric = |index: usize| {
+        format!(
+            r#"{{"name":"m{index}","tags":{{"k":"{index}"}},"histogram":{{"count":1,"sum":2,"buckets":[{}]}}}}"#,
+            buckets.join(",")
+        )
+    };
+    let items: Vec<_> = (0..25).map(metric).collect();
+    let (tuples, report) = run(&format!("[{}]", items.join(",")), Format::Json, &profile("h", &[]));
+    let tuples: Vec<_> = tuples.lines().map(|line| line.trim_end_matches(',')).collect();
+    assert_eq!((tuples.len() as u64, report.tuples), (25 * 1002, 25 * 1002));
+    for (at, tuple) in tuples.iter().enumerate() {
+        let (index, of) = (at / 1002, at % 1002);
+        let (suffix, label, value) = match of {
+            1000 => ("_sum", String::new(), 2),
+            1001 => ("_count", String::new(), 1),
+            limit => ("", format!(r#","upper_limit:{limit}""#), 1),
+        };
+        let expected = format!(
+            r#"["m{index}{suffix}",1795343400,{value}.0,{{"hostname":"h","tags":["k:{index}"{label}],"type":"counter"}}]"#
+        );
+        assert_eq!(*tuple, expected, "tuple {at}");
+    }
+}
