@@ -3,6 +3,7 @@
 //! Nothing here judges a metric; a fault of the whole body is an error, an item's members are handed
 //! on as they are and `normalize` decides.
 
+pub mod buffer;
 pub mod inflate;
 pub(crate) mod item;
 pub mod json;

@@ -25,6 +25,7 @@ mod client_addr;
 mod connection;
 mod exchange;
 mod ingest;
+mod keep;
 pub mod problem;
 mod rate_limit;
 mod request_id;

@@ -9,12 +9,11 @@ use std::fmt;
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
+use super::buffer::Buffer;
 use super::media::Coding;
 
 /// Largest zstd window taken, as a power of two: 8 MiB, what RFC 8878 asks decoders to support.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-/// First allocation; doubled from here up to the limit.
-const OUTPUT_BYTES_MIN: usize = 16 << 10;
 /// zlib's and gzip's only window size in practice, 32 KiB.
 const DEFLATE_WINDOW_BITS: u8 = 15;
 
@@ -34,7 +33,7 @@ pub enum InflateError {
 
 /// A body on its way through its [`Coding`].
 ///
-/// Holds at most the limit in output, rounded up to one buffer, and the coding's window beside it:
+/// Holds at most the limit in output, and the coding's window beside it:
 /// 32 KiB for gzip and deflate, up to 8 MiB for zstd.
 pub struct Inflater {
     engine: Engine,
@@ -59,7 +58,7 @@ impl Inflater {
             Coding::Deflate => Engine::Deflate(Zlib::new(Decompress::new(true))),
             Coding::Zstd => Engine::Zstd(Zstd::Unopened),
         };
-        Self { engine, output: Output { bytes: Vec::new(), limit }, taken: 0 }
+        Self { engine, output: Output::new(limit), taken: 0 }
     }
 
     /// Takes the next piece of the body, of any size.
@@ -84,14 +83,14 @@ impl Inflater {
     }
 
     /// The whole body, if it is one.
-    pub fn finish(self) -> Result<Vec<u8>, InflateError> {
+    pub fn finish(self) -> Result<Buffer, InflateError> {
         let whole = match &self.engine {
             Engine::Identity => true,
             Engine::Gzip(zlib) | Engine::Deflate(zlib) => zlib.ended,
             Engine::Zstd(zstd) => zstd.ended(),
         };
         if whole {
-            return Ok(self.output.bytes);
+            return Ok(self.output.buffer);
         }
         let fault = if self.taken == 0 { "it is empty" } else { "it ends too soon" };
         Err(self.explain(Fault::Corrupt(fault.to_owned())))
@@ -99,12 +98,17 @@ impl Inflater {
 
     /// Bytes that have come out so far.
     pub fn len(&self) -> usize {
-        self.output.bytes.len()
+        self.output.buffer.len()
+    }
+
+    /// Bytes of memory the output takes.
+    pub fn memory(&self) -> usize {
+        self.output.buffer.memory()
     }
 
     /// Whether nothing has come out yet.
     pub fn is_empty(&self) -> bool {
-        self.output.bytes.is_empty()
+        self.output.buffer.is_empty()
     }
 
     #[cold]
@@ -138,44 +142,27 @@ enum Fault {
     Corrupt(String),
 }
 
-/// The bytes that came out. The buffer may hold one byte more than the limit, which is how passing it
-/// is noticed without inflating the rest.
+/// The bytes that came out. It may hold one byte more than the limit, which is how passing it is
+/// noticed without inflating the rest.
 struct Output {
-    bytes: Vec<u8>,
+    buffer: Buffer,
     limit: usize,
 }
 
 impl Output {
-    /// Makes sure there is somewhere to write to.
-    fn make_room(&mut self) {
-        if self.bytes.len() < self.bytes.capacity() {
-            return;
-        }
-        // Doubling by hand: Vec's own doubling would go to twice the limit.
-        let most = self.limit.saturating_add(1);
-        let size = self.bytes.capacity().saturating_mul(2).max(OUTPUT_BYTES_MIN).min(most);
-        self.bytes.reserve_exact(size.saturating_sub(self.bytes.len()).max(1));
-    }
-
-    fn has_room(&self) -> bool {
-        self.bytes.len() < self.bytes.capacity()
+    fn new(limit: usize) -> Self {
+        Self { buffer: Buffer::new(limit.saturating_add(1)), limit }
     }
 
     fn check(&self) -> Result<(), Fault> {
-        if self.bytes.len() > self.limit { Err(Fault::TooLarge) } else { Ok(()) }
+        if self.buffer.len() > self.limit { Err(Fault::TooLarge) } else { Ok(()) }
     }
 
     fn append(&mut self, input: &mut &[u8]) -> Result<(), Fault> {
-        if input.len() > self.limit.saturating_sub(self.bytes.len()) {
+        if input.len() > self.limit.saturating_sub(self.buffer.len()) {
             return Err(Fault::TooLarge);
         }
-        let need = self.bytes.len() + input.len();
-        if self.bytes.capacity() < need {
-            let size = self.bytes.capacity().saturating_mul(2).min(self.limit).max(need);
-            self.bytes.reserve_exact(size - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(input);
-        *input = &[];
+        *input = self.buffer.extend(input);
         Ok(())
     }
 }
@@ -205,26 +192,28 @@ impl Zlib {
             return Err(Fault::Corrupt("something follows its end".to_owned()));
         }
         loop {
-            output.make_room();
-            let before = (self.stream.total_in(), output.bytes.len());
-            let status = self
-                .stream
-                .decompress_vec(input, &mut output.bytes, FlushDecompress::None)
-                .map_err(|fault| {
+            let before = (self.stream.total_in(), self.stream.total_out());
+            let spare = output.buffer.spare();
+            let room = spare.len();
+            let status =
+                self.stream.decompress(input, spare, FlushDecompress::None).map_err(|fault| {
                     Fault::Corrupt(fault.message().unwrap_or("it is corrupt").to_owned())
                 })?;
             let used = (self.stream.total_in() - before.0) as usize;
+            let made = (self.stream.total_out() - before.1) as usize;
             *input = input.get(used..).unwrap_or_default();
+            output.buffer.advance(made);
             output.check()?;
             if status == Status::StreamEnd {
                 self.ended = true;
                 return Ok(());
             }
-            if input.is_empty() && output.has_room() {
+            // With room left, nothing more is inside.
+            if input.is_empty() && made < room {
                 return Ok(());
             }
             // Cannot be with room on both sides; an endless loop would be worse than this error.
-            if used == 0 && output.bytes.len() == before.1 && output.has_room() {
+            if used == 0 && made == 0 {
                 return Err(Fault::Corrupt("it makes no progress".to_owned()));
             }
         }
@@ -259,19 +248,24 @@ impl Zstd {
         let Self::Open { decoder, ended } = self else {
             return Err(Fault::Corrupt("zstd did not start".to_owned()));
         };
-        while !input.is_empty() || !output.has_room() {
-            output.make_room();
+        let mut is_drained = false;
+        while !input.is_empty() || !is_drained {
             // A frame that lies whole in the input would be decoded in one go without a look at its
             // window. Its first byte alone makes the rule the same however the body was cut.
             let piece: &[u8] = if *ended { input.get(..1).unwrap_or_default() } else { input };
             // Stays so if the decoder fails: a failed body is never a whole one.
             *ended = false;
-            let at = output.bytes.len();
             let mut source = InBuffer::around(piece);
-            let mut sink = OutBuffer::around_pos(&mut output.bytes, at);
+            let spare = output.buffer.spare();
+            let room = spare.len();
+            let mut sink = OutBuffer::around(spare);
             let hint = decoder.run(&mut source, &mut sink).map_err(|fault| zstd_fault(&fault))?;
+            let made = sink.pos();
             *ended = hint == 0;
             *input = input.get(source.pos()..).unwrap_or_default();
+            output.buffer.advance(made);
+            // With room left, nothing more is inside.
+            is_drained = made < room;
             output.check()?;
             if *ended && input.is_empty() {
                 break;

@@ -9,19 +9,24 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::Grant;
 use super::problem::Problem;
 use crate::config;
+use crate::decode::buffer::Buffer;
 use crate::decode::inflate::Inflater;
 use crate::decode::media::Coding;
 
 /// Compressed bytes inflated at a time. What a piece becomes is counted once it is there, so this
 /// bounds how far a bomb gets past the memory budget: 1 MiB for gzip and deflate (1032 to 1), the
 /// body limit for zstd; on as many threads as there are.
-const PIECE_BYTES: usize = 1 << 10;
+const INFLATED_AT_ONCE_BYTES: usize = 1 << 10;
 
 /// Inflated bytes after which other connections get a turn on this thread.
 const TURN_BYTES: usize = 1 << 20;
 
 /// Largest window a coding keeps beside its output (contract C1.4).
 const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
+
+/// What a decoder takes before anything has come out: tables, and buffers for a block.
+const ZSTD_STATE_BYTES: usize = 384 << 10;
+const ZLIB_STATE_BYTES: usize = 64 << 10;
 
 const EMPTY: &str = "expected a metric, or several, but the body is empty";
 
@@ -58,8 +63,8 @@ impl Bounds {
         mut body: Body,
         coding: Coding,
         grant: &mut Grant,
-    ) -> Result<Vec<u8>, Problem> {
-        let mut intake = Intake::new(coding, body.size_hint().exact(), self.bytes_max, grant);
+    ) -> Result<Buffer, Problem> {
+        let mut intake = Intake::new(coding, body.size_hint().upper(), self.bytes_max, grant)?;
         let mut pace = Pace::new(self);
         let mut received = 0;
         while !body.is_end_stream() {
@@ -81,59 +86,58 @@ impl Bounds {
     }
 }
 
-/// Bytes on their way into memory that is accounted for as it is allocated.
+/// Bytes on their way into memory that is accounted for as it is written to.
 struct Intake<'g> {
     store: Store,
-    bytes_max: usize,
     grant: &'g mut Grant,
 }
 
 enum Store {
-    /// As sent; `expected` is the declared length.
-    Plain { bytes: Vec<u8>, expected: Option<usize> },
-    /// Through the inflater; `window_max` is what the coding keeps beside its output.
-    Coded { inflater: Inflater, window_max: usize },
+    /// As sent.
+    Plain(Buffer),
+    /// Through the inflater; beside its output the coding keeps `state` bytes and a window.
+    Coded { inflater: Inflater, state: usize, window_max: usize },
 }
 
 impl<'g> Intake<'g> {
-    fn new(coding: Coding, expected: Option<u64>, bytes_max: usize, grant: &'g mut Grant) -> Self {
-        let window_max = match coding {
-            Coding::Identity => None,
-            Coding::Gzip | Coding::Deflate => Some(0),
-            Coding::Zstd => Some(ZSTD_WINDOW_BYTES_MAX),
+    fn new(
+        coding: Coding,
+        declared: Option<u64>,
+        bytes_max: usize,
+        grant: &'g mut Grant,
+    ) -> Result<Self, Problem> {
+        let declared = declared.and_then(|bytes| usize::try_from(bytes).ok());
+        let plain = || match declared {
+            Some(bytes) => Buffer::announced(bytes.min(bytes_max)),
+            None => Buffer::new(bytes_max),
         };
-        let expected = expected.and_then(|bytes| usize::try_from(bytes).ok());
-        let store = match window_max {
-            None => Store::Plain { bytes: Vec::new(), expected },
-            Some(window_max) => {
-                Store::Coded { inflater: Inflater::new(coding, bytes_max), window_max }
-            }
+        let mut coded = |state, window_max| {
+            grant.resize(state as u64)?;
+            let inflater = Inflater::new(coding, bytes_max);
+            Ok::<_, Problem>(Store::Coded { inflater, state, window_max })
         };
-        Self { store, bytes_max, grant }
+        let store = match coding {
+            Coding::Identity => Store::Plain(plain()),
+            Coding::Gzip | Coding::Deflate => coded(ZLIB_STATE_BYTES, 0)?,
+            Coding::Zstd => coded(ZSTD_STATE_BYTES, ZSTD_WINDOW_BYTES_MAX)?,
+        };
+        Ok(Self { store, grant })
     }
 
     async fn take(&mut self, chunk: &Bytes) -> Result<(), Problem> {
         match &mut self.store {
-            Store::Plain { bytes, expected } => {
-                let need = bytes.len() + chunk.len();
-                if need > bytes.capacity() {
-                    // Doubled, but not past what will come: a page too many is memory nobody uses.
-                    let most = expected.unwrap_or(self.bytes_max).max(need);
-                    let size = (bytes.capacity() * 2).clamp(need, most);
-                    self.grant.resize(size as u64)?;
-                    bytes.reserve_exact(size - bytes.len());
-                }
-                bytes.extend_from_slice(chunk);
+            Store::Plain(buffer) => {
+                self.grant.resize(buffer.memory_with(chunk.len()) as u64)?;
+                buffer.extend(chunk);
             }
-            Store::Coded { inflater, window_max } => {
+            Store::Coded { inflater, state, window_max } => {
                 let mut turn_began = inflater.len();
-                for piece in chunk.chunks(PIECE_BYTES) {
-                    inflater.push(piece)?;
+                for part in chunk.chunks(INFLATED_AT_ONCE_BYTES) {
+                    inflater.push(part)?;
                     let output = inflater.len();
-                    // The inflater doubles its buffer too. Of a window no more is touched than came
-                    // out.
-                    let buffer = output.saturating_mul(2).min(self.bytes_max);
-                    self.grant.resize((buffer + output.min(*window_max)) as u64)?;
+                    // Of a window no more is touched than came out.
+                    let beside = *state + output.min(*window_max);
+                    self.grant.resize((inflater.memory() + beside) as u64)?;
                     if output - turn_began > TURN_BYTES {
                         turn_began = output;
                         tokio::task::yield_now().await;
@@ -144,12 +148,12 @@ impl<'g> Intake<'g> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u8>, Problem> {
+    fn finish(self) -> Result<Buffer, Problem> {
         let body = match self.store {
-            Store::Plain { bytes, .. } => bytes,
+            Store::Plain(buffer) => buffer,
             Store::Coded { inflater, .. } => inflater.finish()?,
         };
-        self.grant.resize(body.capacity() as u64)?;
+        self.grant.resize(body.memory() as u64)?;
         if body.is_empty() {
             return Err(Problem::Unreadable(EMPTY.to_owned()));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes are reserved in pieces of this size, so that a body of many small chunks costs few atomics.
+/// Bytes are reserved in grains of this size, so that a body of many small chunks costs few atomics.
 pub const GRAIN_BYTES: u64 = 64 << 10;
 
 /// A count of bytes with a limit; what it counts is allocated elsewhere.

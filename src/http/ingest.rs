@@ -11,9 +11,11 @@ use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
 use super::budget::Grant;
+use super::keep::keep;
 use super::problem::Problem;
 use super::state::State;
 use crate::decode::Format;
+use crate::decode::buffer::Buffer;
 use crate::decode::media::{self, Coding, Declared};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
@@ -38,8 +40,7 @@ pub(super) async fn ingest(
     let mut grant = state.capacity()?;
 
     let body = bounds.receive(body, coding, &mut grant).await?;
-    let format = format_of(declared, &body)?;
-    let work = Work { body, format, source: Arc::clone(source), now: state.clock.now(), grant };
+    let work = Work { body, declared, source: Arc::clone(source), now: state.clock.now(), grant };
     let batch = work.run(&state).await?;
 
     match purpose_of(&head.uri) {
@@ -85,8 +86,8 @@ fn purpose_of(uri: &Uri) -> Purpose {
 
 /// A whole body and what it takes to make tuples of it.
 struct Work {
-    body: Vec<u8>,
-    format: Format,
+    body: Buffer,
+    declared: Declared,
     source: Arc<Source>,
     now: Timestamp,
     grant: Grant,
@@ -109,17 +110,18 @@ impl Work {
     }
 
     fn run_here(self) -> Result<Batch, Problem> {
-        let Self { body, format, source, now, mut grant } = self;
+        let Self { body, declared, source, now, mut grant } = self;
+        let format = format_of(declared, &body)?;
         let mut blocks: Vec<Block> = Vec::new();
         let mut encoded = 0;
         let mut refusal = None;
         let mut sink = |block: Block| {
             encoded += block.bytes.len();
-            grant.resize((body.capacity() + encoded) as u64).map_err(|spent| {
+            grant.resize((body.memory() + encoded) as u64).map_err(|spent| {
                 refusal = Some(spent);
                 Refused
             })?;
-            blocks.push(block);
+            blocks.push(keep(block));
             Ok(())
         };
         let outcome = pipeline::run(&body, format, &source.profile, now, &mut sink);
