@@ -104,7 +104,7 @@ struct ConvertArgs {
     #[arg(long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Use the host name and tags of this [[sources]] entry
+    /// Use the host name and tags of this `[[sources]]` entry
     #[arg(long, value_name = "NAME", requires = "config")]
     source: Option<String>,
 

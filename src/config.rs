@@ -1,6 +1,6 @@
 //! The effective settings: valid by construction, every option decided (contract C8).
 //!
-//! Two steps lead here. [`file`] holds what was written, the TOML text and the `TIDEGATE_*`
+//! Two steps lead here. `file` holds what was written, the TOML text and the `TIDEGATE_*`
 //! variables over it; each section's module reads its values out of that, notes every fault with
 //! its line, and builds a struct without options left. `fixtures/config/full.toml` shows every key.
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! That order is the order of checks (C1.9). A [`problem::Problem`] is the only way to refuse, and a
-//! [`upload::Upload`] the only way to a body: dropped before its end, it drains itself.
+//! `Upload` the only way to a body: dropped before its end, it drains itself.
 
 use std::sync::Arc;
 

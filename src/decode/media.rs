@@ -24,7 +24,7 @@ pub enum Coding {
     Zstd,
 }
 
-/// A Content-Encoding that is not taken, cut to [`SHOWN_BYTES_MAX`]. Its text names those that are.
+/// A Content-Encoding that is not taken, cut to 64 bytes. Its text names those that are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "content-encoding {0:?} is not supported: send one of gzip, deflate (zlib) or zstd, or \
