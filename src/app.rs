@@ -117,6 +117,7 @@ impl Gateway {
         };
         // Deliveries that wait for another attempt get it now, while requests still run: one slow
         // upload must not use up the time in which they could have succeeded.
+        let status = self.forwarder.status();
         let delivering = self.forwarder.shutdown(drain, deadline);
         let serving = async {
             self.stop.send(()).ok();
@@ -132,7 +133,7 @@ impl Gateway {
             delivered: sum.delivered + books.delivered,
             lost: sum.lost + books.lost,
         });
-        announce::ended(ended);
+        announce::ended(ended, grace, &status.borrow().state);
         ended
     }
 

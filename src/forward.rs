@@ -103,7 +103,8 @@ impl Forwarder {
     }
 
     /// Delivers what `drain` says until `deadline` (contract C6.5) and stops; how many tuples remain
-    /// undelivered in the outlet. Deliveries that wait are tried once more at once; when no attempt is
+    /// undelivered in the outlet. Deliveries that wait are tried at once, then every half second; when
+    /// the receiver refuses, or asks for a longer pause, so that no attempt is
     /// possible before the deadline any more, this returns early.
     ///
     /// A request cut off by the deadline may have arrived: its tuples are counted as remaining.

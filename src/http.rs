@@ -28,6 +28,7 @@ mod ingest;
 mod keep;
 pub mod problem;
 mod rate_limit;
+mod refusals;
 mod request_id;
 mod serve;
 mod state;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::forward::State;
 use crate::queue::Durability;
 
 use super::Ended;
@@ -41,16 +42,22 @@ pub(super) fn stopping(grace: Duration, queued: u64) {
     );
 }
 
-pub(super) fn ended(ended: Ended) {
+pub(super) fn ended(ended: Ended, grace: Duration, receiver: &State) {
     let Ended { delivered, lost } = ended;
-    if lost > 0 {
-        tracing::warn!(
-            queue.delivered = delivered,
-            queue.lost = lost,
-            "stopped: {lost} accepted tuples were not delivered in time and are lost with the queue \
-             in memory; a longer `shutdown.grace` saves them if the receiver answers"
-        );
-    } else {
+    if lost == 0 {
         tracing::info!(queue.delivered = delivered, "stopped: everything accepted was delivered");
+        return;
     }
+    let why = match receiver {
+        State::Held { why } => format!("the receiver refused them until the end: {why}"),
+        State::Retrying | State::Flowing => format!(
+            "the receiver did not take them within {} (`shutdown.grace`)",
+            humantime::format_duration(grace)
+        ),
+    };
+    tracing::warn!(
+        queue.delivered = delivered,
+        queue.lost = lost,
+        "stopped: {lost} accepted tuples are lost with the queue in memory; {why}"
+    );
 }

@@ -31,7 +31,12 @@ pub struct Pace {
     epoch: u64,
     backoff: Backoff,
     hold_probe: Duration,
+    /// A shutdown has begun.
+    hurried: bool,
 }
+
+/// The longest wait of our own choosing while a shutdown runs: what time there is should be used.
+pub const HURRIED_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What the receiver was last known to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +73,7 @@ pub struct Epoch(u64);
 impl Pace {
     /// Flowing, until told otherwise.
     pub fn new(backoff: Backoff, hold_probe: Duration) -> Self {
-        Self { mode: Mode::Flowing, epoch: 0, backoff, hold_probe }
+        Self { mode: Mode::Flowing, epoch: 0, backoff, hold_probe, hurried: false }
     }
 
     /// The state now.
@@ -127,7 +132,10 @@ impl Pace {
 
     /// Lets the next probe start at once, unless the receiver asked for the wait itself: before a
     /// shutdown, everything gets a last chance.
+    /// From then on the waits between attempts stay short; who refuses is asked once more and no
+    /// longer waited for.
     pub fn hurry(&mut self, now: Instant) {
+        self.hurried = true;
         match &mut self.mode {
             Mode::Flowing | Mode::Retrying { wait: Wait::Asked, .. } => {}
             Mode::Retrying { until, .. } | Mode::Held { until } => *until = now.min(*until),
@@ -135,7 +143,10 @@ impl Pace {
     }
 
     fn retry(&mut self, after: Option<Duration>, now: Instant, random: f64) -> Mode {
-        let drawn = self.backoff.next(random);
+        let mut drawn = self.backoff.next(random);
+        if self.hurried {
+            drawn = drawn.min(HURRIED_WAIT_MAX);
+        }
         match after {
             None => Mode::Retrying { until: now + drawn, wait: Wait::Drawn },
             // A little later than asked, never sooner: many were told the same moment.

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::envelope::Envelope;
 use super::gate::Gate;
 use super::outcome::{Outcome, classify};
+use super::pace::HURRIED_WAIT_MAX;
 use super::phase::{Drain, Phase, Stage};
 use super::status::{Board, Told};
 use crate::clock::Clock;
@@ -142,19 +143,20 @@ impl Line {
             }
             tracing::debug!(receiver.name = self.board.name(), "attempt failed: {text}");
             if !is_probe && outcome != Outcome::Hold {
-                rest(Instant::now() + own.next(fastrand::f64()), phase).await;
+                rest(own.next(fastrand::f64()), phase).await;
             }
         }
     }
 }
 
-/// Waits, but not longer than until a shutdown begins, nor for what comes after its end.
-async fn rest(until: Instant, phase: &mut Phase) {
-    if !phase.is_over_by(until) {
-        tokio::select! {
-            () = sleep_until(until) => {}
+/// Waits, but not longer than until a shutdown begins; while one runs, only briefly.
+async fn rest(wait: Duration, phase: &mut Phase) {
+    match phase.now() {
+        Stage::Running => tokio::select! {
+            () = sleep(wait) => {}
             () = phase.drained() => {}
-        }
+        },
+        Stage::Draining { .. } => sleep(wait.min(HURRIED_WAIT_MAX)).await,
     }
 }
 

@@ -19,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::connection::Connection;
 use super::problem::Problem;
+use super::refusals::Refusal;
 use super::request_id;
 use super::state::State;
 use super::upload::Upload;
@@ -66,9 +67,12 @@ impl Edge {
         if self.connection.is_to_close() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(refusal) = response.extensions().get::<Refusal>() {
+            self.state.refusals.count(*refusal);
+        }
         tracing::debug!(
             http.status = response.status().as_u16(),
-            request.id = ?id,
+            request.id = id.to_str().unwrap_or_default(),
             "request answered"
         );
         response.headers_mut().insert(request_id::HEADER, id);

@@ -34,6 +34,7 @@ pub(super) async fn ingest(
 ) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     let source = state.sources.authenticate(&head.headers)?;
+    let purpose = purpose_of(&head.uri)?;
     let (declared, coding) = media_of(&head.headers)?;
     let bounds = Bounds::new(&state.limits, &state.http);
     bounds.check_declared(&body)?;
@@ -43,7 +44,7 @@ pub(super) async fn ingest(
     let work = Work { body, declared, source: Arc::clone(source), now: state.clock.now(), grant };
     let batch = work.run(&state).await?;
 
-    match purpose_of(&head.uri) {
+    match purpose {
         Purpose::Preview => Ok(batch.preview()),
         Purpose::Take => batch.append(&state).await,
     }
@@ -79,9 +80,19 @@ enum Purpose {
     Preview,
 }
 
-fn purpose_of(uri: &Uri) -> Purpose {
-    let mut pairs = uri.query().unwrap_or("").split('&');
-    if pairs.any(|pair| pair == "dry_run=1") { Purpose::Preview } else { Purpose::Take }
+/// Anything that looks like a wish for a preview is one, or is refused: who asked for a test must not
+/// have sent.
+fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
+    let pairs = uri.query().unwrap_or("").split('&');
+    let mut asked = pairs.filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, "1"));
+        (key == "dry_run").then_some(value)
+    });
+    match asked.next_back() {
+        None | Some("0" | "false" | "no") => Ok(Purpose::Take),
+        Some("1" | "true" | "yes") => Ok(Purpose::Preview),
+        Some(_) => Err(Problem::UnknownPurpose),
+    }
 }
 
 /// A whole body and what it takes to make tuples of it.
@@ -177,14 +188,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_dry_run_1_is_a_preview() {
+    fn who_asks_for_a_preview_gets_one_or_a_refusal() {
         for (uri, expected) in [
-            ("/metrics", Purpose::Take),
-            ("/metrics?dry_run=1", Purpose::Preview),
-            ("/?a=b&dry_run=1&c", Purpose::Preview),
-            ("/metrics?dry_run=0", Purpose::Take),
-            ("/metrics?dry_run", Purpose::Take),
-            ("/metrics?xdry_run=1", Purpose::Take),
+            ("/metrics", Ok(Purpose::Take)),
+            ("/metrics?dry_run=1", Ok(Purpose::Preview)),
+            ("/?a=b&dry_run=1&c", Ok(Purpose::Preview)),
+            ("/metrics?dry_run=true", Ok(Purpose::Preview)),
+            ("/metrics?dry_run", Ok(Purpose::Preview)),
+            ("/metrics?dry_run=0", Ok(Purpose::Take)),
+            ("/metrics?dry_run=1&dry_run=no", Ok(Purpose::Take)),
+            ("/metrics?xdry_run=1", Ok(Purpose::Take)),
+            ("/metrics?dry_run=", Err(Problem::UnknownPurpose)),
+            ("/metrics?dry_run=maybe", Err(Problem::UnknownPurpose)),
+            ("/metrics?dry_run=%31", Err(Problem::UnknownPurpose)),
         ] {
             assert_eq!(purpose_of(&uri.parse().unwrap()), expected, "{uri}");
         }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::budget::Spent;
 pub use super::rate_limit::OverLimit;
+use super::refusals::Refusal;
 use crate::decode::inflate::InflateError;
 use crate::decode::media::UnsupportedCoding;
 use crate::pipeline::BodyError;
@@ -69,6 +70,9 @@ pub enum Problem {
     /// 400: the connection or its framing broke inside the body. Seldom does anybody hear it.
     #[error("the body broke off before its end")]
     BrokenOff,
+    /// 400: `dry_run` with a value that says neither yes nor no (C1.14).
+    #[error("expected `dry_run=1` to check a body without sending it on, or `dry_run=0`")]
+    UnknownPurpose,
     /// 503 (C1.12).
     #[error("no room right now, try again later: {0}")]
     Busy(#[from] Busy),
@@ -108,7 +112,7 @@ impl Problem {
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::BrokenOff | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -149,6 +153,7 @@ impl Problem {
             | Self::Syntax(_)
             | Self::TooSlow { .. }
             | Self::BrokenOff
+            | Self::UnknownPurpose
             | Self::Panicked => {}
         }
     }
@@ -159,6 +164,9 @@ impl IntoResponse for Problem {
         let text = self.to_string();
         let mut response = (self.status(), [(header::CONTENT_TYPE, TEXT)], text).into_response();
         self.add_headers(&mut response);
+        if let Some(refusal) = Refusal::of(&self) {
+            response.extensions_mut().insert(refusal);
+        }
         response
     }
 }

@@ -14,6 +14,7 @@ use super::budget::{Budget, Grant};
 use super::client_addr::Forwarding;
 use super::problem::{Busy, Problem};
 use super::rate_limit::PerIp;
+use super::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
@@ -53,6 +54,7 @@ pub struct State {
     limiter: Option<PerIp>,
     over_limit: StatusCode,
     closing: AtomicBool,
+    pub(super) refusals: Refusals,
 }
 
 /// What the edge has seen since it started.
@@ -92,6 +94,7 @@ impl State {
             limiter: quota.map(|quota| PerIp::new(quota, limits.limiter_keys, Arc::clone(&clock))),
             over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
             closing: AtomicBool::new(false),
+            refusals: Refusals::default(),
             http,
             limits,
             queue,
@@ -136,8 +139,9 @@ impl State {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets what need not be remembered; to be called now and then.
+    /// Forgets what need not be remembered, and tells what should be known; to be called now and then.
     pub(super) fn tidy(&self) {
+        self.refusals.tell(self.clock.monotonic());
         if let Some(limiter) = &self.limiter {
             limiter.forget_idle();
         }

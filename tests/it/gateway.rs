@@ -102,3 +102,21 @@ async fn a_slow_upload_does_not_use_up_the_time_in_which_deliveries_could_succee
     let ended = stopping.await.unwrap();
     assert_eq!((ended.delivered, ended.lost), (2, 0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_comes_back_while_the_grace_lasts_gets_what_waits() {
+    let receiver = Receiver::start(Options::for_tests()).await.unwrap();
+    receiver.faults().stand("503".parse().unwrap());
+    let settings = "retry_min = \"1h\"\nretry_max = \"1h\"\n[shutdown]\ngrace = \"60s\"\n";
+    let gateway = start(config(&receiver, settings)).await;
+    send(&gateway, r#"{"name":"a","gauge":{"value":1}}"#).await;
+    let tried =
+        |times| move |received: &tidegate::receiver::Received| received.totals.requests >= times;
+    receiver.wait_for(PATIENCE, tried(1)).await.unwrap();
+    let stopping = tokio::spawn(gateway.stop());
+    // Not only the one attempt that a shutdown allows at once.
+    receiver.wait_for(PATIENCE, tried(4)).await.unwrap();
+    receiver.faults().heal();
+    let ended = stopping.await.unwrap();
+    assert_eq!((ended.delivered, ended.lost), (1, 0));
+}
