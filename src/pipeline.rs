@@ -9,7 +9,7 @@ use crate::decode::json::JsonReader;
 use crate::decode::msgpack::MsgpackReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
-use crate::encode::{self, Block, Encoder, Escapes, Expanded, Outlook};
+use crate::encode::{self, Encoder, Escapes, Expanded, Outlook};
 use crate::expand;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
@@ -18,9 +18,11 @@ use crate::normalize::{self, Profile, TupleType};
 
 mod place;
 pub mod report;
+mod step;
 mod warning;
 
 use report::Report;
+pub use step::{Refused, Sink, Start, Step, Steps};
 
 /// Why a whole body was refused; nothing of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,22 +43,6 @@ pub enum BodyError {
     Refused,
 }
 
-/// The sink's answer when it takes no further block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused;
-
-/// Takes each block as it fills.
-pub type Sink<'s> = dyn FnMut(Block) -> Result<(), Refused> + 's;
-
-/// Where in a longer body this piece of it starts: `convert` reads a long file piece by piece.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Start {
-    /// Items before it.
-    pub index: u64,
-    /// NDJSON lines before it.
-    pub line: u64,
-}
-
 /// Turns one whole body into blocks, handed to `sink` as they fill, and a report of its items.
 ///
 /// On an error the blocks already handed out must be thrown away.
@@ -71,7 +57,22 @@ pub fn run(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    let done = run_from(Start::default(), body, format, profile, now, sink);
+    run_steps(body, format, profile, now, &mut step::blocks_only(sink))
+}
+
+/// [`run`] for a caller that hears of every [`Step`].
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_steps(
+    body: &[u8],
+    format: Format,
+    profile: &Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    let done = read(Start::default(), body, format, profile, now, steps);
     match &done {
         Ok(report) if format == Format::Ndjson && !report.lines_read => Err(no_line(report)),
         _ => done,
@@ -101,8 +102,20 @@ pub fn run_from(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    let body =
-        if start == Start::default() { body.strip_prefix(BOM).unwrap_or(body) } else { body };
+    read(start, body, format, profile, now, &mut step::blocks_only(sink))
+}
+
+fn read(
+    start: Start,
+    whole: &[u8],
+    format: Format,
+    profile: &Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    // Of text, one byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
+    let may_have_mark = start == Start::default() && format != Format::MessagePack;
+    let body = whole.strip_prefix(BOM).filter(|_| may_have_mark).unwrap_or(whole);
     let arena = Bump::new();
     let texts = match format {
         Format::MessagePack => Texts::new(&arena),
@@ -124,7 +137,8 @@ pub fn run_from(
         report: Report::default(),
         index: start.index,
         line: None,
-        sink,
+        steps,
+        skipped: whole.len() - body.len(),
     };
     match format {
         Format::Json => run.json(body)?,
@@ -162,7 +176,9 @@ struct Run<'a, 's, 'k> {
     index: u64,
     /// NDJSON: the physical line being read, from 1.
     line: Option<u64>,
-    sink: &'s mut Sink<'k>,
+    steps: &'s mut Steps<'k>,
+    /// Bytes of the body before what is read.
+    skipped: usize,
 }
 
 /// Why reading stopped: broken grammar, whose meaning depends on the format, or the whole body.
@@ -194,7 +210,7 @@ impl Stop {
 
 impl<'a> Run<'a, '_, '_> {
     fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
-        let text = place::utf8(body).map_err(BodyError::Syntax)?;
+        let text = place::utf8(body, self.skipped).map_err(BodyError::Syntax)?;
         let mut reader = JsonReader::new(text, self.texts.arena());
         let mut read = self.value(&mut reader);
         if read.is_ok() && !reader.at_end() {
@@ -205,7 +221,7 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     fn json_stream(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
-        let text = place::utf8(body).map_err(BodyError::Syntax)?;
+        let text = place::utf8(body, self.skipped).map_err(BodyError::Syntax)?;
         let mut reader = JsonReader::new(text, self.texts.arena());
         loop {
             self.value(&mut reader)
@@ -223,7 +239,7 @@ impl<'a> Run<'a, '_, '_> {
             // Some line is not UTF-8; the others must not suffer for it.
             Err(_) => body
                 .split(|&byte| byte == b'\n')
-                .try_for_each(|line| self.ndjson_line(place::utf8(line))),
+                .try_for_each(|line| self.ndjson_line(place::utf8(line, 0))),
         }
     }
 
@@ -245,6 +261,7 @@ impl<'a> Run<'a, '_, '_> {
             self.report.rewind(report);
             self.report.reject_line(index, self.line, message);
             self.index = index + 1;
+            (self.steps)(Step::Held(0)).map_err(refused)?;
         }
         self.hand_out()
     }
@@ -253,6 +270,7 @@ impl<'a> Run<'a, '_, '_> {
         let mut reader = JsonReader::new(text, self.texts.arena());
         while !reader.at_end() {
             self.value(&mut reader)?;
+            self.hold()?;
             self.report.lines_read = true;
         }
         Ok(())
@@ -283,9 +301,7 @@ impl<'a> Run<'a, '_, '_> {
     fn items<R: Pull<'a>>(&mut self, reader: &mut R, extent: &mut Extent) -> Result<(), Stop> {
         while reader.element(extent)? {
             self.item(reader)?;
-            if self.line.is_none() {
-                self.hand_out()?;
-            }
+            if self.line.is_none() { self.hand_out()? } else { self.hold()? }
         }
         Ok(())
     }
@@ -333,14 +349,23 @@ impl<'a> Run<'a, '_, '_> {
         if !self.encoder.has_full() {
             return Ok(());
         }
-        self.encoder.full().try_for_each(|block| (self.sink)(block).map_err(refused))
+        self.encoder.full().try_for_each(|block| (self.steps)(Step::Block(block)).map_err(refused))
+    }
+
+    /// Full blocks of a line that is still open cannot be handed out, but they can be told of.
+    #[inline]
+    fn hold(&mut self) -> Result<(), BodyError> {
+        if !self.encoder.has_full() {
+            return Ok(());
+        }
+        (self.steps)(Step::Held(self.encoder.full_bytes())).map_err(refused)
     }
 
     fn finish(&mut self) -> Result<Report, BodyError> {
         self.hand_out()?;
         self.report.tuples = self.encoder.tuples();
         if let Some(block) = self.encoder.last() {
-            (self.sink)(block).map_err(refused)?;
+            (self.steps)(Step::Block(block)).map_err(refused)?;
         }
         Ok(std::mem::take(&mut self.report))
     }

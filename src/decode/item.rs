@@ -6,7 +6,7 @@
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
     Judge, Judges, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags,
-    Scalar, TAGS_KEPT,
+    Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT,
 };
 
 /// Reads the next value as one item.
@@ -331,7 +331,14 @@ impl<'a> RawTags<'a> {
 
     /// An array without elements is the last word on its key, and says nothing.
     fn forget(&mut self, key: &str) {
+        if key.is_empty() || key.len() > TAG_KEY_BYTES_MAX {
+            self.odd_key = true;
+        }
         let kept = self.tags.len();
+        if kept == TAGS_KEPT {
+            // Too many were sent already, whatever is taken back.
+            return;
+        }
         self.tags.retain(|tag| tag.key != key);
         // They were sent all the same: the limit counts them (C2.3).
         self.beyond += kept - self.tags.len();

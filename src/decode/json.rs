@@ -250,7 +250,10 @@ impl<'a> Pull<'a> for JsonReader<'a> {
             if entered {
                 depth += 1;
                 if depth > DEPTH_MAX {
-                    return Err(Fault::new(self.at - 1, "nested more than 128 levels deep"));
+                    return Err(Fault::new(
+                        self.at - 1,
+                        "a value is nested more than 128 levels deep",
+                    ));
                 }
             }
             // Here an entry is due, or ends: of the container just entered, or of those around.

@@ -73,11 +73,18 @@ pub fn coding(header: Option<&str>) -> Result<Coding, UnsupportedCoding> {
     })
 }
 
+/// How many bytes of a body that is sniffed say nothing: a byte order mark and white space. In JSON
+/// they are harmless; before MessagePack they would be values (contract C1.3).
+pub fn lead(body: &[u8]) -> usize {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let spaces = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    body.len() - text.len() + spaces.count()
+}
+
 /// The format a body's first byte betrays, after an optional byte order mark and JSON's white space
 /// (contract C1.3); none when it fits none.
 pub fn sniff(body: &[u8]) -> Option<Format> {
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    match text.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))? {
+    match *body.get(lead(body))? {
         b'{' | b'[' => Some(Format::JsonStream),
         // fixmap and fixarray, array 16 and 32, map 16 and 32; none of them begins UTF-8 text
         // that could be JSON.

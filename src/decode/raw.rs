@@ -121,6 +121,8 @@ pub struct RawTags<'a> {
     pub tags: Vec<RawTag<'a>>,
     /// Tags not kept: past those that are, or overruled by an array without elements.
     pub beyond: usize,
+    /// The key of an array without elements was empty or too long.
+    pub odd_key: bool,
 }
 
 /// One tag as sent; an array gives one for each non-null element, all of the same `member`.
@@ -238,6 +240,7 @@ impl RawTags<'_> {
         self.presence = Presence::Absent;
         self.tags.clear();
         self.beyond = 0;
+        self.odd_key = false;
     }
 }
 

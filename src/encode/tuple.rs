@@ -11,6 +11,9 @@ use crate::expand::{Kind, Label, Sample, Suffix};
 use crate::metric::value::Bound;
 use crate::metric::{Metric, Tag};
 
+/// How often the limit on a body's tuples may be spent on lines that turn out broken.
+const SPENT_FACTOR: u64 = 2;
+
 /// The tuples of one body pass the limit (contract C1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expanded;
@@ -38,6 +41,8 @@ pub struct Encoder<'a> {
     full: Vec<(Vec<u8>, u32)>,
     /// Bytes and tuples of all blocks so far.
     bytes_total: u64,
+    /// The same, with what was taken back: it was work all the same.
+    bytes_spent: u64,
     tuples_total: u64,
     bytes_max: u64,
     /// Bytes still expected, a guess.
@@ -89,6 +94,7 @@ impl<'a> Encoder<'a> {
             tuples: 0,
             full: Vec::new(),
             bytes_total: 0,
+            bytes_spent: 0,
             tuples_total: 0,
             bytes_max: outlook.bytes_max,
             bytes_expected: expected,
@@ -114,7 +120,9 @@ impl<'a> Encoder<'a> {
         let tuple_start = self.block.len();
         self.push_tuple(metric, sample);
         let added = (self.block.len() - tuple_start) as u64;
-        if self.bytes_total + added > self.bytes_max {
+        self.bytes_spent += added;
+        let spent_max = self.bytes_max.saturating_mul(SPENT_FACTOR);
+        if self.bytes_total + added > self.bytes_max || self.bytes_spent > spent_max {
             return Err(Expanded);
         }
         self.bytes_total += added;
@@ -183,6 +191,11 @@ impl<'a> Encoder<'a> {
     /// The blocks that are full.
     pub fn full(&mut self) -> impl Iterator<Item = Block> + '_ {
         self.full.drain(..).map(|(bytes, tuples)| Block { bytes: bytes.into(), tuples })
+    }
+
+    /// Bytes of the blocks that [`Self::full`] would give.
+    pub fn full_bytes(&self) -> u64 {
+        self.full.iter().map(|(bytes, _)| bytes.len() as u64).sum()
     }
 
     /// Whether [`Self::full`] has any.

@@ -21,6 +21,10 @@ const INFLATED_AT_ONCE_BYTES: usize = 1 << 10;
 /// Inflated bytes after which other connections get a turn on this thread.
 const TURN_BYTES: usize = 1 << 20;
 
+/// What a compressed byte counts in a turn, even if nothing comes of it: empty members and block
+/// headers are work too.
+const WORK_FACTOR: usize = 64;
+
 /// Largest window a coding keeps beside its output (contract C1.4).
 const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
 
@@ -129,16 +133,21 @@ impl<'g> Intake<'g> {
             Store::Plain(buffer) => {
                 self.grant.resize(buffer.memory_with(chunk.len()) as u64)?;
                 buffer.extend(chunk);
+                // It may have had to take more than it hoped for.
+                self.grant.resize(buffer.memory() as u64)?;
             }
             Store::Coded { inflater, state, window_max } => {
                 let mut turn_began = inflater.len();
+                let mut worked = 0;
                 for part in chunk.chunks(INFLATED_AT_ONCE_BYTES) {
                     inflater.push(part)?;
                     let output = inflater.len();
                     // Of a window no more is touched than came out.
                     let beside = *state + output.min(*window_max);
                     self.grant.resize((inflater.memory() + beside) as u64)?;
-                    if output - turn_began > TURN_BYTES {
+                    worked += part.len() * WORK_FACTOR;
+                    if output - turn_began + worked > TURN_BYTES {
+                        worked = 0;
                         turn_began = output;
                         tokio::task::yield_now().await;
                     }
@@ -189,7 +198,9 @@ impl Pace {
     }
 
     fn count_at(&mut self, bytes: usize, now: Instant) -> Result<(), Problem> {
-        self.last = now;
+        if bytes > 0 {
+            self.last = now;
+        }
         self.span_bytes += bytes as u64;
         self.judge_at(now)
     }

@@ -20,12 +20,12 @@ use crate::decode::media::{self, Coding, Declared};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, Refused};
+use crate::pipeline::{self, Refused, Step};
 use crate::queue::Entry;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// Takes one body of metrics.
 pub(super) async fn ingest(
@@ -123,19 +123,31 @@ impl Work {
     fn run_here(self) -> Result<Batch, Problem> {
         let Self { body, declared, source, now, mut grant } = self;
         let format = format_of(declared, &body)?;
+        let lead = match (declared, format) {
+            (Declared::Sniff, Format::MessagePack) => media::lead(&body),
+            _ => 0,
+        };
         let mut blocks: Vec<Block> = Vec::new();
         let mut encoded = 0;
         let mut refusal = None;
-        let mut sink = |block: Block| {
-            encoded += block.bytes.len();
-            grant.resize((body.memory() + encoded) as u64).map_err(|spent| {
+        let mut steps = |step: Step| {
+            let held = match &step {
+                Step::Block(block) => {
+                    encoded += block.bytes.len();
+                    0
+                }
+                Step::Held(bytes) => *bytes,
+            };
+            grant.resize((body.memory() + encoded) as u64 + held).map_err(|spent| {
                 refusal = Some(spent);
                 Refused
             })?;
-            blocks.push(keep(block));
+            if let Step::Block(block) = step {
+                blocks.push(keep(block));
+            }
             Ok(())
         };
-        let outcome = pipeline::run(&body, format, &source.profile, now, &mut sink);
+        let outcome = pipeline::run_steps(&body[lead..], format, &source.profile, now, &mut steps);
         let report = outcome.map_err(|error| {
             let why = || refusal.expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)

@@ -44,7 +44,8 @@ fn ordinary<'a>(
     host: &mut Host<'a>,
 ) -> Option<usize> {
     metric.tags.clear();
-    if raw.presence == Presence::WrongType || raw.tags.len() + raw.beyond > TAGS_MAX {
+    let is_odd = raw.presence == Presence::WrongType || raw.odd_key;
+    if is_odd || raw.tags.len() + raw.beyond > TAGS_MAX {
         return None;
     }
     let mut marks = 0_u64;
@@ -87,6 +88,9 @@ fn general<'a>(
     }
     if raw.tags.len() + raw.beyond > TAGS_MAX {
         return Err(invalid("more than 128 tags"));
+    }
+    if raw.odd_key {
+        return Err(invalid("the key of a tag is empty, or longer than 255 bytes"));
     }
     let mut bytes = 0;
     let equal = clean_keys(&mut raw.tags, texts);

@@ -2,9 +2,9 @@
 
 use crate::decode::pull::Fault;
 
-/// The body as text.
+/// The body as text; `skipped` bytes lie before it.
 #[inline]
-pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
+pub(super) fn utf8(body: &[u8], skipped: usize) -> Result<&str, String> {
     // Starting simdutf8 up costs more than a short body takes without it.
     const LONG: usize = 1024;
     let quick = if body.len() < LONG {
@@ -12,13 +12,13 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
     } else {
         simdutf8::basic::from_utf8(body).ok()
     };
-    quick.ok_or_else(|| not_utf8(body))
+    quick.ok_or_else(|| not_utf8(body, skipped))
 }
 
 #[cold]
-fn not_utf8(body: &[u8]) -> String {
+fn not_utf8(body: &[u8], skipped: usize) -> String {
     let valid = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
-    format!("expected UTF-8 text at byte {valid}")
+    format!("expected UTF-8 text at byte {}", skipped + valid)
 }
 
 /// "expected `,` or `]` at line 3, column 14".

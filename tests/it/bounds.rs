@@ -7,7 +7,7 @@ use tidegate::encode::BLOCK_BYTES_MAX;
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::{ENTRIES_MAX, Report};
-use tidegate::pipeline::{self, BodyError};
+use tidegate::pipeline::{self, BodyError, Refused, Step};
 
 /// The largest body the gateway takes.
 const BODY_BYTES_MAX: usize = 20 << 20;
@@ -19,12 +19,18 @@ struct Cost {
     bytes: u64,
 }
 
+fn profile_with(expanded_bytes: u64) -> Profile {
+    Profile::new(Arc::new(Policy { expanded_bytes, ..Policy::default() }), None, &[])
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix(1_795_343_400, 0)
+}
+
 fn cost(body: &[u8], format: Format, expanded_bytes: u64) -> Cost {
-    let policy = Policy { expanded_bytes, ..Policy::default() };
-    let profile = Profile::new(Arc::new(policy), None, &[]);
+    let profile = profile_with(expanded_bytes);
     let (mut blocks, mut bytes) = (0, 0);
-    let now = Timestamp::from_unix(1_795_343_400, 0);
-    let result = pipeline::run(body, format, &profile, now, &mut |block| {
+    let result = pipeline::run(body, format, &profile, now(), &mut |block| {
         assert!(block.bytes.len() <= BLOCK_BYTES_MAX);
         blocks += 1;
         bytes += block.bytes.len() as u64;
@@ -72,6 +78,39 @@ fn a_body_that_explodes_stops_at_the_limit() {
         assert!(cost.bytes <= limit + (limit >> 10), "{format:?}: {} bytes", cost.bytes);
         assert!(cost.blocks <= limit / (BLOCK_BYTES_MAX as u64 / 2) + 1, "{} blocks", cost.blocks);
     }
+}
+
+#[test]
+fn broken_lines_do_not_buy_work_without_end() {
+    // Each line expands and is taken back: what was spent on it stays spent.
+    let line = format!("{}{{\n", explosive());
+    let limit: u64 = 24 << 20;
+    let broken =
+        cost(line.repeat(BODY_BYTES_MAX / 8 / line.len()).as_bytes(), Format::Ndjson, limit);
+    assert_eq!(broken.result, Err(BodyError::Expanded { limit }));
+}
+
+#[test]
+fn what_an_open_line_holds_is_told_before_the_line_ends() {
+    let profile = profile_with(u64::MAX);
+    let mut held = Vec::new();
+    let body = explosive().repeat(3) + "{";
+    let done = pipeline::run_steps(body.as_bytes(), Format::Ndjson, &profile, now(), &mut |step| {
+        if let Step::Held(bytes) = step {
+            held.push(bytes);
+        }
+        Ok(())
+    });
+    assert!(matches!(done, Err(BodyError::Syntax(_))), "no line is whole: {done:?}");
+    assert!(held.iter().max() > Some(&(BLOCK_BYTES_MAX as u64)), "{held:?}");
+    assert_eq!(held.last(), Some(&0), "the broken line gave everything back");
+
+    // And may be too much: then it ends at once.
+    let refused =
+        pipeline::run_steps(body.as_bytes(), Format::Ndjson, &profile, now(), &mut |step| {
+            if matches!(step, Step::Held(1..)) { Err(Refused) } else { Ok(()) }
+        });
+    assert_eq!(refused, Err(BodyError::Refused));
 }
 
 #[test]

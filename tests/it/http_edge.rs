@@ -144,6 +144,10 @@ async fn a_format_is_declared_or_sniffed() {
         let reply = once(&edge, &post(headers, b"<metric/>")).await;
         assert_eq!(reply.status, 406, "{content_type}");
         assert!(reply.text().starts_with("Couldn't parse JSON content."), "{reply:?}");
+        // What is passed over while sniffing is no item of MessagePack.
+        let packed = b"\xef\xbb\xbf\r\n\x82\xa4name\xa1x\xa5gauge\x81\xa5value\x01";
+        let reply = once(&edge, &post(headers, packed)).await;
+        assert_eq!((reply.status, reply.text().as_ref()), (202, ""), "{content_type}");
     }
 }
 

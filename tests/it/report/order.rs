@@ -274,6 +274,9 @@ fn a_faulty_tag_is_a_fault_unless_the_same_key_was_sent_again() {
         ("invalid_tags", r#"{"a:b":{"x":1},"a_b":"1"}"#),
         ("invalid_tags", r#"{"a:b":[{}],"a_b":"1"}"#),
         ("ok", r#"{"a:b":{},"a_b":"1","a:b":2}"#),
+        // A key is judged even if it gives no tag.
+        ("invalid_tags", r#"{"":[]}"#),
+        ("invalid_tags", r#"{"a":"1","":[null]}"#),
     ];
     for (code, tags) in rows {
         let item = format!(r#"{{"name":"x","gauge":{{"value":1}},"tags":{tags}}}"#);

@@ -58,6 +58,7 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
             value => (vec![value], false),
         };
         let cleaned = print::clean_key(key);
+        faulty |= last && !(1..=255).contains(&key.len());
         if last && !values.is_empty() {
             // Equal only once they are sanitised: the last wins all the same.
             tags.retain(|tag| tag.key != cleaned);
@@ -67,7 +68,7 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
             let text = text(&value);
             let length = text.as_ref().map_or(0, |text| text.as_ref().map_or(0, String::len));
             bytes += key.len() + length;
-            faulty |= last && (text.is_err() || !(1..=255).contains(&key.len()) || length > 4_096);
+            faulty |= last && (text.is_err() || length > 4_096);
             let text = text.unwrap_or_default().map(|text| print::clean(&text));
             let mut tag = Tag::new(cleaned.clone(), text);
             if in_array {
