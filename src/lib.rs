@@ -21,7 +21,8 @@
 //! # What each layer must never know
 //!
 //! * `metric`, `decode`, `normalize`, `expand`, `encode` and `pipeline` are the pure core: no I/O, no
-//!   clock, no tokio, no tracing. Time, limits and policy come in as arguments.
+//!   clock, no tokio, no tracing. Time, limits and policy come in as arguments. The one thing it asks of
+//!   the operating system is memory: `decode::buffer` takes large bodies in mappings of their own.
 //! * `queue` knows blocks (bytes with a tuple count), never metrics. Nothing behind the encoder parses
 //!   a tuple again.
 //! * `forward` knows block bytes, never sources' tokens and never HTTP ingest.
