@@ -50,8 +50,8 @@ async fn what_a_client_sends_reaches_the_receiver_and_the_books_balance() {
     let gateway = start(config(&receiver, "")).await;
     let body = r#"[{"name":"a.b","dt":1795343400,"gauge":{"value":1.50}},{"name":"x"},{"name":"h","dt":1795343400,"histogram":{"count":2,"sum":3,"buckets":[{"upper_limit":0.5,"count":2}]}}]"#;
     assert_eq!(send(&gateway, body).await, "HTTP/1.1 202 Accepted");
-    let received = receiver.wait_for_tuples(4, PATIENCE).await.unwrap();
-    let texts: Vec<_> = received.tuples.iter().map(|tuple| tuple.text().to_owned()).collect();
+    let arrived = receiver.wait_for_tuples(4, PATIENCE).await.unwrap();
+    let texts: Vec<_> = arrived.tuples.iter().map(|tuple| tuple.text().to_owned()).collect();
     assert_eq!(
         texts,
         [
