@@ -9,7 +9,7 @@ use crate::decode::json::JsonReader;
 use crate::decode::msgpack::MsgpackReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
-use crate::encode::{self, Encoder, Escapes, Expanded, Outlook};
+use crate::encode::{Encoder, Escapes, Expanded, Outlook};
 use crate::expand;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
@@ -124,8 +124,8 @@ fn read(
     let encoder = Encoder::new(Outlook {
         body,
         escapes: escapes(texts, profile),
-        bytes_max: profile.policy.expanded_bytes,
-        always_raw: profile.policy.tuple_type == TupleType::Raw,
+        bytes_max: profile.policy().expanded_bytes,
+        always_raw: profile.policy().tuple_type == TupleType::Raw,
     });
     let mut run = Run {
         texts,
@@ -151,14 +151,7 @@ fn read(
 
 /// Whether a text of the tuples can need an escape: one of the body, or one of the operator's.
 fn escapes(texts: Texts<'_>, profile: &Profile) -> Escapes {
-    let tags = profile.tags.iter().flat_map(|(key, value)| [key, value]);
-    let mut own =
-        [&profile.hostname, &profile.policy.reserved_names.prefix].into_iter().chain(tags);
-    if texts.are_tame() && !own.any(|text| encode::needs_escape(text)) {
-        Escapes::Never
-    } else {
-        Escapes::Perhaps
-    }
+    if texts.are_tame() && profile.is_tame() { Escapes::Never } else { Escapes::Perhaps }
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -341,7 +334,7 @@ impl<'a> Run<'a, '_, '_> {
     fn encode(&mut self) -> Result<(), BodyError> {
         self.encoder.begin();
         expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample))
-            .map_err(|Expanded| BodyError::Expanded { limit: self.profile.policy.expanded_bytes })
+            .map_err(|Expanded| BodyError::Expanded { limit: self.profile.policy().expanded_bytes })
     }
 
     #[inline]

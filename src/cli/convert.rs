@@ -53,7 +53,7 @@ pub(super) fn run(args: &ConvertArgs, environment: &Environment) -> Result<ExitC
     let path = args.input.as_deref().filter(|path| *path != Path::new("-"));
     let input = input::open(path).map_err(Failure::Usage)?;
     let now = SystemClock::new().now();
-    let output = Output::new(io::stdout().lock(), now, &profile.policy.gateway_hostname);
+    let output = Output::new(io::stdout().lock(), now, &profile.policy().gateway_hostname);
     let output = output.map_err(|error| Failure::Usage(error.into()))?;
     let mut job = Job { profile, now, output };
     let report = match job.convert(args.format, path, input) {

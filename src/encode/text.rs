@@ -41,7 +41,7 @@ fn push_any(out: &mut Vec<u8>, text: &str, body: &[u8]) {
 
 /// Whether `text` holds a quote or a backslash.
 #[inline]
-pub fn needs_escape(text: &str) -> bool {
+pub(super) fn needs_escape(text: &str) -> bool {
     words::any(text.as_bytes(), |word| words::equal(word, b'"') | words::equal(word, b'\\'))
 }
 

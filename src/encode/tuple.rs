@@ -43,6 +43,7 @@ pub struct Encoder<'a> {
     bytes_total: u64,
     /// The same, with what was taken back: it was work all the same.
     bytes_spent: u64,
+    spent_max: u64,
     tuples_total: u64,
     bytes_max: u64,
     /// Bytes still expected, a guess.
@@ -95,6 +96,7 @@ impl<'a> Encoder<'a> {
             full: Vec::new(),
             bytes_total: 0,
             bytes_spent: 0,
+            spent_max: outlook.bytes_max.saturating_mul(SPENT_FACTOR),
             tuples_total: 0,
             bytes_max: outlook.bytes_max,
             bytes_expected: expected,
@@ -121,8 +123,7 @@ impl<'a> Encoder<'a> {
         self.push_tuple(metric, sample);
         let added = (self.block.len() - tuple_start) as u64;
         self.bytes_spent += added;
-        let spent_max = self.bytes_max.saturating_mul(SPENT_FACTOR);
-        if self.bytes_total + added > self.bytes_max || self.bytes_spent > spent_max {
+        if self.bytes_total + added > self.bytes_max || self.bytes_spent > self.spent_max {
             return Err(Expanded);
         }
         self.bytes_total += added;

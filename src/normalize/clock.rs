@@ -23,7 +23,7 @@ pub(super) fn normalize<'a>(
     metric.at = now;
     let Some(dt) = raw.dt.as_ref().or(raw.timestamp.as_ref()) else { return Ok(()) };
     let Some(at) = parse(dt) else {
-        let kept = profile.policy.time.keep_unparsed && keep(*dt, texts, metric);
+        let kept = profile.policy().time.keep_unparsed && keep(*dt, texts, metric);
         warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
         return Ok(());
     };
@@ -53,7 +53,7 @@ fn judge(
     profile: &Profile,
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
-    let policy = profile.policy.time;
+    let policy = profile.policy().time;
     if policy.outside == Outside::Ignore {
         return Ok(());
     }

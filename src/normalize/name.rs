@@ -35,7 +35,7 @@ pub(super) fn normalize<'a>(
     }
     let name = texts.clean(name);
     let Some(prefix) = reserved_prefix(name) else { return Ok(name) };
-    let reserved = &profile.policy.reserved_names;
+    let reserved = &profile.policy().reserved_names;
     match reserved.action {
         ReservedAction::Keep => Ok(name),
         ReservedAction::Prefix => {

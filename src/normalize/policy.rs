@@ -80,11 +80,12 @@ pub enum ReservedAction {
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The common policy.
-    pub policy: Arc<Policy>,
+    policy: Arc<Policy>,
     /// The source's `hostname`, or the gateway's own.
-    pub hostname: String,
+    hostname: String,
     /// The source's fixed tags, sanitised, in order.
-    pub tags: Vec<(String, String)>,
+    tags: Vec<(String, String)>,
+    tame: bool,
 }
 
 impl Default for Policy {
@@ -123,6 +124,30 @@ impl Profile {
             kept.retain(|(earlier, _)| *earlier != key);
             kept.push((key, text::clean(value, &arena).to_owned()));
         }
-        Self { policy, hostname, tags: kept }
+        let needs_escape = |text: &str| text.contains(['"', '\\']);
+        let tame = !needs_escape(&hostname)
+            && !needs_escape(&policy.reserved_names.prefix)
+            && !kept.iter().any(|(key, value)| needs_escape(key) || needs_escape(value));
+        Self { policy, hostname, tags: kept, tame }
+    }
+
+    /// The common policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The source's `hostname`, or the gateway's own.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// The source's fixed tags, sanitised, in order.
+    pub fn tags(&self) -> &[(String, String)] {
+        &self.tags
+    }
+
+    /// No text of the operator's, the prefix of reserved names included, needs an escape in JSON.
+    pub fn is_tame(&self) -> bool {
+        self.tame
     }
 }

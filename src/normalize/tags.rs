@@ -26,10 +26,10 @@ pub(super) fn normalize<'a>(
         host = Host::default();
         general(raw, profile, texts, metric, &mut host)?
     };
-    if !profile.tags.is_empty() {
+    if !profile.tags().is_empty() {
         add_fixed(profile, metric, &mut host);
     }
-    metric.hostname = host.name.unwrap_or(&profile.hostname);
+    metric.hostname = host.name.unwrap_or(profile.hostname());
     Ok(bytes)
 }
 
@@ -66,7 +66,7 @@ fn ordinary<'a>(
         marks |= mark;
         bytes += tag.sent_key.len() + value.len();
         let tag = Tag { key, value: Some(texts.clean(value)) };
-        host.offer(&tag, &profile.policy.hostname_tags);
+        host.offer(&tag, &profile.policy().hostname_tags);
         metric.tags.push(tag);
     }
     Some(bytes)
@@ -114,7 +114,7 @@ fn general<'a>(
         let in_array = tag.in_array;
         let tag = Tag { key: tag.key, value };
         if !in_array {
-            host.offer(&tag, &profile.policy.hostname_tags);
+            host.offer(&tag, &profile.policy().hostname_tags);
         }
         metric.tags.push(tag);
     }
@@ -251,13 +251,13 @@ impl<'a> Host<'a> {
 fn add_fixed<'a>(profile: &'a Profile, metric: &mut Metric<'a>, host: &mut Host<'a>) {
     let own = metric.tags.len();
     let named = host.name.is_some();
-    for (key, value) in &profile.tags {
+    for (key, value) in profile.tags() {
         if metric.tags[..own].iter().any(|tag| tag.key == key) {
             continue;
         }
         let tag = Tag { key, value: Some(value) };
         if !named {
-            host.offer(&tag, &profile.policy.hostname_tags);
+            host.offer(&tag, &profile.policy().hostname_tags);
         }
         metric.tags.push(tag);
     }

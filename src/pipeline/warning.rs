@@ -37,7 +37,7 @@ pub(super) fn note(
             format!("{} quantile(s) without a value were left out", warnings.skipped_quantiles)
         });
     }
-    let time = &profile.policy.time;
+    let time = profile.policy().time;
     if let Some(age_s) = warnings.too_old_s {
         warn(Code::TooOld, &|| {
             format!("the point is {age_s} s old, more than `time.max_age` ({} s)", time.max_age_s)

@@ -68,14 +68,14 @@ fn taken(
         warnings.push(Code::SkippedQuantile);
     }
     if let Some(code) = outside(at, now, profile) {
-        if profile.policy.time.outside == Outside::Reject {
+        if profile.policy().time.outside == Outside::Reject {
             return Err(code.into());
         }
         warnings.push(code);
     }
     let tags: Vec<(String, String)> = tags.into_iter().map(|tag| (tag.key, tag.text)).collect();
     let series = Series { name: &name, seconds: at.seconds(), hostname: &hostname, tags: &tags };
-    shape.push(&series, profile.policy.tuple_type == TupleType::Raw, out);
+    shape.push(&series, profile.policy().tuple_type == TupleType::Raw, out);
     Ok(warnings)
 }
 
@@ -104,7 +104,7 @@ fn name(
     if !reserved.into_iter().any(|prefix| name.starts_with(prefix)) {
         return Ok(name);
     }
-    let rule = &profile.policy.reserved_names;
+    let rule = &profile.policy().reserved_names;
     match rule.action {
         ReservedAction::Keep => Ok(name),
         ReservedAction::Reject => Err(Code::InvalidName.into()),
@@ -283,7 +283,7 @@ fn instant(
         return Ok(at);
     }
     warnings.push(Code::UnparsedDt);
-    if let (Some(text), true) = (text, profile.policy.time.keep_unparsed) {
+    if let (Some(text), true) = (text, profile.policy().time.keep_unparsed) {
         let end = (0..=text.len().min(128)).rev().find(|&end| text.is_char_boundary(end));
         let kept = text.get(..end.unwrap_or(0)).unwrap_or_default();
         tags.retain(|tag| tag.key != "dt");
@@ -297,7 +297,7 @@ fn outside(at: Timestamp, now: Timestamp, profile: &Profile) -> Option<Code> {
     let nanos = |instant: Timestamp| {
         i128::from(instant.seconds()) * 1_000_000_000 + i128::from(instant.nanos())
     };
-    let time = profile.policy.time;
+    let time = profile.policy().time;
     let age = nanos(now) - nanos(at);
     if time.outside == Outside::Ignore {
         None

@@ -88,19 +88,19 @@ pub(crate) fn read(members: &Members<'_>) -> Result<(Vec<Tag>, usize), Stop> {
 /// Adds the source's tags; returns the host name.
 pub(crate) fn with_fixed(tags: &mut Vec<Tag>, profile: &Profile) -> String {
     let named = |tags: &[Tag]| {
-        profile.policy.hostname_tags.iter().find_map(|name| {
+        profile.policy().hostname_tags.iter().find_map(|name| {
             let tag = tags.iter().find(|tag| tag.key == *name)?;
             tag.scalar.clone().filter(|value| !value.is_empty())
         })
     };
     let own = named(tags);
     let fixed: Vec<Tag> = profile
-        .tags
+        .tags()
         .iter()
         .filter(|(key, _)| !tags.iter().any(|tag| tag.key == *key))
         .map(|(key, value)| Tag::new(key.clone(), Some(value.clone())))
         .collect();
-    let hostname = own.or_else(|| named(&fixed)).unwrap_or_else(|| profile.hostname.clone());
+    let hostname = own.or_else(|| named(&fixed)).unwrap_or_else(|| profile.hostname().to_owned());
     tags.extend(fixed);
     hostname
 }
