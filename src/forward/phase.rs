@@ -34,16 +34,32 @@ impl Phase {
         *self.stage.borrow()
     }
 
-    /// Resolves when draining begins; never, when it already has.
+    /// Resolves once draining has begun, which may be between a look at [`Self::now`] and this call;
+    /// never, if the forwarder is gone without that.
     pub(super) async fn drained(&mut self) {
-        if self.now() == Stage::Running && self.stage.changed().await.is_ok() {
-            return;
+        if self.stage.wait_for(|stage| *stage != Stage::Running).await.is_err() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending::<()>().await;
     }
 
     /// Whether a shutdown is over by `at`, so that waiting for it is of no use.
     pub(super) fn is_over_by(&self, at: Instant) -> bool {
         matches!(self.now(), Stage::Draining { deadline, .. } if deadline <= at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shutdown_that_began_since_the_last_look_is_not_missed() {
+        let (stage, receiver) = watch::channel(Stage::Running);
+        let mut phase = Phase::new(receiver);
+        assert_eq!(phase.now(), Stage::Running);
+        stage.send_replace(Stage::Draining { what: Drain::All, deadline: Instant::now() });
+        phase.drained().await;
+        // And may be asked again.
+        phase.drained().await;
     }
 }
