@@ -109,8 +109,10 @@ impl Forwarder {
     ///
     /// A request cut off by the deadline may have arrived: its tuples are counted as remaining.
     pub async fn shutdown(mut self, drain: Drain, deadline: Instant) -> u64 {
-        self.stage.send_replace(Stage::Draining { what: drain, deadline });
+        // In this order: a worker that hears of the end first would find its next attempt behind the
+        // deadline, and give up.
         self.line.gate.hurry();
+        self.stage.send_replace(Stage::Draining { what: drain, deadline });
         if let Err(error) = (&mut self.supervisor).await {
             tracing::error!(receiver.name = self.line.board.name(), "deliveries ended: {error}");
         }
