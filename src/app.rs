@@ -70,6 +70,7 @@ impl Gateway {
 
         let queue: Arc<dyn Queue> = match config.queue.durability {
             Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
+            Durability::Fsync | Durability::Os => unreachable!("the configuration refuses these"),
         };
         let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
         let (receiver, hostname) = (&config.receiver, &config.hostname);
@@ -114,6 +115,7 @@ impl Gateway {
         announce::stopping(grace, self.forwarder_backlog());
         let drain = match self.queue.durability() {
             Durability::Memory => Drain::All,
+            Durability::Fsync | Durability::Os => Drain::InFlight,
         };
         // Deliveries that wait for another attempt get it now, while requests still run: one slow
         // upload must not use up the time in which they could have succeeded.

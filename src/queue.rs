@@ -18,7 +18,11 @@ use std::sync::Arc;
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+pub mod log;
 pub mod memory;
+mod meters;
+
+pub use meters::Meters;
 
 /// A future behind a trait object.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,11 +36,22 @@ pub struct Entry {
     pub received: Timestamp,
     /// Its tuples, in order; never empty.
     pub blocks: Vec<Block>,
+    /// The one destination it is for; `None` for all.
+    pub target: Option<Arc<str>>,
+    /// Metrics of the request that were accepted, as sent.
+    pub accepted: u64,
+    /// Metrics of the request that were not.
+    pub rejected: u64,
 }
 
 /// What a crash loses (contract C5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
+    /// Nothing that was acknowledged: it is on the disk.
+    Fsync,
+    /// What the operating system had not written yet, if it is the machine that stops; nothing if it
+    /// is the process.
+    Os,
     /// Everything not yet delivered: the queue lives in memory.
     Memory,
 }
@@ -52,6 +67,22 @@ pub enum AppendError {
         /// The cap.
         limit: u64,
     },
+    /// The disk has less free space than is to be left on it.
+    #[error(
+        "the disk of `data_dir` has {free} bytes free, `queue.min_free_bytes` keeps {reserve} of them"
+    )]
+    Reserve {
+        /// Bytes free now.
+        free: u64,
+        /// The reserve.
+        reserve: u64,
+    },
+    /// It could not be written; whether it is on the disk is not known.
+    #[error("the queue cannot be written: {why}")]
+    Failed {
+        /// What the operating system says.
+        why: Arc<str>,
+    },
     /// The gateway is shutting down.
     #[error("shutting down")]
     Closed,
@@ -64,6 +95,18 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Whether an entry would be refused right now: asked before a body is read.
     fn room(&self) -> Result<(), AppendError>;
+
+    /// Counts metrics of a request that left nothing to append, none having been accepted.
+    fn count_rejected(&self, metrics: u64);
+
+    /// What came in since the queue began, across restarts if its form survives them.
+    fn totals(&self) -> Totals;
+
+    /// How full it is, and whether it works.
+    fn standing(&self) -> Standing;
+
+    /// Every destination that has a position, also one that is no longer configured.
+    fn destinations(&self) -> Vec<Arc<str>>;
 
     /// The side of one destination, by the name it had when the queue was made; `None` for any other.
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>>;
@@ -97,6 +140,10 @@ pub trait Outlet: Send + Sync + 'static {
 
     /// What waits, leased blocks included.
     fn depth(&self) -> Depth;
+
+    /// When the oldest block that waits or is on loan was received; the queue reads it where it lies,
+    /// so an error means that it cannot read what it holds.
+    fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>>;
 
     /// Tuples in and out since this destination began; the sums hold in every reading.
     fn books(&self) -> Books;
@@ -143,15 +190,65 @@ pub struct Depth {
     pub bytes: u64,
 }
 
-/// One destination's tuples (contract C7): `series == delivered + queued + lost`, always.
+/// What came in (contract C7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Tuples appended for all destinations: `series`.
+    pub tuples: u64,
+    /// Metrics accepted, as sent.
+    pub accepted: u64,
+    /// Metrics rejected, as sent.
+    pub rejected: u64,
+}
+
+/// How full a queue is, and whether it works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// The cap, `queue.max_bytes`.
+    pub limit_bytes: u64,
+    /// Bytes free on its disk, and how many of them are to stay free.
+    pub disk: Option<(u64, u64)>,
+    /// Segment files.
+    pub segments: u64,
+    /// Why the last group could not be written; `None` once one was.
+    pub fault: Option<Arc<str>>,
+    /// Whether a reading of the books disagreed with the content (contract C7).
+    pub is_unbalanced: bool,
+}
+
+/// What the queue holds could not be read back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue cannot be read: {why}")]
+pub struct ReadError {
+    /// What the operating system says.
+    pub why: Arc<str>,
+}
+
+/// One destination's tuples (contract C7), from where it began:
+/// `series + replayed = delivered + filtered + queued + dead_lettered + expired + damaged + purged`,
+/// and for a queue in memory `+ lost`. Holds in every reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Accepted for this destination.
+    /// Accepted for all destinations.
     pub series: u64,
-    /// Acknowledged by it.
+    /// Put in again for this destination alone, from its dead letters.
+    pub replayed: u64,
+    /// Accepted by it.
     pub delivered: u64,
+    /// Not meant for it, by its filter.
+    pub filtered: u64,
     /// Waiting or on loan.
     pub queued: u64,
+    /// Refused by it for good, and kept elsewhere.
+    pub dead_lettered: u64,
+    /// Too old for its backlog's bound.
+    pub expired: u64,
+    /// Lost to damage on the disk.
+    pub damaged: u64,
+    /// Thrown away by the operator.
+    pub purged: u64,
     /// Still inside a queue in memory when it ended.
     pub lost: u64,
 }
@@ -166,6 +263,14 @@ impl Lease {
 impl Books {
     /// Whether the sum holds.
     pub fn is_balanced(&self) -> bool {
-        self.series == self.delivered + self.queued + self.lost
+        let out = self.delivered
+            + self.filtered
+            + self.queued
+            + self.dead_lettered
+            + self.expired
+            + self.damaged
+            + self.purged
+            + self.lost;
+        self.series + self.replayed == out
     }
 }

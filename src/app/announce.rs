@@ -14,6 +14,8 @@ use super::Ended;
 pub(super) fn started(addr: SocketAddr, config: &Config) {
     let (limits, queue) = (&config.limits, &config.queue);
     let (durability, at_risk) = match queue.durability {
+        Durability::Fsync => ("fsync", "nothing that was acknowledged"),
+        Durability::Os => ("os", "what the operating system had not written yet"),
         Durability::Memory => ("memory", "everything not yet delivered"),
     };
     tracing::info!(

@@ -173,8 +173,17 @@ impl Batch {
     async fn append(self, state: &State) -> Result<Answer, Problem> {
         let Self { source, received, report, blocks, grant } = self;
         if !blocks.is_empty() {
-            let entry = Entry { source: Arc::clone(&source.name), received, blocks };
+            let entry = Entry {
+                source: Arc::clone(&source.name),
+                received,
+                blocks,
+                target: None,
+                accepted: report.accepted,
+                rejected: report.rejected,
+            };
             state.queue.append(entry).await?;
+        } else {
+            state.queue.count_rejected(report.rejected);
         }
         drop(grant);
         state.counts.accepted.fetch_add(report.accepted, Ordering::Relaxed);

@@ -8,7 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, Want};
+use super::{
+    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
+    Standing, Totals, Want,
+};
+use crate::metric::timestamp::Timestamp;
 
 mod shelf;
 #[cfg(test)]
@@ -52,6 +56,7 @@ struct State {
     phase: Phase,
     used_bytes: u64,
     next_sequence: u64,
+    totals: Totals,
     shelves: Vec<Shelf>,
 }
 
@@ -72,6 +77,7 @@ impl MemoryQueue {
             phase: Phase::Open,
             used_bytes: 0,
             next_sequence: 0,
+            totals: Totals::default(),
             shelves: destinations.iter().map(|_| Shelf::default()).collect(),
         };
         let destinations = destinations
@@ -91,6 +97,29 @@ impl Queue for MemoryQueue {
 
     fn room(&self) -> Result<(), AppendError> {
         self.shared.lock().room(self.shared.limit_bytes, 1)
+    }
+
+    fn count_rejected(&self, metrics: u64) {
+        self.shared.lock().totals.rejected += metrics;
+    }
+
+    fn totals(&self) -> Totals {
+        self.shared.lock().totals
+    }
+
+    fn standing(&self) -> Standing {
+        let state = self.shared.lock();
+        let is_unbalanced = state.shelves.iter().any(|shelf| !shelf.books().is_balanced());
+        Standing {
+            used_bytes: state.used_bytes,
+            limit_bytes: self.shared.limit_bytes,
+            is_unbalanced,
+            ..Standing::default()
+        }
+    }
+
+    fn destinations(&self) -> Vec<Arc<str>> {
+        self.shared.destinations.iter().map(|known| Arc::clone(&known.name)).collect()
     }
 
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
@@ -158,6 +187,11 @@ impl Outlet for MemoryOutlet {
         self.shared.lock().shelves[self.index].depth()
     }
 
+    /// Resolves at once, and never to an error.
+    fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>> {
+        Box::pin(std::future::ready(Ok(self.shared.lock().shelves[self.index].oldest_received())))
+    }
+
     fn books(&self) -> Books {
         self.shared.lock().shelves[self.index].books()
     }
@@ -176,7 +210,15 @@ impl Shared {
         let mut state = self.lock();
         state.room(self.limit_bytes, cost_bytes)?;
         state.used_bytes += cost_bytes;
+        state.totals.accepted += entry.accepted;
+        state.totals.rejected += entry.rejected;
+        let is_for = |destination: &Destination| {
+            entry.target.as_ref().is_none_or(|target| *target == destination.name)
+        };
         for block in entry.blocks {
+            if entry.target.is_none() {
+                state.totals.tuples += u64::from(block.tuples);
+            }
             let item = Arc::new(Item {
                 sequence: state.next_sequence,
                 cost_bytes: cost(block.bytes.len()),
@@ -187,8 +229,10 @@ impl Shared {
                 },
             });
             state.next_sequence += 1;
-            for shelf in &mut state.shelves {
-                shelf.push(Arc::clone(&item));
+            for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
+                if is_for(destination) {
+                    shelf.push(Arc::clone(&item), entry.target.is_some());
+                }
             }
         }
         drop(state);

@@ -289,7 +289,14 @@ pub(crate) async fn append(queue: &MemoryQueue, names: &[impl AsRef<str>]) {
 /// Appends one block of finished text.
 pub(crate) async fn append_text(queue: &MemoryQueue, text: String, tuples: u32) {
     let block = Block { bytes: Bytes::from(text), tuples };
-    let entry = Entry { source: Arc::from("test"), received: NOW, blocks: vec![block] };
+    let entry = Entry {
+        source: Arc::from("test"),
+        received: NOW,
+        blocks: vec![block],
+        target: None,
+        accepted: u64::from(tuples),
+        rejected: 0,
+    };
     queue.append(entry).await.unwrap();
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tidegate::config::Compression;
 use tidegate::forward::{Forwarder, State};
-use tidegate::queue::{Books, Depth, Lease, Outlet, Pending, Want};
+use tidegate::metric::timestamp::Timestamp;
+use tidegate::queue::{Books, Depth, Lease, Outlet, Pending, ReadError, Want};
 use tokio::net::TcpSocket;
 
 use super::forward_receiver::{
@@ -321,6 +322,10 @@ impl Outlet for Faulty {
 
     fn depth(&self) -> Depth {
         self.outlet.depth()
+    }
+
+    fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>> {
+        self.outlet.oldest()
     }
 
     fn books(&self) -> Books {

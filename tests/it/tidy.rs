@@ -92,6 +92,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http", "receiver"]),
     ("governor", &["http"]),
     ("rmp", &["decode"]),
+    ("crc32fast", &["queue"]),
+    ("prometheus_client", &["queue", "http", "admin"]),
 ];
 
 const FILE_LINES_MAX: usize = 500;

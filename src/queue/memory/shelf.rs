@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::super::{Books, Depth, Lease, Leased, Want};
+use crate::metric::timestamp::Timestamp;
 
 /// Bytes between two blocks of one envelope.
 const SEPARATOR_BYTES: usize = 2;
@@ -28,17 +29,20 @@ pub(super) struct Shelf {
     next_lease: u64,
     depth: Depth,
     series: u64,
+    replayed: u64,
     delivered: u64,
     lost: u64,
 }
 
 impl Shelf {
-    pub(super) fn push(&mut self, item: Arc<Item>) {
+    /// `is_replay`: put in for this destination alone, and counted apart (contract C7).
+    pub(super) fn push(&mut self, item: Arc<Item>, is_replay: bool) {
         let block = &item.leased.block;
         self.depth.blocks += 1;
         self.depth.tuples += u64::from(block.tuples);
         self.depth.bytes += block.bytes.len() as u64;
-        self.series += u64::from(block.tuples);
+        let counter = if is_replay { &mut self.replayed } else { &mut self.series };
+        *counter += u64::from(block.tuples);
         self.fresh.push_back(item);
     }
 
@@ -108,10 +112,19 @@ impl Shelf {
     pub(super) fn books(&self) -> Books {
         Books {
             series: self.series,
+            replayed: self.replayed,
             delivered: self.delivered,
             queued: self.depth.tuples,
             lost: self.lost,
+            ..Books::default()
         }
+    }
+
+    /// When the oldest block here was received, those on loan included.
+    pub(super) fn oldest_received(&self) -> Option<Timestamp> {
+        let waiting = self.oldest().map(|item| item.leased.received);
+        let lent = self.loans.values().flatten().map(|item| item.leased.received);
+        lent.chain(waiting).min()
     }
 
     fn oldest(&self) -> Option<&Arc<Item>> {

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tidegate::queue::{AppendError, Books, Durability, Entry, Outlet, Pending, Queue};
+use tidegate::queue::{
+    AppendError, Books, Durability, Entry, Outlet, Pending, Queue, Standing, Totals,
+};
 use tokio::sync::Semaphore;
 
 pub(crate) struct Ledger {
@@ -89,6 +91,20 @@ impl Queue for Ledger {
 
     fn room(&self) -> Result<(), AppendError> {
         if self.full.load(Ordering::SeqCst) { Err(FULL) } else { Ok(()) }
+    }
+
+    fn count_rejected(&self, _: u64) {}
+
+    fn totals(&self) -> Totals {
+        Totals::default()
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
+
+    fn destinations(&self) -> Vec<Arc<str>> {
+        Vec::new()
     }
 
     fn outlet(&self, _: &str) -> Option<Arc<dyn Outlet>> {

@@ -1,0 +1,1 @@
+//! Which undelivered records a destination gets next: fresh ones first, the backlog beside them.

@@ -1,0 +1,1 @@
+//! Reading a segment's records forward, over damage.
