@@ -171,6 +171,17 @@ impl Position {
         (first <= end).then_some((first, end))
     }
 
+    /// Every stretch that waits or is on loan, up to `head`, rising.
+    pub fn undelivered(&self, head: u64) -> impl Iterator<Item = (u64, u64)> {
+        let done = self.done_runs().into_iter().map(|(first, last, _)| (first, last));
+        let mut first = self.low;
+        done.chain([(head + 1, head)]).filter_map(move |(begin, last)| {
+            let stretch = (first, (begin - 1).min(head));
+            first = first.max(last + 1);
+            (stretch.0 <= stretch.1).then_some(stretch)
+        })
+    }
+
     /// Whether all sequences from `first` to `last` are done, or were before it began.
     pub fn is_past(&self, first: u64, last: u64) -> bool {
         let first = first.max(self.low);
