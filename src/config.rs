@@ -40,6 +40,7 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::Source;
+pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
 use file::{File, Outcome};
