@@ -34,7 +34,7 @@ pub use http::Http;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
-pub use queue::{Order, Queue};
+pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
 pub use secret::Secret;
 pub use settings::Settings;

@@ -1,6 +1,7 @@
 //! `[queue]`: what lies between the answer to a client and the delivery.
 
 use crate::queue::Durability;
+use crate::queue::log::lanes::Order;
 
 use super::section::Section;
 use super::units::size_text;
@@ -36,22 +37,12 @@ pub struct Queue {
     /// `max_bytes` of 512 MiB an eighth of that in whole MiB, at least 1. Hardly worth changing:
     /// smaller frees space sooner, larger makes fewer files. No effect with `memory`.
     pub segment_bytes: u64,
-    /// Which data goes first when some has waited. No effect with `memory`, which is `fifo`.
+    /// Which data goes first when some has waited. `fresh_first`, the default: after an outage new data
+    /// does not wait behind the backlog, and `fresh_share` says how many leases of it go out for each of
+    /// the backlog while both wait; 1 to 100, default 4; lower it to work a backlog off sooner. `fifo`:
+    /// oldest first, so that everything is late until the backlog is gone, for where a gap in the past
+    /// hurts more than that; `fresh_share` then has no effect. No effect with `memory`, which is `fifo`.
     pub order: Order,
-}
-
-/// Which data goes first when some has waited: `queue.order` and `queue.fresh_share`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// `fresh_first`, the default: after an outage new data does not wait behind the backlog.
-    FreshFirst {
-        /// Leases of fresh data for each of the backlog while both wait, `fresh_share`. 1 to 100;
-        /// default 4. Lower it to work a backlog off sooner.
-        share: u32,
-    },
-    /// `fifo`: oldest first, so that after an outage everything is late until the backlog is gone.
-    /// Where a gap in the past hurts more than being late. `fresh_share` has no effect.
-    Fifo,
 }
 
 impl Queue {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tidegate::config::{Environment, Loaded, Order, Place, Queue, load, load_shaping};
+use tidegate::config::{Environment, Loaded, Place, Queue, load, load_shaping};
 use tidegate::queue::Durability;
+use tidegate::queue::log::lanes::Order;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")
