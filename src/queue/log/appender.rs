@@ -27,8 +27,8 @@ static ZEROS: [u8; ZEROS_STEP_BYTES as usize] = [0; ZEROS_STEP_BYTES as usize];
 /// What a call of [`Appender::write`] did, in order; also when it failed.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A segment got its footer; what it takes now.
-    Sealed { first: u64, bytes: u64 },
+    /// A segment is not written to any more; what it takes with its footer, if it could be given one.
+    Closed { first: u64, bytes: Option<u64> },
     /// A segment was begun.
     Began { name: Name, header: Header },
     /// A group is durable.
@@ -95,7 +95,7 @@ impl Appender {
         Self { disk, sync, segment_bytes, active: None, next, heads: Vec::new() }
     }
 
-    /// Makes a group durable, in one segment. `base` is what it follows. After an error nothing of it
+    /// Makes a group durable, in one segment, at the second try in a new one. `base` is what it follows. After an error nothing of it
     /// is acknowledged, and the next group may take its sequences.
     pub(super) fn write(
         &mut self,
@@ -119,9 +119,8 @@ impl Appender {
     pub(super) fn seal(&mut self, events: &mut Vec<Event>) {
         let Some(active) = self.active.take() else { return };
         self.next = Name { first: active.last + 1, attempt: 0 };
-        if let Ok(bytes) = active.seal(self.sync) {
-            events.push(Event::Sealed { first: active.name.first, bytes });
-        }
+        let bytes = active.seal(self.sync).ok();
+        events.push(Event::Closed { first: active.name.first, bytes });
     }
 
     /// The first sequence of the segment that is written to.
@@ -140,7 +139,7 @@ impl Appender {
         let outcome = self.try_write(group, base, &mut heads, events);
         self.heads = heads;
         if outcome.is_err() {
-            self.abandon();
+            self.abandon(events);
         }
         outcome
     }
@@ -205,12 +204,13 @@ impl Appender {
 
     /// Leaves the active file for good. One without an acknowledged record holds nothing of worth and
     /// goes, if the disk lets it; otherwise recovery sees that a later segment takes its place.
-    fn abandon(&mut self) {
+    fn abandon(&mut self, events: &mut Vec<Event>) {
         let Some(active) = self.active.take() else { return };
         if active.last < active.name.first {
             self.disk.remove(&active.name.to_string()).ok();
         } else {
             self.next = Name { first: active.last + 1, attempt: 0 };
+            events.push(Event::Closed { first: active.name.first, bytes: None });
         }
     }
 }

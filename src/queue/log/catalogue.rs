@@ -23,6 +23,8 @@ pub(super) struct Segment {
     pub(super) bytes: u64,
     /// A record about every 256 KiB, rising.
     pub(super) marks: Vec<Mark>,
+    /// Whether it is not written to any more.
+    pub(super) is_closed: bool,
 }
 
 /// All segments by their first sequence. Their ranges never overlap; they may leave gaps, where every
@@ -44,6 +46,7 @@ impl Segment {
             end: HEADER_BYTES,
             bytes: HEADER_BYTES,
             marks: Vec::new(),
+            is_closed: false,
         }
     }
 

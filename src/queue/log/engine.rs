@@ -3,7 +3,6 @@
 //! Three locks, taken in this order and never another: the appender's, held while a group is written;
 //! the keeper's, held while positions are saved; the state's, held for moves in memory only.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,7 +58,7 @@ pub struct Engine {
 const ENTRY_OVERHEAD_BYTES: u64 = 256;
 
 /// What an entry is counted as before it is packed.
-pub(super) fn cost(entry: &Entry) -> u64 {
+pub fn cost(entry: &Entry) -> u64 {
     let bytes = |block: &Block| block.bytes.len() as u64 + ENTRY_OVERHEAD_BYTES;
     entry.blocks.iter().map(bytes).sum()
 }
@@ -71,7 +70,7 @@ impl Engine {
     }
 
     /// Lets an entry in: its bytes are counted from here until [`Self::commit`] is done with it.
-    pub(super) fn admit(&self, bytes: u64) -> Result<(), AppendError> {
+    pub fn admit(&self, bytes: u64) -> Result<(), AppendError> {
         let mut state = self.lock();
         let outcome = state.room(&self.limits, bytes);
         match outcome {
@@ -102,7 +101,8 @@ impl Engine {
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
 
         let mut state = self.lock();
-        state.pending_bytes -= entries.iter().map(cost).sum::<u64>();
+        let bytes: u64 = entries.iter().map(cost).sum();
+        state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
         events.into_iter().for_each(|event| state.apply(event));
         if let Err(error) = outcome {
             let why: Arc<str> = Arc::from(error.to_string());
@@ -318,6 +318,3 @@ impl From<Durability> for Sync {
         }
     }
 }
-
-/// A failure while the log is used, for the log of the program.
-pub(super) type Outcome = io::Result<()>;

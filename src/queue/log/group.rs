@@ -47,6 +47,7 @@ struct Draft<'e> {
     accepted: u64,
     rejected: u64,
     continues: bool,
+    resumes: bool,
 }
 
 /// The records of these entries: whole requests in the order they came, but for small ones, which
@@ -93,6 +94,7 @@ fn drafts_of(entry: &Entry) -> impl Iterator<Item = Draft<'_>> {
         accepted: if index == last { entry.accepted } else { 0 },
         rejected: if index == last { entry.rejected } else { 0 },
         continues: index != last,
+        resumes: index != 0,
     })
 }
 
@@ -110,6 +112,7 @@ fn number(drafts: Vec<Draft<'_>>, after: After) -> Vec<Planned> {
             sequence,
             committed: after.sequence,
             continues: draft.continues,
+            resumes: draft.resumes,
             source: Arc::clone(&draft.entry.source),
             target: draft.entry.target.clone(),
             received: draft.entry.received,

@@ -123,6 +123,16 @@ impl Position {
         self.replayed += tuples;
     }
 
+    /// Tuples of done records that no class has got so far turn out to be lost to damage.
+    pub fn write_off(&mut self, tuples: u64) {
+        self.tally += Tally { damaged: tuples, ..Tally::default() };
+    }
+
+    /// Tuples of records for this destination alone.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
     /// Ends a loan; where it ended. A loan that is not there is a fault of the caller, and nothing
     /// changes: a shared gateway counts on, it does not stop.
     fn end_loan(&mut self, first: u64) -> Option<u64> {

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::super::Want;
-use super::catalogue::Segment;
+use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
 use super::scan::{Piece, Record, Scanner};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
+use crate::metric::timestamp::Timestamp;
 
 /// Segments that are kept open for reading: the two lanes of a few destinations.
 const HANDLES_MAX: usize = 8;
@@ -40,6 +41,13 @@ pub(super) struct Request {
     end: u64,
     tuples_at_end: u64,
     want: Want,
+}
+
+/// A side of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    Behind,
 }
 
 /// What lies at the first sequence that was asked for.
@@ -101,6 +109,15 @@ impl Request {
             want,
         }
     }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The file to read.
+    pub(super) fn file(&self) -> String {
+        self.name.to_string()
+    }
 }
 
 impl Reader {
@@ -158,6 +175,66 @@ impl Reader {
         }
     }
 
+    /// The log's total tuples on one side of a committed record of this segment. Damage counts as what
+    /// is still there: it is on the inner side of whoever asks for both ends of a stretch.
+    pub(super) fn tuples_at(
+        &self,
+        segment: &Segment,
+        sequence: u64,
+        side: Side,
+    ) -> io::Result<u64> {
+        match side {
+            Side::Before if sequence == segment.first() => return Ok(segment.base.tuples),
+            Side::Behind if sequence == segment.last => return Ok(segment.totals.tuples),
+            _ => {}
+        }
+        let request = Request::new(segment, sequence, sequence, None, Want::default());
+        let file = self.open(segment.name)?;
+        let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        let mut before = request.before.unwrap_or(segment.base.tuples);
+        while let Some(piece) = scanner.next()? {
+            match (piece, side) {
+                (Piece::Record(Record { head, .. }), _) if head.sequence < sequence => {
+                    before = head.totals.tuples;
+                }
+                (Piece::Record(Record { head, .. }), Side::Before) if head.sequence == sequence => {
+                    return Ok(head.tuples_before());
+                }
+                (Piece::Record(Record { head, .. }), Side::Behind) if head.sequence == sequence => {
+                    return Ok(head.totals.tuples);
+                }
+                (Piece::Damage(damage), _) if damage.next <= sequence => {
+                    before = damage.tuples_before_next;
+                }
+                (Piece::Damage(damage), Side::Behind) => return Ok(damage.tuples_before_next),
+                (Piece::Tail(_), Side::Behind) => return Ok(segment.totals.tuples),
+                (_, Side::Before) => return Ok(before),
+                (Piece::Record(_), Side::Behind) => return Ok(before),
+            }
+        }
+        Ok(before)
+    }
+
+    /// Tuples in the records of these stretches, as the files say.
+    pub(super) fn count(
+        &self,
+        catalogue: &Catalogue,
+        stretches: &[(u64, u64)],
+    ) -> io::Result<u64> {
+        let mut counted = 0;
+        for segment in catalogue.iter().filter(|segment| !segment.is_empty()) {
+            for (first, last) in stretches {
+                let (first, last) = ((*first).max(segment.first()), (*last).min(segment.last));
+                if first <= last {
+                    let behind = self.tuples_at(segment, last, Side::Behind)?;
+                    let before = self.tuples_at(segment, first, Side::Before)?;
+                    counted += behind.saturating_sub(before);
+                }
+            }
+        }
+        Ok(counted)
+    }
+
     fn open(&self, name: Name) -> io::Result<Arc<dyn DiskFile>> {
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = handles.iter().position(|(known, _)| *known == name) {
@@ -212,6 +289,12 @@ impl Batch {
 
     pub(super) fn first(&self) -> u64 {
         self.blocks[0].0.sequence
+    }
+
+    /// When the oldest of its records was received.
+    pub(super) fn oldest(&self) -> Timestamp {
+        let received = self.blocks.iter().map(|(head, _)| head.received);
+        received.min().expect("a batch holds a block")
     }
 
     pub(super) fn last(&self) -> u64 {

@@ -128,12 +128,13 @@ fn take(
     let Found { name, file, header } = found;
     let file_name = name.to_string();
     let failed = |cause| io_error(&file_name, cause);
-    if header.first > recovered.head + 1 && !recovered.catalogue.is_new() {
+    if header.first > recovered.head + 1 && recovered.catalogue.len() > 0 {
         recovered.lost.push((recovered.head + 1, header.first - 1));
     }
     let bytes = file.len().map_err(failed)?;
     let limit = next.map_or(u64::MAX, |next| next.first - 1);
     let mut segment = Segment::begin(*name, header);
+    segment.is_closed = true;
     match Footer::read(&**file, header.identity).map_err(failed)? {
         Some(footer) => {
             segment.last = footer.last;

@@ -3,9 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::{AppendError, Books, Depth, Totals};
 use super::appender::{Event, Growth};
+use super::group::After;
+use super::notice::Notice;
+use super::record::Head;
 use super::catalogue::{Catalogue, Segment};
 use super::lanes::{Lanes, Recent};
 use super::position::{Position, Saved, Tally};
@@ -39,6 +43,8 @@ pub(super) struct State {
     /// An entry was refused for want of room.
     pub(super) is_pressed: bool,
     pub(super) is_unbalanced: bool,
+    /// Found since they were last asked for.
+    pub(super) notices: Vec<Notice>,
 }
 
 /// One destination, configured or not.
@@ -101,9 +107,10 @@ impl State {
     pub(super) fn apply(&mut self, event: Event) {
         match event {
             Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
-            Event::Sealed { first, bytes } => {
-                self.catalogue.update(first, |segment| segment.bytes = bytes);
-            }
+            Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
+                segment.bytes = bytes.unwrap_or(segment.bytes);
+                segment.is_closed = true;
+            }),
             Event::Grown(growth) => self.grow(growth),
         }
     }
@@ -120,6 +127,38 @@ impl State {
             segment.marks.extend(marks);
         });
         self.free_bytes = self.free_bytes.map(|free| free.saturating_sub(grown));
+    }
+
+    /// A group that followed `after` is committed up to a record with these totals.
+    pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
+        self.head = last;
+        // Rejections may have been counted meanwhile, so these are added and not set.
+        self.totals.tuples += totals.tuples - after.totals.tuples;
+        self.totals.accepted += totals.accepted - after.totals.accepted;
+        self.totals.rejected += totals.rejected - after.totals.rejected;
+        self.recent.note(at, after.sequence + 1);
+    }
+
+    /// Books a committed record that is for one destination alone.
+    pub(super) fn address(&mut self, head: &Head) {
+        let Some(target) = &head.target else { return };
+        let addressee = self.destinations.iter_mut().find(|known| known.name == *target);
+        if let Some(destination) = addressee {
+            destination.position.add_replayed(u64::from(head.tuples));
+        }
+    }
+
+    /// Once a destination has everything, nothing can be queued for it: what its books still say is in
+    /// records whose damage left no trace of their number of tuples.
+    pub(super) fn reconcile(&mut self, index: usize) -> Option<Notice> {
+        let booked = self.books(index).queued;
+        let destination = &mut self.destinations[index];
+        if booked == 0 || !destination.position.is_drained(self.head) {
+            return None;
+        }
+        destination.position.write_off(booked);
+        let destination = destination.name.to_string();
+        Some(Notice::Unbalanced { destination, booked, counted: 0 })
     }
 
     /// The books of one destination.
@@ -206,11 +245,22 @@ impl Destination {
         let loan = Loan {
             first: batch.first(),
             tuples: heads().map(|head| u64::from(head.tuples)).sum(),
-            oldest: heads().map(|head| head.received).min().unwrap_or(Timestamp::from_unix(0, 0)),
+            oldest: batch.oldest(),
             place: batch.place,
         };
         self.loans.insert(id, loan);
         id
+    }
+
+    /// A loan for reading ended in nothing: up to `last`, which may be behind it, there is nothing for
+    /// this destination to get.
+    pub(super) fn pass_loan(&mut self, first: u64, last: u64, tally: Tally) {
+        self.position.release(first);
+        let mut tally = Some(tally);
+        while let Some((first, end)) = self.position.waiting(first, last) {
+            self.position.pass(first, end, tally.take().unwrap_or_default());
+        }
+        self.is_dirty = true;
     }
 
     pub(super) fn settle(&mut self, id: u64, tally: impl FnOnce(&Loan) -> Tally) {
