@@ -15,3 +15,4 @@ mod state;
 mod keeper;
 pub mod notice;
 pub mod engine;
+pub mod inspect;

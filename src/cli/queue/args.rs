@@ -60,9 +60,9 @@ pub(super) struct PlaceArgs {
 
 /// Show what waits for whom, since when, and in which files
 ///
-/// Reads positions, ends of segments, and the segments a crash left open. Bytes are what the records
-/// take in the files; ranges are sequence numbers of records not delivered yet, the last one open.
-/// Exits with 0, or with 2 when there is no queue or it cannot be read.
+/// Reads positions, footers, and the segments that have none: the one being written, and what a crash
+/// left. Records are numbered from 1; bytes are what they take in the files. Damage in sealed segments
+/// is found by verify. Exits with 0, or with 2 when there is no queue or it cannot be read.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -24,12 +24,13 @@ impl Place {
         if let (None, Some(data_dir)) = (&args.config.path, &args.data_dir) {
             return Ok(Self { data_dir: data_dir.clone(), configured: None });
         }
-        let storage = load::storage(&args.config, environment).map_err(|failure| match failure {
-            Failure::Usage(error) => Failure::Usage(anyhow!(
-                "{error:#}\n\nA queue can be named without a configuration: --data-dir DIR"
-            )),
-            Failure::Run(error) => Failure::Run(error),
-        })?;
+        let storage =
+            load::storage(&args.config, environment).map_err(|failure| match failure {
+                Failure::Usage(error) => Failure::Usage(anyhow!(
+                    "{error:#}\n\nA queue can be named without a configuration: --data-dir DIR"
+                )),
+                Failure::Run(error) => Failure::Run(error),
+            })?;
         let data_dir = args.data_dir.clone().unwrap_or(storage.data_dir);
         Ok(Self { data_dir, configured: Some(storage.receivers) })
     }
@@ -37,7 +38,8 @@ impl Place {
     /// The directory of the log's files; fails with what to do when there is none.
     pub(super) fn queue_dir(&self) -> Result<PathBuf, Failure> {
         let queue = self.data_dir.join("queue");
-        let there = queue.try_exists().with_context(|| format!("cannot look into {}", queue.display()));
+        let there =
+            queue.try_exists().with_context(|| format!("cannot look into {}", queue.display()));
         match there {
             Ok(true) => Ok(queue),
             Ok(false) => Err(Failure::Usage(anyhow!(

@@ -25,6 +25,10 @@ impl<const N: usize> Table<N> {
         self.rows.push(row);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The table with a heading, two spaces between columns and none at the end of a line.
     pub(super) fn render(&self) -> String {
         let heading = self.columns.map(|(title, _)| title.to_owned());
@@ -88,8 +92,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (number, wanted) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")]
+        for (number, wanted) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")]
         {
             assert_eq!(grouped(number), wanted);
         }

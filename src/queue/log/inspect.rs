@@ -29,9 +29,9 @@ pub use view::View;
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// The operating system refuses.
-    #[error("cannot read {what}: {source}")]
+    #[error("{what}: {source}")]
     Io {
-        /// The file, or what was done.
+        /// The file.
         what: String,
         /// Its words.
         source: io::Error,

@@ -115,6 +115,11 @@ impl Counter {
         waiting
     }
 
+    /// Tuples seen for it alone that its position does not know yet.
+    pub fn replayed_since(&self) -> u64 {
+        self.replayed_since
+    }
+
     /// What waits, as far as it was seen.
     pub fn waiting(&self) -> Waiting {
         self.waiting
@@ -160,7 +165,16 @@ impl Account {
         let Books { dead_lettered, expired, damaged, purged, .. } = self.books;
         let sum = |numbers: &[u64]| numbers.iter().map(|number| i128::from(*number)).sum::<i128>();
         sum(&[series, replayed])
-            - sum(&[delivered, filtered, queued, dead_lettered, expired, damaged, purged, self.lost])
+            - sum(&[
+                delivered,
+                filtered,
+                queued,
+                dead_lettered,
+                expired,
+                damaged,
+                purged,
+                self.lost,
+            ])
     }
 
     /// Whether the equation of contract C7 holds, tuples that are lost now counted as damaged.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::super::position::{Saved, SlotsFault};
 use super::super::segment::{HEADER_BYTES, Name};
+use super::InspectError;
 use super::account::Counter;
 use super::view::{Segment, View};
 use super::walk::{End, Event, Stop};
-use super::{InspectError, Ranges};
 use crate::metric::timestamp::Timestamp;
 
 /// The whole queue at a glance.
@@ -189,12 +189,4 @@ fn oldest(view: &View, name: &Arc<str>, saved: &Saved) -> Result<Option<Timestam
         _ => Ok(()),
     })?;
     Ok(counter.waiting().oldest)
-}
-
-/// What somebody wants to see of the log: a destination's share, or everything.
-pub fn selection(view: &View, destination: Option<&str>) -> Option<Ranges> {
-    match destination {
-        None => Some(Ranges::all()),
-        Some(name) => Some(Ranges::new(view.saved(name)?.ranges.clone())),
-    }
 }

@@ -97,8 +97,8 @@ impl Finding {
     pub fn is_fault(&self) -> bool {
         match self {
             Self::Lost { lost, waiting } => {
-                // Deleted segments are missing, and void requests never were part of the log.
-                !waiting.is_empty() || (lost.place.is_some() && lost.was_acknowledged)
+                // Without a file they are what was delivered and deleted, unless somebody waits.
+                lost.was_acknowledged && (lost.place.is_some() || !waiting.is_empty())
             }
             Self::Void(_) | Self::Aside(_) | Self::Foreign(_) => false,
             Self::Unused(unused) => unused.why == Why::Headless,

@@ -163,10 +163,8 @@ impl View {
         let destinations = positions(disk)?;
         let saved = || destinations.iter().filter_map(|known| known.position.as_ref().ok());
         let known = saved().max_by_key(|saved| saved.head);
-        let known = known.map_or_else(Known::default, |saved| Known {
-            head: saved.head,
-            totals: saved.totals,
-        });
+        let known = known
+            .map_or_else(Known::default, |saved| Known { head: saved.head, totals: saved.totals });
         let names = disk.list().map_err(InspectError::io("the directory"))?;
         let mut view = Self {
             disk: Arc::clone(disk),
@@ -349,8 +347,8 @@ fn read_header(
     }
 }
 
-/// `<segment>@<offset>.torn`, `.damaged`, and copies of that which were cut off.
+/// `<segment>@<offset>.torn`, `.damaged`, copies of that which were cut off, and positions.
 fn is_aside(file: &str) -> bool {
-    let segment = file.split_once('@').map(|(segment, _)| segment);
-    segment.is_some_and(|segment| Name::parse(segment).is_some())
+    let whose = file.split_once('@').map(|(whose, _)| whose);
+    whose.is_some_and(|whose| Name::parse(whose).is_some() || destination_of(whose).is_some())
 }

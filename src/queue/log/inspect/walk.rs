@@ -109,9 +109,10 @@ impl View {
     /// Where the log ends. Reads the segments that are not sealed.
     pub fn end(&self) -> Result<End, InspectError> {
         // What is sealed has nothing more to say than its footer.
-        let from = self.segments.last().map_or(1, |segment| {
-            segment.seal.map_or(segment.first(), |seal| seal.last + 1)
-        });
+        let from = self
+            .segments
+            .last()
+            .map_or(1, |segment| segment.seal.map_or(segment.first(), |seal| seal.last + 1));
         let end = self.walk(from, &mut |_| Ok(()))?;
         Ok(end.expect("this visitor never has enough"))
     }
@@ -207,12 +208,7 @@ impl<'v, 'w> Walker<'v, 'w> {
     }
 
     /// Everything up to the footer was acknowledged.
-    fn sealed(
-        &mut self,
-        segment: &Segment,
-        seal: Seal,
-        file: &dyn DiskFile,
-    ) -> Result<(), Stop> {
+    fn sealed(&mut self, segment: &Segment, seal: Seal, file: &dyn DiskFile) -> Result<(), Stop> {
         let failed = || InspectError::io(segment.name.to_string());
         let mut from = Mark { sequence: segment.first(), offset: HEADER_BYTES };
         if self.next > segment.first() {
@@ -225,7 +221,13 @@ impl<'v, 'w> Walker<'v, 'w> {
             match piece {
                 Piece::Record(record) => {
                     let Record { head, offset, body } = &record;
-                    let kept = Kept { head, segment: segment.name, offset: *offset, body: Some(body), file };
+                    let kept = Kept {
+                        head,
+                        segment: segment.name,
+                        offset: *offset,
+                        body: Some(body),
+                        file,
+                    };
                     self.keep(kept)?;
                 }
                 Piece::Damage(damage) => self.pass_damage(segment.name, damage, true),
