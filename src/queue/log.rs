@@ -15,3 +15,9 @@ mod state;
 mod keeper;
 pub mod notice;
 pub mod engine;
+mod primitives;
+mod handoff;
+mod bell;
+mod queue;
+
+pub use queue::LogQueue;

@@ -216,11 +216,7 @@ impl Reader {
     }
 
     /// Tuples in the records of these stretches, as the files say.
-    pub(super) fn count(
-        &self,
-        catalogue: &Catalogue,
-        stretches: &[(u64, u64)],
-    ) -> io::Result<u64> {
+    pub(super) fn count(&self, catalogue: &Catalogue, stretches: &[(u64, u64)]) -> io::Result<u64> {
         let mut counted = 0;
         for segment in catalogue.iter().filter(|segment| !segment.is_empty()) {
             for (first, last) in stretches {

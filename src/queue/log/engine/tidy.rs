@@ -130,12 +130,11 @@ impl Engine {
                 (0..state.destinations.len()).filter(holds).collect::<Vec<usize>>()
             };
             let mut segments = state.catalogue.iter().filter(|segment| {
-                segment.is_closed
-                    && held_by(segment.first(), segment.last, true).is_empty()
+                segment.is_closed && held_by(segment.first(), segment.last, true).is_empty()
             });
-            let Some(segment) = segments.find(|segment| {
-                !held_by(segment.first(), segment.last, false).is_empty()
-            }) else {
+            let Some(segment) =
+                segments.find(|segment| !held_by(segment.first(), segment.last, false).is_empty())
+            else {
                 return Ok(false);
             };
             (segment.clone(), held_by(segment.first(), segment.last, false))
@@ -187,8 +186,7 @@ impl Engine {
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
             fault: state.fault.clone(),
-            is_unbalanced: state.is_unbalanced
-                || !(0..state.destinations.len()).all(balanced),
+            is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
 
