@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 // mod real;
 
-// sim
+#[cfg(test)]
+pub(crate) mod sim;
 
 /// A flat directory of plain files.
 ///
