@@ -53,8 +53,10 @@ pub struct Gateway {
 /// What became of everything that was accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Tuples the receiver took.
+    /// Tuples the receiver took since the queue began: with a durable one, in earlier runs as well.
     pub delivered: u64,
+    /// Tuples that stay in a durable queue.
+    pub queued: u64,
     /// Tuples that were still in memory.
     pub lost: u64,
 }
@@ -133,9 +135,10 @@ impl Gateway {
         let books = self.queue.end().await;
         let ended = books.iter().fold(Ended::default(), |sum, (_, books)| Ended {
             delivered: sum.delivered + books.delivered,
+            queued: sum.queued + books.queued,
             lost: sum.lost + books.lost,
         });
-        announce::ended(ended, grace, &status.borrow().state);
+        announce::ended(ended, &self.config, &status.borrow().state);
         ended
     }
 

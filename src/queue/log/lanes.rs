@@ -16,7 +16,7 @@ pub use recent::Recent;
 
 /// How long a record may wait before it is backlog.
 pub const LAG: Duration = Duration::from_secs(2);
-/// How old the oldest record is with which a live lane begins.
+/// How old the oldest record is with which a live lane begins; [`LAG`] if none is younger.
 pub const FRESH: Duration = Duration::from_millis(500);
 /// The most runs of a position ([`Position::runs`]) with which the split still moves up: each move
 /// leaves a gap, so this bounds the memory of a destination that never catches up. Beyond it the live
@@ -91,21 +91,26 @@ impl Lanes {
         head: u64,
         now: Duration,
     ) -> Option<Pick> {
-        let oldest = position.waiting(0, head)?;
+        let Some(oldest) = position.waiting(0, head) else {
+            self.split = None;
+            return None;
+        };
         let pick = |(first, last), lane, turn| Some(Pick { first, last, lane, turn });
         let Order::FreshFirst { share } = self.order else {
             return pick(oldest, Lane::Live, 0);
         };
         let since = |age: Duration| recent.since(now.saturating_sub(age), head + 1);
+        // What comes in seldom is fresh for longer.
+        let fresh = || Some(since(FRESH)).filter(|first| *first <= head).unwrap_or(since(LAG));
         if self.split.is_none() && oldest.0 < since(LAG) {
-            self.split = Some(since(FRESH));
+            self.split = Some(fresh());
         }
         let Some(mut split) = self.split else {
             return pick(oldest, Lane::Live, 0);
         };
         let is_late = |live: (u64, u64)| live.0 < since(LAG);
         if position.waiting(split, head).is_some_and(is_late) && position.runs() < RUNS_MAX {
-            split = since(FRESH);
+            split = fresh();
         }
         let live = position.waiting(split, head);
         let backlog = position.waiting(0, split - 1);

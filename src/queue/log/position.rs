@@ -123,6 +123,16 @@ impl Position {
         self.replayed += tuples;
     }
 
+    /// Tuples of done records that no class has got so far turn out to be lost to damage.
+    pub fn write_off(&mut self, tuples: u64) {
+        self.tally += Tally { damaged: tuples, ..Tally::default() };
+    }
+
+    /// Tuples of records for this destination alone.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
     /// Ends a loan; where it ended. A loan that is not there is a fault of the caller, and nothing
     /// changes: a shared gateway counts on, it does not stop.
     fn end_loan(&mut self, first: u64) -> Option<u64> {
@@ -169,6 +179,17 @@ impl Position {
             first = run.last + 1;
         }
         (first <= end).then_some((first, end))
+    }
+
+    /// Every stretch that waits or is on loan, up to `head`, rising.
+    pub fn undelivered(&self, head: u64) -> impl Iterator<Item = (u64, u64)> {
+        let done = self.done_runs().into_iter().map(|(first, last, _)| (first, last));
+        let mut first = self.low;
+        done.chain([(head + 1, head)]).filter_map(move |(begin, last)| {
+            let stretch = (first, (begin - 1).min(head));
+            first = first.max(last + 1);
+            (stretch.0 <= stretch.1).then_some(stretch)
+        })
     }
 
     /// Whether all sequences from `first` to `last` are done, or were before it began.

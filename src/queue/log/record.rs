@@ -5,7 +5,8 @@
 //!       0    4  magic: FF 'T' 'G' 'R'   (FF occurs in no UTF-8 text, so in no tuple)
 //!       4    1  kind: 1 = tuples
 //!       5    1  codec: 0 = as they are
-//!       6    1  flags: bit 0 the same request continues in the next record; others zero
+//!       6    1  flags: bit 0 the same request continues in the next record, bit 1 it began in an
+//!                earlier one; others zero
 //!       7    1  bytes of the source's name (1 to 255)
 //!       8    1  bytes of the target receiver's name, 0 = for all
 //!       9    3  zero
@@ -57,6 +58,7 @@ const NAME_BYTES_MAX: usize = u8::MAX as usize;
 const KIND_TUPLES: u8 = 1;
 const CODEC_NONE: u8 = 0;
 const FLAG_CONTINUES: u8 = 1;
+const FLAG_RESUMES: u8 = 2;
 const NANOS_MAX: u32 = 999_999_999;
 
 const AT_CHECKSUM: usize = 12;
@@ -80,6 +82,8 @@ pub struct Head {
     pub committed: u64,
     /// Whether the same request continues in the next record.
     pub continues: bool,
+    /// Whether the same request began in an earlier record.
+    pub resumes: bool,
     /// The source's name, 1 to 255 bytes.
     pub source: Arc<str>,
     /// The one receiver it is for, 1 to 255 bytes; `None` for all.
@@ -130,7 +134,8 @@ impl Head {
         let target = self.target.as_deref().unwrap_or_default();
         let start = into.len();
         into.extend_from_slice(&MAGIC);
-        let flags = if self.continues { FLAG_CONTINUES } else { 0 };
+        let flags = if self.continues { FLAG_CONTINUES } else { 0 }
+            | if self.resumes { FLAG_RESUMES } else { 0 };
         let names = [self.source.len() as u8, target.len() as u8];
         into.extend_from_slice(&[KIND_TUPLES, CODEC_NONE, flags, names[0], names[1], 0, 0, 0]);
         into.extend_from_slice(&[0; 4]);
@@ -216,7 +221,7 @@ pub fn parse_head(bytes: &[u8], identity: Identity) -> Result<(Head, BodyCheck),
     if head_checksum(head, identity) != u32_at(fixed, AT_CHECKSUM) {
         return Err(HeadFault::NotAHead);
     }
-    if kind != KIND_TUPLES || codec != CODEC_NONE || flags & !FLAG_CONTINUES != 0 {
+    if kind != KIND_TUPLES || codec != CODEC_NONE || flags & !(FLAG_CONTINUES | FLAG_RESUMES) != 0 {
         return Err(HeadFault::Unknown { kind, codec });
     }
     let (source, target) = head[FIXED_BYTES..].split_at(usize::from(source_bytes));
@@ -228,6 +233,7 @@ pub fn parse_head(bytes: &[u8], identity: Identity) -> Result<(Head, BodyCheck),
         sequence: u64_at(fixed, 32),
         committed: u64_at(fixed, 40),
         continues: flags & FLAG_CONTINUES != 0,
+        resumes: flags & FLAG_RESUMES != 0,
         source: source.into(),
         target: (!target.is_empty()).then(|| target.into()),
         received: Timestamp::from_unix(u64_at(fixed, 48) as i64, nanos),
