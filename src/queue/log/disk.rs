@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub(crate) mod fixed;
 mod real;
 
+#[cfg(test)]
+pub(crate) mod sim;
+
 pub use real::{Access, Lock, LockError, RealDisk};
 
 /// A flat directory of plain files.
