@@ -16,3 +16,9 @@ mod keeper;
 pub mod notice;
 pub mod engine;
 pub mod inspect;
+mod primitives;
+mod handoff;
+mod bell;
+mod queue;
+
+pub use queue::LogQueue;

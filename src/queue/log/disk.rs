@@ -6,7 +6,12 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) mod fixed;
 mod real;
+
+#[cfg(test)]
+pub(crate) mod sim;
 
 pub use real::{Access, Lock, LockError, RealDisk};
 

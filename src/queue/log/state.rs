@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::super::{AppendError, Books, Depth, Totals};
 use super::appender::{Event, Growth};
-use super::group::After;
-use super::notice::Notice;
-use super::record::Head;
 use super::catalogue::{Catalogue, Segment};
+use super::group::After;
 use super::lanes::{Lanes, Recent};
+use super::notice::Notice;
 use super::position::{Position, Saved, Tally};
 use super::reader::Batch;
+use super::record::Head;
 use crate::metric::timestamp::Timestamp;
 
 /// How far the log is on its way out.

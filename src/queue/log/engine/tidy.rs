@@ -25,7 +25,7 @@ impl Engine {
     fn save_all(&self, keeper: &mut Keeper, which: Which) -> io::Result<()> {
         let mut outcome = Ok(());
         for index in 0..keeper.files.len() {
-            let Some(mut saved) = self.lock().to_save(index, which) else { continue };
+            let Some(mut saved) = self.lock().snapshot(index, which) else { continue };
             let written = keeper.files[index].write(&mut saved);
             let mut state = self.lock();
             let destination = &mut state.destinations[index];
@@ -85,7 +85,7 @@ impl Engine {
         let saved = self.save();
         let collected = self.collect();
         if std::mem::take(&mut self.lock().is_pressed) {
-            self.retire()?;
+            self.retire();
             self.collect()?;
             if self.expire()? {
                 self.save()?;
@@ -96,9 +96,9 @@ impl Engine {
     }
 
     /// Closes the active segment if everything in it is delivered, so that its room is given back.
-    fn retire(&self) -> io::Result<()> {
+    fn retire(&self) {
         let mut appender = lock(&self.appender);
-        let Some(first) = appender.active() else { return Ok(()) };
+        let Some(first) = appender.active() else { return };
         let is_past = {
             let state = self.lock();
             let segment = state.catalogue.iter().find(|segment| segment.first() == first);
@@ -108,9 +108,10 @@ impl Engine {
             let mut events = Vec::new();
             appender.seal(&mut events);
             let mut state = self.lock();
-            events.into_iter().for_each(|event| state.apply(event));
+            for event in events {
+                state.apply(event);
+            }
         }
-        Ok(())
     }
 
     /// Where the cap is reached, a destination nobody delivers to any more gives up its oldest segment
@@ -130,12 +131,11 @@ impl Engine {
                 (0..state.destinations.len()).filter(holds).collect::<Vec<usize>>()
             };
             let mut segments = state.catalogue.iter().filter(|segment| {
-                segment.is_closed
-                    && held_by(segment.first(), segment.last, true).is_empty()
+                segment.is_closed && held_by(segment.first(), segment.last, true).is_empty()
             });
-            let Some(segment) = segments.find(|segment| {
-                !held_by(segment.first(), segment.last, false).is_empty()
-            }) else {
+            let Some(segment) =
+                segments.find(|segment| !held_by(segment.first(), segment.last, false).is_empty())
+            else {
                 return Ok(false);
             };
             (segment.clone(), held_by(segment.first(), segment.last, false))
@@ -172,7 +172,9 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let mut events = Vec::new();
         appender.seal(&mut events);
-        events.into_iter().for_each(|event| self.lock().apply(event));
+        for event in events {
+            self.lock().apply(event);
+        }
         drop(appender);
         self.save()
     }
@@ -187,8 +189,7 @@ impl Engine {
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
             fault: state.fault.clone(),
-            is_unbalanced: state.is_unbalanced
-                || !(0..state.destinations.len()).all(balanced),
+            is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
 
@@ -234,7 +235,7 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
-    fn to_save(&mut self, index: usize, which: Which) -> Option<Saved> {
+    fn snapshot(&mut self, index: usize, which: Which) -> Option<Saved> {
         let (head, totals) = (self.head, self.totals);
         let destination = &mut self.destinations[index];
         let has_moved = destination.saved.head != head || destination.saved.totals != totals;
