@@ -22,6 +22,7 @@ mod ingest;
 mod json_suite;
 mod mutation;
 mod pipeline_property;
+mod queue_cli;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;

@@ -3,4 +3,5 @@
 pub(crate) mod corpus;
 pub(crate) mod edge;
 pub(crate) mod ledger;
+pub(crate) mod log_files;
 pub(crate) mod wire;
