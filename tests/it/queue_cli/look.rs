@@ -21,7 +21,10 @@ const CONFIG: &str = "data_dir = \".\"\n\
      [receiver]\nurl = \"http://127.0.0.1:1/\"\napi_key_file = \"/nonexistent\"\n";
 
 fn configure(files: &Files) {
-    fs::OpenOptions::new().create(true).truncate(true).write(true)
+    fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
         .open(files.data_dir().join("tidegate.toml"))
         .and_then(|mut file| std::io::Write::write_all(&mut file, CONFIG.as_bytes()))
         .unwrap();
@@ -40,7 +43,8 @@ fn ls_shows_what_waits_and_where() {
     let bytes = |offsets: &[u64]| format!("{}", offsets[1] - offsets[0]);
     assert!(lines[0].starts_with("queue in ./queue: "), "{text}");
     assert!(lines[0].ends_with("in 3 segments; 10 records so far, 55 tuples"), "{text}");
-    let heading = ["destination", "state", "tuples", "records", "bytes", "oldest", "age", "waiting"];
+    let heading =
+        ["destination", "state", "tuples", "records", "bytes", "oldest", "age", "waiting"];
     assert_eq!(cells(lines[2]), heading);
     let row = cells(lines[3]);
     assert_eq!((row[0], row[1], row[2], row[3]), ("default", "-", "35", "5"));
@@ -96,7 +100,10 @@ fn a_configuration_tells_who_is_configured_and_its_secrets_are_not_read() {
         let output = command(files.data_dir(), args).output().unwrap();
         assert_eq!(code(&output), Some(0), "{}", stderr(&output));
         let destinations = &json(&output)["destinations"];
-        assert_eq!([&destinations[0]["name"], &destinations[0]["state"]], ["default", "configured"]);
+        assert_eq!(
+            [&destinations[0]["name"], &destinations[0]["state"]],
+            ["default", "configured"]
+        );
         assert_eq!([&destinations[1]["name"], &destinations[1]["state"]], ["old", "orphan"]);
     }
 }
@@ -246,8 +253,7 @@ fn export_ends_quietly_when_nobody_reads_on() {
     let written = files.segment(&Plan::behind(0, Totals::default(), &[5_000; 4]));
     let saved = waiting(4, written.totals, Tally::default(), &[(1, u64::MAX)]);
     files.position("default", &saved);
-    let mut child =
-        command(files.data_dir(), &["export", "--data-dir", "."]).spawn().unwrap();
+    let mut child = command(files.data_dir(), &["export", "--data-dir", "."]).spawn().unwrap();
     let mut first = [0; 1];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -264,7 +270,8 @@ fn requests_cut_off_at_the_end_are_not_part_of_the_queue() {
     plan.records[3].committed = 1;
     plan.records[3].resumes = true;
     let written = files.segment(&plan);
-    let saved = waiting(1, Totals { tuples: 1, ..Totals::default() }, Tally::default(), &[(1, u64::MAX)]);
+    let saved =
+        waiting(1, Totals { tuples: 1, ..Totals::default() }, Tally::default(), &[(1, u64::MAX)]);
     files.position("default", &saved);
     assert_eq!(json(&queue(&files, &["ls", "--json"]))["last_record"], 4);
     written.cut(written.end - 1);

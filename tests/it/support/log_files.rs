@@ -38,6 +38,8 @@ pub(crate) struct Spec {
     pub(crate) resumes: bool,
     pub(crate) continues: bool,
     pub(crate) target: Option<&'static str>,
+    /// How much later it was received than its place says.
+    pub(crate) later_seconds: i64,
     /// Total tuples to add that are not there.
     pub(crate) lie: u64,
 }
@@ -57,11 +59,8 @@ pub(crate) struct Written {
 
 /// Records of these many tuples, each a request of its own, all acknowledged but the last.
 pub(crate) fn requests(first: u64, tuples: &[u32]) -> Vec<Spec> {
-    let spec = |(committed, tuples): (u64, &u32)| Spec {
-        tuples: *tuples,
-        committed,
-        ..Spec::default()
-    };
+    let spec =
+        |(committed, tuples): (u64, &u32)| Spec { tuples: *tuples, committed, ..Spec::default() };
     (first - 1..).zip(tuples).map(spec).collect()
 }
 
@@ -130,7 +129,7 @@ impl Files {
                 continues: spec.continues,
                 source: "shop".into(),
                 target: spec.target.map(Into::into),
-                received: Timestamp::from_unix(BEGAN + sequence as i64, 0),
+                received: Timestamp::from_unix(BEGAN + sequence as i64 + spec.later_seconds, 0),
                 body_bytes: body.len() as u32,
                 tuples: spec.tuples,
                 totals,
