@@ -100,7 +100,8 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let started = Instant::now();
         let after = {
-            let state = self.lock();
+            let mut state = self.lock();
+            state.writing_since = Some(monotonic);
             After { sequence: state.head, totals: state.totals }
         };
         let plan = group::pack(entries, after);
@@ -110,6 +111,7 @@ impl Engine {
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
 
         let mut state = self.lock();
+        state.writing_since = None;
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
         for event in events {
