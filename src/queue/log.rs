@@ -15,3 +15,5 @@ mod state;
 mod keeper;
 pub mod notice;
 pub mod engine;
+#[cfg(test)]
+mod tests;
