@@ -6,6 +6,8 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) mod fixed;
 mod real;
 
 #[cfg(test)]

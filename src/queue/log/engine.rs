@@ -80,8 +80,17 @@ impl Engine {
         outcome
     }
 
+    /// An entry that was let in comes no further.
+    pub(super) fn give_up(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
+    }
+
     /// Makes entries that were let in durable, all of them with one sync or none.
-    #[expect(clippy::disallowed_methods, reason = "measured for a histogram, nothing depends on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measured for a histogram, nothing depends on it"
+    )]
     pub fn commit(
         &self,
         entries: &[Entry],
@@ -91,7 +100,8 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let started = Instant::now();
         let after = {
-            let state = self.lock();
+            let mut state = self.lock();
+            state.writing_since = Some(monotonic);
             After { sequence: state.head, totals: state.totals }
         };
         let plan = group::pack(entries, after);
@@ -101,9 +111,12 @@ impl Engine {
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
 
         let mut state = self.lock();
+        state.writing_since = None;
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
-        events.into_iter().for_each(|event| state.apply(event));
+        for event in events {
+            state.apply(event);
+        }
         if let Err(error) = outcome {
             let why: Arc<str> = Arc::from(error.to_string());
             state.fault = Some(Arc::clone(&why));
@@ -198,9 +211,9 @@ impl Engine {
         }
     }
 
-    /// The blocks of a lease are delivered.
-    pub fn ack(&self, index: usize, lease: u64) {
-        self.settle(index, lease, |tuples| Tally { delivered: tuples, ..Tally::default() });
+    /// The blocks of a lease are delivered. How many leases were since the position was saved.
+    pub fn ack(&self, index: usize, lease: u64) -> u32 {
+        self.settle(index, lease, |tuples| Tally { delivered: tuples, ..Tally::default() })
     }
 
     /// The blocks of a lease wait again.
@@ -208,12 +221,13 @@ impl Engine {
         self.lock().destinations[index].release(lease);
     }
 
-    fn settle(&self, index: usize, lease: u64, tally: impl FnOnce(u64) -> Tally) {
+    fn settle(&self, index: usize, lease: u64, tally: impl FnOnce(u64) -> Tally) -> u32 {
         let mut state = self.lock();
         state.destinations[index].settle(lease, |loan| tally(loan.tuples));
         if let Some(notice) = state.reconcile(index) {
             state.notices.push(notice);
         }
+        state.destinations[index].unsaved_acks
     }
 
     /// Whether there is something to lease.
@@ -252,7 +266,9 @@ impl Engine {
             (request, Arc::clone(&destination.name), lent)
         };
         match self.reader.read(&request, &name) {
-            Ok(Found::Blocks(batch)) => Ok(Some(batch.oldest().min(lent.unwrap_or(batch.oldest())))),
+            Ok(Found::Blocks(batch)) => {
+                Ok(Some(batch.oldest().min(lent.unwrap_or(batch.oldest()))))
+            }
             Ok(_) => Ok(lent),
             // Delivered and deleted meanwhile.
             Err(_) if self.lock().catalogue.holding(request.first()).is_none() => Ok(lent),

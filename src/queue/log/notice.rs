@@ -101,13 +101,28 @@ impl fmt::Display for Notice {
                  {destination}`"
             ),
             Self::Foreign { file } => {
-                write!(f, "{file} in the queue's directory is not one of its files; it is left alone")
+                write!(
+                    f,
+                    "{file} in the queue's directory is not one of its files; it is left alone"
+                )
             }
             Self::Unbalanced { destination, booked, counted } => write!(
                 f,
                 "the books of receiver {destination} say that {booked} tuples wait, the files hold \
                  {counted}: this is a bug, please report it"
             ),
+        }
+    }
+}
+
+impl OpenError {
+    /// Names the directory, which those who read in it do not know.
+    pub(super) fn within(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Io { doing, cause, .. } => {
+                Self::Io { directory: path.display().to_string(), doing, cause }
+            }
+            other => other,
         }
     }
 }

@@ -80,8 +80,11 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in self.path.read_dir()? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.extend(entry.file_name().into_string().ok());
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() => names.extend(entry.file_name().into_string().ok()),
+                // A running gateway may have removed it since.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
         Ok(names)
@@ -155,6 +158,9 @@ impl DiskFile for RealFile {
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let mode = FallocateFlags::empty();
         match rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.0, mode, 0, bytes)) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),

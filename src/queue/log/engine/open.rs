@@ -46,6 +46,7 @@ impl Engine {
             destinations: Vec::new(),
             pending_bytes: 0,
             free_bytes: disk.free_bytes().ok(),
+            writing_since: None,
             fault: None,
             is_pressed: false,
             is_unbalanced: false,
@@ -63,10 +64,7 @@ impl Engine {
         let appender = Appender::new(Arc::clone(&disk), sync, options.segment_bytes, next);
         let engine = Self {
             disk,
-            limits: Limits {
-                max_bytes: options.max_bytes,
-                min_free_bytes: options.min_free_bytes,
-            },
+            limits: Limits { max_bytes: options.max_bytes, min_free_bytes: options.min_free_bytes },
             meters: options.meters.clone(),
             appender: Mutex::new(appender),
             keeper: Mutex::new(keeper),
@@ -88,9 +86,7 @@ fn failed(doing: &str, cause: io::Error) -> OpenError {
 fn is_ours(name: &str) -> bool {
     Name::parse(name).is_some()
         || destination_of(name).is_some()
-        || name.ends_with(".torn")
-        || name.ends_with(".damaged")
-        || name.ends_with(".partial")
+        || [".torn", ".damaged", ".partial"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// Every position there is.
@@ -157,23 +153,22 @@ impl Setup<'_> {
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        kept: Kept,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(), OpenError> {
+    fn add(&mut self, name: &str, kept: Kept, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
         if let Some((file, saved)) = kept {
             let position = Position::from_saved(&saved);
             self.push(name, position, saved, file);
             return Ok(());
         }
-        notices.push(Notice::PositionLost { destination: name.to_owned() });
+        // In a log without records its creation was cut off, and nothing can be lost.
+        if self.state.head > 0 {
+            notices.push(Notice::PositionLost { destination: name.to_owned() });
+        }
         self.set_aside(&file_name(name))?;
         let oldest = self.state.catalogue.iter().next();
-        let (at, tuples) = oldest.map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
-            (segment.first(), segment.base.tuples)
-        });
+        let (at, tuples) = oldest
+            .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
+                (segment.first(), segment.base.tuples)
+            });
         self.create(name, Position::begin(at, tuples))
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::keeper::Keeper;
 use super::super::notice::Notice;
@@ -11,6 +12,9 @@ use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
 use crate::queue::Standing;
+
+/// A write that takes longer than this is told of as a fault, though it may still succeed.
+const STALL: Duration = Duration::from_secs(5);
 
 /// A stretch of sequences.
 pub(super) type Stretch = (u64, u64);
@@ -25,7 +29,7 @@ impl Engine {
     fn save_all(&self, keeper: &mut Keeper, which: Which) -> io::Result<()> {
         let mut outcome = Ok(());
         for index in 0..keeper.files.len() {
-            let Some(mut saved) = self.lock().to_save(index, which) else { continue };
+            let Some(mut saved) = self.lock().snapshot(index, which) else { continue };
             let written = keeper.files[index].write(&mut saved);
             let mut state = self.lock();
             let destination = &mut state.destinations[index];
@@ -85,7 +89,7 @@ impl Engine {
         let saved = self.save();
         let collected = self.collect();
         if std::mem::take(&mut self.lock().is_pressed) {
-            self.retire()?;
+            self.retire();
             self.collect()?;
             if self.expire()? {
                 self.save()?;
@@ -96,9 +100,9 @@ impl Engine {
     }
 
     /// Closes the active segment if everything in it is delivered, so that its room is given back.
-    fn retire(&self) -> io::Result<()> {
+    fn retire(&self) {
         let mut appender = lock(&self.appender);
-        let Some(first) = appender.active() else { return Ok(()) };
+        let Some(first) = appender.active() else { return };
         let is_past = {
             let state = self.lock();
             let segment = state.catalogue.iter().find(|segment| segment.first() == first);
@@ -108,9 +112,10 @@ impl Engine {
             let mut events = Vec::new();
             appender.seal(&mut events);
             let mut state = self.lock();
-            events.into_iter().for_each(|event| state.apply(event));
+            for event in events {
+                state.apply(event);
+            }
         }
-        Ok(())
     }
 
     /// Where the cap is reached, a destination nobody delivers to any more gives up its oldest segment
@@ -130,12 +135,11 @@ impl Engine {
                 (0..state.destinations.len()).filter(holds).collect::<Vec<usize>>()
             };
             let mut segments = state.catalogue.iter().filter(|segment| {
-                segment.is_closed
-                    && held_by(segment.first(), segment.last, true).is_empty()
+                segment.is_closed && held_by(segment.first(), segment.last, true).is_empty()
             });
-            let Some(segment) = segments.find(|segment| {
-                !held_by(segment.first(), segment.last, false).is_empty()
-            }) else {
+            let Some(segment) =
+                segments.find(|segment| !held_by(segment.first(), segment.last, false).is_empty())
+            else {
                 return Ok(false);
             };
             (segment.clone(), held_by(segment.first(), segment.last, false))
@@ -172,23 +176,28 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let mut events = Vec::new();
         appender.seal(&mut events);
-        events.into_iter().for_each(|event| self.lock().apply(event));
+        for event in events {
+            self.lock().apply(event);
+        }
         drop(appender);
         self.save()
     }
 
     /// How full it is, and whether it works.
-    pub(in super::super) fn standing(&self) -> Standing {
+    pub(in super::super) fn standing(&self, monotonic: Duration) -> Standing {
         let state = self.lock();
+        let writing = state.writing_since.map(|since| monotonic.saturating_sub(since));
+        let stalled = writing.filter(|took| *took >= STALL).map(|took| {
+            Arc::from(format!("the disk has not finished a write for {} s", took.as_secs()))
+        });
         let balanced = |index| state.books(index).is_balanced();
         Standing {
             used_bytes: state.catalogue.bytes() + state.pending_bytes,
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: state.fault.clone(),
-            is_unbalanced: state.is_unbalanced
-                || !(0..state.destinations.len()).all(balanced),
+            fault: stalled.or_else(|| state.fault.clone()),
+            is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
 
@@ -234,7 +243,7 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
-    fn to_save(&mut self, index: usize, which: Which) -> Option<Saved> {
+    fn snapshot(&mut self, index: usize, which: Which) -> Option<Saved> {
         let (head, totals) = (self.head, self.totals);
         let destination = &mut self.destinations[index];
         let has_moved = destination.saved.head != head || destination.saved.totals != totals;

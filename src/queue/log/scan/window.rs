@@ -36,11 +36,11 @@ impl<'f> Window<'f> {
         self.unreadable_end
     }
 
-    /// What lies at `offset`, at least `least` bytes of it unless the limit cuts them off. Never goes
-    /// back behind an offset asked for before.
+    /// What lies at `offset`, at least `least` bytes of it unless the limit cuts them off. To go
+    /// back, as a scan does that is tried again after an error, is to read again.
     pub(super) fn view(&mut self, offset: u64, least: usize) -> io::Result<Bytes> {
         let reach = offset.saturating_add(least as u64).min(self.limit);
-        if self.offset + (self.bytes.len() as u64) < reach {
+        if offset < self.offset || self.offset + (self.bytes.len() as u64) < reach {
             self.load(offset, least)?;
         }
         let start = offset.saturating_sub(self.offset).min(self.bytes.len() as u64);
@@ -48,9 +48,11 @@ impl<'f> Window<'f> {
     }
 
     fn load(&mut self, offset: u64, least: usize) -> io::Result<()> {
-        debug_assert!(self.offset <= offset, "it moves forward");
-        let kept = self.bytes.slice((offset - self.offset).min(self.bytes.len() as u64) as usize..);
-        let room = self.limit - offset;
+        let kept = match offset.checked_sub(self.offset) {
+            Some(passed) => self.bytes.slice(passed.min(self.bytes.len() as u64) as usize..),
+            None => Bytes::new(),
+        };
+        let room = self.limit.saturating_sub(offset);
         let mut bytes = vec![0; room.min(least.max(self.chunk_bytes) as u64) as usize];
         bytes[..kept.len()].copy_from_slice(&kept);
         let from = offset + kept.len() as u64;
@@ -64,7 +66,7 @@ impl<'f> Window<'f> {
         Ok(())
     }
 
-    /// Reads over what cannot be read, which is left zero. How far the file went.
+    /// Reads over what cannot be read, where zeros are left. How far the file went.
     fn fill(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.file.read_at(offset, into) {
             Err(error) if is_unreadable(&error) => {}
@@ -79,7 +81,6 @@ impl<'f> Window<'f> {
                 Ok(read) if read < step => return Ok(done + read),
                 Ok(_) => {}
                 Err(error) if is_unreadable(&error) => {
-                    part.fill(0);
                     self.unreadable_end = at + step as u64;
                 }
                 Err(error) => return Err(error),

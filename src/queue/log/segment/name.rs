@@ -17,7 +17,8 @@ impl Name {
         if !is_canonical || !is_number(first) || !is_number(attempt) {
             return None;
         }
-        Some(Self { first: first.parse().ok()?, attempt: attempt.parse().ok()? })
+        let first = first.parse().ok().filter(|first| *first >= 1)?;
+        Some(Self { first, attempt: attempt.parse().ok()? })
     }
 }
 

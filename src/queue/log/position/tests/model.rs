@@ -4,9 +4,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Sequences of a segment: what is deleted at once.
-const SEGMENT: u64 = 8;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Waiting,
@@ -53,14 +50,16 @@ enum Op {
         length: u64,
         class: usize,
     },
-    /// Many short done runs at once.
+    /// New records, and many short done runs among them.
     Scatter {
-        at: u64,
         stride: u64,
         count: u64,
     },
     Save,
-    Delete,
+    /// Some of what the last save had passed.
+    Delete {
+        one_in: u64,
+    },
     Crash,
 }
 
@@ -182,17 +181,17 @@ impl Model {
                 self.position.settle(first, tally);
             }
             Op::Pass { at, length, class } => self.pass(self.began + at, *length, *class),
-            Op::Scatter { at, stride, count } => {
+            Op::Scatter { stride, count } => {
+                self.apply(&Op::Commit(vec![(1, Meant::All); (stride * count) as usize]));
                 for n in 0..*count {
-                    self.pass(self.began + at + n * stride, 0, 0);
+                    self.pass(head + 1 + n * stride, n % 2, 0);
                 }
             }
             Op::Save => self.save(),
-            Op::Delete => {
-                for first in (1..=head).filter(|first| first % SEGMENT == 0) {
-                    let last = first + SEGMENT - 1;
-                    if first >= self.began && last <= head && self.saved.is_past(first, last) {
-                        self.range(first, last).iter_mut().for_each(|one| one.is_deleted = true);
+            Op::Delete { one_in } => {
+                for sequence in self.began..=head {
+                    if sequence % one_in == 0 && self.saved.is_past(sequence, sequence) {
+                        self.range(sequence, sequence)[0].is_deleted = true;
                     }
                 }
             }
@@ -302,10 +301,10 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (0_usize..9, class.clone()).prop_map(|(loan, class)| Op::Settle { loan, class }),
         2 => (0_u64..300, 0_u64..20, class)
             .prop_map(|(at, length, class)| Op::Pass { at, length, class }),
-        1 => (0_u64..100, 2_u64..4, 10_u64..90)
-            .prop_map(|(at, stride, count)| Op::Scatter { at, stride, count }),
+        1 => (2_u64..5, 10_u64..60)
+            .prop_map(|(stride, count)| Op::Scatter { stride, count }),
         3 => Just(Op::Save),
-        2 => Just(Op::Delete),
+        2 => (1_u64..9).prop_map(|one_in| Op::Delete { one_in }),
         1 => Just(Op::Crash),
     ]
 }
