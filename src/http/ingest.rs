@@ -1,7 +1,6 @@
 //! `POST /metrics`: the one thing this edge is for (contract C1.9 gives the order).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
@@ -172,7 +171,9 @@ impl Batch {
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
         let Self { source, received, report, blocks, grant } = self;
-        if !blocks.is_empty() {
+        if blocks.is_empty() {
+            state.queue.count_rejected(report.rejected);
+        } else {
             let entry = Entry {
                 source: Arc::clone(&source.name),
                 received,
@@ -182,12 +183,9 @@ impl Batch {
                 rejected: report.rejected,
             };
             state.queue.append(entry).await?;
-        } else {
-            state.queue.count_rejected(report.rejected);
         }
         drop(grant);
-        state.counts.accepted.fetch_add(report.accepted, Ordering::Relaxed);
-        state.counts.rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        state.counts.decided(&report);
         Ok(if report.is_nothing_accepted() {
             Answer::Report(state.nothing_accepted, report)
         } else if report.is_clean() {
