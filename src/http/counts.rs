@@ -36,7 +36,7 @@ impl Counts {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
         if !report.is_clean() {
-            let tally = report.tally;
+            let tally = &report.tally;
             Code::rejections().for_each(|code| self.rejections.add(code, tally.rejections(code)));
             Code::warnings().for_each(|code| self.warnings.add(code, tally.warnings(code)));
         }

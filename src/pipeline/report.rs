@@ -29,10 +29,13 @@ pub struct Report {
     pub tally: Tally,
 }
 
-/// Rejections and warnings by code. A body has fewer of each than it has bytes, which fit 32 bits:
-/// the tally is copied for every NDJSON line.
+/// Rejections and warnings by code; takes no room while there are none, which is the rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(Option<Box<ByCode>>);
+
+/// A body has fewer of each than it has bytes, which fit 32 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+struct ByCode {
     rejections: [u32; Code::COUNT],
     warnings: [u32; Code::COUNT],
 }
@@ -40,12 +43,16 @@ pub struct Tally {
 impl Tally {
     /// Items rejected for this.
     pub fn rejections(&self, code: Code) -> u64 {
-        u64::from(self.rejections[code as usize])
+        self.0.as_ref().map_or(0, |by_code| u64::from(by_code.rejections[code as usize]))
     }
 
     /// Accepted items warned of for this.
     pub fn warnings(&self, code: Code) -> u64 {
-        u64::from(self.warnings[code as usize])
+        self.0.as_ref().map_or(0, |by_code| u64::from(by_code.warnings[code as usize]))
+    }
+
+    fn by_code(&mut self) -> &mut ByCode {
+        self.0.get_or_insert_default()
     }
 }
 
@@ -71,7 +78,7 @@ pub(super) struct Mark {
     errors: usize,
     warnings: usize,
     lines_read: bool,
-    tally: Tally,
+    tally: Option<ByCode>,
 }
 
 impl Report {
@@ -87,7 +94,7 @@ impl Report {
 
     pub(super) fn reject(&mut self, index: u64, line: Option<u64>, rejection: Rejection) {
         self.rejected += 1;
-        self.tally.rejections[rejection.code as usize] += 1;
+        self.tally.by_code().rejections[rejection.code as usize] += 1;
         if self.errors.len() < ENTRIES_MAX {
             let message = rejection.message.into_owned();
             self.errors.push(Entry { index, line, code: rejection.code, message });
@@ -107,7 +114,7 @@ impl Report {
         code: Code,
         text: &dyn Fn() -> String,
     ) {
-        self.tally.warnings[code as usize] += 1;
+        self.tally.by_code().warnings[code as usize] += 1;
         if self.warnings.len() < ENTRIES_MAX {
             self.warnings.push(Entry { index, line, code, message: text() });
         }
@@ -120,7 +127,7 @@ impl Report {
             errors: self.errors.len(),
             warnings: self.warnings.len(),
             lines_read: self.lines_read,
-            tally: self.tally,
+            tally: self.tally.0.as_deref().copied(),
         }
     }
 
@@ -130,7 +137,7 @@ impl Report {
         self.errors.truncate(mark.errors);
         self.warnings.truncate(mark.warnings);
         self.lines_read = mark.lines_read;
-        self.tally = mark.tally;
+        self.tally.0 = mark.tally.map(Box::new);
     }
 }
 
