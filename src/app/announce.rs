@@ -51,7 +51,7 @@ pub(super) fn ended(ended: Ended, grace: Duration, receiver: &State) {
         return;
     }
     let why = match receiver {
-        State::Held { why } => format!("the receiver refused them until the end: {why}"),
+        State::Held { why, .. } => format!("the receiver refused them until the end: {why}"),
         State::Retrying | State::Flowing => format!(
             "the receiver did not take them within {} (`shutdown.grace`)",
             humantime::format_duration(grace)
