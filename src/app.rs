@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::forward::{self, Drain, Forwarder};
 use crate::http;
 use crate::queue::memory::MemoryQueue;
-use crate::queue::{Durability, Queue};
+use crate::queue::{Durability, Meters, Queue};
 
 mod announce;
 pub mod signal;
@@ -28,6 +29,17 @@ pub enum StartError {
     /// The ingest address.
     #[error("cannot listen on {listen}, choose another address with `listen` or --listen: {cause}")]
     Listen {
+        /// The address that was asked for.
+        listen: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The admin address.
+    #[error(
+        "cannot listen on {listen} for the admin port, choose another address with `admin.listen` \
+         (TIDEGATE_ADMIN__LISTEN), or \"off\" for none: {cause}"
+    )]
+    AdminListen {
         /// The address that was asked for.
         listen: SocketAddr,
         /// What the operating system says.
@@ -48,6 +60,7 @@ pub struct Gateway {
     edge: Arc<http::State>,
     queue: Arc<dyn Queue>,
     forwarder: Forwarder,
+    admin: Option<Admin>,
 }
 
 /// What became of everything that was accepted.
@@ -67,6 +80,8 @@ impl Gateway {
         let refuse = |cause| StartError::Listen { listen, cause };
         let listener = TcpListener::bind(listen).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
+        // Bound before anything runs, served once the queue is open.
+        let admin_listener = bind_admin(config.admin.listen).await?;
 
         let queue: Arc<dyn Queue> = match config.queue.durability {
             Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
@@ -83,8 +98,20 @@ impl Gateway {
             http: config.http,
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
-            clock,
+            clock: Arc::clone(&clock),
         }));
+        let admin = admin_listener.map(|(listen, listener)| {
+            let parts = admin::Parts {
+                queue: Arc::clone(&queue),
+                meters: Meters::default(),
+                edge: Arc::clone(&edge),
+                deliveries: vec![admin::Delivery::of(RECEIVER, &forwarder)],
+                clock,
+            };
+            let started = Admin::start(listener, parts);
+            started.map_err(|cause| StartError::AdminListen { listen, cause })
+        });
+        let admin = admin.transpose()?;
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // A gateway that was dropped is over as well.
@@ -92,8 +119,8 @@ impl Gateway {
         };
         let grace = config.shutdown.grace;
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
-        announce::started(addr, &config);
-        Ok(Self { addr, config, stop, serving, edge, queue, forwarder })
+        announce::started(addr, admin.as_ref().map(Admin::addr), &config);
+        Ok(Self { addr, config, stop, serving, edge, queue, forwarder, admin })
     }
 
     /// Where clients send to, with the port it got.
@@ -101,15 +128,23 @@ impl Gateway {
         self.addr
     }
 
+    /// Where the gateway tells about itself, with the port it got; `None` when that is off.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::addr)
+    }
+
     /// What the edge has seen.
     pub fn edge(&self) -> &http::State {
         &self.edge
     }
 
-    /// Ends it in order, within `shutdown.grace`: no new connections, running requests finish, then
+    /// Ends it in order, within `shutdown.grace`: not ready any more, no new connections, running requests finish, then
     /// deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
     /// what was not on its way.
     pub async fn stop(self) -> Ended {
+        if let Some(admin) = &self.admin {
+            admin.shutting_down();
+        }
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, self.forwarder_backlog());
@@ -136,10 +171,21 @@ impl Gateway {
             lost: sum.lost + books.lost,
         });
         announce::ended(ended, grace, &status.borrow().state);
+        // Until here it could be asked how far the end has come.
+        drop(self.admin);
         ended
     }
 
     fn forwarder_backlog(&self) -> u64 {
         self.queue.outlet(RECEIVER).map_or(0, |outlet| outlet.depth().tuples)
     }
+}
+
+async fn bind_admin(
+    listen: Option<SocketAddr>,
+) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
+    let Some(listen) = listen else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.map_err(|cause| StartError::AdminListen { listen, cause })?;
+    Ok(Some((listen, listener)))
 }

@@ -11,7 +11,7 @@ use super::Ended;
 
 /// One line with the limits in effect. No secrets: of the receiver its address alone, which the
 /// configuration keeps free of them.
-pub(super) fn started(addr: SocketAddr, config: &Config) {
+pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Config) {
     let (limits, queue) = (&config.limits, &config.queue);
     let (durability, at_risk) = match queue.durability {
         Durability::Fsync => ("fsync", "nothing that was acknowledged"),
@@ -21,6 +21,7 @@ pub(super) fn started(addr: SocketAddr, config: &Config) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %addr,
+        admin.listen = admin.map_or_else(|| "off".to_owned(), |addr| addr.to_string()),
         receiver.url = config.receiver.url,
         sources = config.sources.len(),
         queue.durability = durability,
