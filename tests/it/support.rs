@@ -2,6 +2,8 @@
 
 pub(crate) mod corpus;
 pub(crate) mod edge;
+pub(crate) mod faulty;
 pub(crate) mod ledger;
 pub(crate) mod log_files;
+pub(crate) mod openmetrics;
 pub(crate) mod wire;

@@ -1,7 +1,8 @@
 //! What keeps a log in order while it is used: positions saved, passed segments deleted, room made.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::keeper::Keeper;
 use super::super::notice::Notice;
@@ -11,6 +12,12 @@ use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
 use crate::queue::Standing;
+
+/// A write that takes longer than this is told of as a fault, though it may still succeed.
+const STALL: Duration = Duration::from_secs(5);
+
+/// What is written to see whether the disk takes writes again.
+const PROBE: &str = "probe.partial";
 
 /// A stretch of sequences.
 pub(super) type Stretch = (u64, u64);
@@ -82,6 +89,7 @@ impl Engine {
         if let Ok(free) = self.disk.free_bytes() {
             self.lock().free_bytes = Some(free);
         }
+        self.probe();
         let saved = self.save();
         let collected = self.collect();
         if std::mem::take(&mut self.lock().is_pressed) {
@@ -93,6 +101,25 @@ impl Engine {
             }
         }
         saved.and(collected)
+    }
+
+    /// After a failed group somebody has to find out that the disk works again, also when nobody sends
+    /// because the gateway says that it is not ready.
+    fn probe(&self) {
+        if self.lock().fault.is_none() {
+            return;
+        }
+        let probe = || {
+            // Left by a probe that failed half-way.
+            self.disk.remove(PROBE).ok();
+            let file = self.disk.create(PROBE)?;
+            file.write_at(0, &[IoSlice::new(&[0x55; 4096])])?;
+            file.sync()?;
+            self.disk.remove(PROBE)
+        };
+        if probe().is_ok() {
+            self.lock().fault = None;
+        }
     }
 
     /// Closes the active segment if everything in it is delivered, so that its room is given back.
@@ -180,15 +207,19 @@ impl Engine {
     }
 
     /// How full it is, and whether it works.
-    pub(in super::super) fn standing(&self) -> Standing {
+    pub(in super::super) fn standing(&self, monotonic: Duration) -> Standing {
         let state = self.lock();
+        let writing = state.writing_since.map(|since| monotonic.saturating_sub(since));
+        let stalled = writing.filter(|took| *took >= STALL).map(|took| {
+            Arc::from(format!("the disk has not finished a write for {} s", took.as_secs()))
+        });
         let balanced = |index| state.books(index).is_balanced();
         Standing {
             used_bytes: state.catalogue.bytes() + state.pending_bytes,
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: state.fault.clone(),
+            fault: stalled.or_else(|| state.fault.clone()),
             is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
