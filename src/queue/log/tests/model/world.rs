@@ -312,7 +312,7 @@ impl World {
     }
 
     fn check(&self) {
-        let standing = self.engine.standing();
+        let standing = self.engine.standing(self.monotonic);
         assert!(!standing.is_unbalanced);
         assert_eq!(self.engine.totals(), self.ledger.totals);
         for notice in self.engine.take_notices() {
