@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::{
     AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
 };
-use super::appender::{Appender, Base, Sync};
+use super::appender::{Appender, Base, Event, Sync};
 use super::disk::Disk;
 use super::group::{self, After};
 use super::keeper::Keeper;
@@ -66,15 +66,21 @@ pub fn cost(entry: &Entry) -> u64 {
 impl Engine {
     /// Whether an entry would be let in now.
     pub fn room(&self) -> Result<(), AppendError> {
-        self.lock().room(&self.limits, 1)
+        self.ask(1, |_| {})
     }
 
     /// Lets an entry in: its bytes are counted from here until [`Self::commit`] is done with it.
     pub fn admit(&self, bytes: u64) -> Result<(), AppendError> {
+        self.ask(bytes, |state| state.pending_bytes += bytes)
+    }
+
+    /// Whoever is refused, before a body is read or behind it, makes the keeper look for room: what is
+    /// delivered may take it up all the same.
+    fn ask(&self, bytes: u64, granted: impl FnOnce(&mut State)) -> Result<(), AppendError> {
         let mut state = self.lock();
         let outcome = state.room(&self.limits, bytes);
         match outcome {
-            Ok(()) => state.pending_bytes += bytes,
+            Ok(()) => granted(&mut state),
             Err(_) => state.is_pressed = true,
         }
         outcome
@@ -115,12 +121,14 @@ impl Engine {
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
         for event in events {
+            if matches!(event, Event::Failed { .. }) {
+                self.meters.commit_failures.inc();
+            }
             state.apply(event);
         }
         if let Err(error) = outcome {
             let why: Arc<str> = Arc::from(error.to_string());
             state.fault = Some(Arc::clone(&why));
-            self.meters.commit_failures.inc();
             return Err(AppendError::Failed { why });
         }
         state.fault = None;

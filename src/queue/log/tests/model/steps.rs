@@ -25,21 +25,41 @@ pub(super) struct Setting {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Commit(Vec<Shape>),
-    Lease { side: usize, bytes: usize, tuples: u32 },
-    Ack { side: usize, nth: usize },
-    Release { side: usize, nth: usize },
+    Lease {
+        side: usize,
+        bytes: usize,
+        tuples: u32,
+    },
+    Ack {
+        side: usize,
+        nth: usize,
+    },
+    Release {
+        side: usize,
+        nth: usize,
+    },
     Reject(u64),
     Save,
     Collect,
     Maintain,
-    Wait { millis: u64 },
-    Fault { nth: u64, fault: Fault },
+    Wait {
+        millis: u64,
+    },
+    Fault {
+        nth: u64,
+        fault: Fault,
+    },
     /// So many bytes more than are used now.
-    Full { more: u64 },
+    Full {
+        more: u64,
+    },
     /// Neither faults nor a limit any more.
     Heal,
     /// The machine or the process stops in the middle of a disk call to come.
-    Stop { nth: u64, end: End },
+    Stop {
+        nth: u64,
+        end: End,
+    },
     /// An orderly end, and a new beginning.
     Restart(Restart),
 }

@@ -156,7 +156,8 @@ impl Ledger {
         assert!((delivered..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
         let most = damaged + perhaps + unbooked + self.excess.tuples;
         assert!((damaged..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
-        let other = books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
+        let other =
+            books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
         assert_eq!(other, 0, "{books:?}");
     }
 }
