@@ -2,5 +2,7 @@
 
 pub(crate) mod corpus;
 pub(crate) mod edge;
+#[path = "support/endure/all.rs"]
+pub(crate) mod endure;
 pub(crate) mod ledger;
 pub(crate) mod wire;
