@@ -10,11 +10,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::forward::{self, Drain, Forwarder};
 use crate::http;
+use crate::queue::log::LogQueue;
+use crate::queue::log::engine::Options;
+use crate::queue::log::notice::OpenError;
 use crate::queue::memory::MemoryQueue;
-use crate::queue::{Durability, Queue};
+use crate::queue::{Durability, Meters, Queue};
 
 mod announce;
 pub mod signal;
@@ -33,6 +36,9 @@ pub enum StartError {
         /// What the operating system says.
         cause: io::Error,
     },
+    /// The durable queue.
+    #[error(transparent)]
+    Queue(#[from] OpenError),
     /// Deliveries.
     #[error(transparent)]
     Forward(#[from] forward::StartError),
@@ -53,8 +59,10 @@ pub struct Gateway {
 /// What became of everything that was accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Tuples the receiver took.
+    /// Tuples the receiver took since the queue began: with a durable one, in earlier runs as well.
     pub delivered: u64,
+    /// Tuples that stay in a durable queue.
+    pub queued: u64,
     /// Tuples that were still in memory.
     pub lost: u64,
 }
@@ -70,7 +78,10 @@ impl Gateway {
 
         let queue: Arc<dyn Queue> = match config.queue.durability {
             Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
-            Durability::Fsync | Durability::Os => unreachable!("the configuration refuses these"),
+            Durability::Fsync | Durability::Os => {
+                let options = log_options(&config.queue);
+                Arc::new(LogQueue::open(&config.data_dir, &options, Arc::clone(&clock))?)
+            }
         };
         let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
         let (receiver, hostname) = (&config.receiver, &config.hostname);
@@ -133,13 +144,26 @@ impl Gateway {
         let books = self.queue.end().await;
         let ended = books.iter().fold(Ended::default(), |sum, (_, books)| Ended {
             delivered: sum.delivered + books.delivered,
+            queued: sum.queued + books.queued,
             lost: sum.lost + books.lost,
         });
-        announce::ended(ended, grace, &status.borrow().state);
+        announce::ended(ended, &self.config, &status.borrow().state);
         ended
     }
 
     fn forwarder_backlog(&self) -> u64 {
         self.queue.outlet(RECEIVER).map_or(0, |outlet| outlet.depth().tuples)
+    }
+}
+
+fn log_options(queue: &config::Queue) -> Options {
+    Options {
+        destinations: vec![RECEIVER.to_owned()],
+        durability: queue.durability,
+        max_bytes: queue.max_bytes,
+        min_free_bytes: queue.min_free_bytes,
+        segment_bytes: queue.segment_bytes,
+        order: queue.order,
+        meters: Meters::default(),
     }
 }

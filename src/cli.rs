@@ -65,7 +65,9 @@ struct ServeArgs {
 
     /// Try it out: needs no file, brings its own receiver, and prints the tuples that arrive
     ///
-    /// Token "dev", no rate limit, nothing kept. Tuples go to stdout, one JSON array a line.
+    /// Token "dev", no rate limit. Tuples go to stdout, one JSON array a line. The queue is in a
+    /// temporary directory that is removed at the end (a killed process leaves it behind as
+    /// tidegate-dev-*), unless TIDEGATE_DATA_DIR names one to keep.
     #[arg(long, conflicts_with = "file")]
     dev: bool,
 

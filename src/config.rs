@@ -40,6 +40,7 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::Source;
+pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
 use file::{File, Outcome};
@@ -51,8 +52,11 @@ pub struct Config {
     /// Where clients send to: an IP address and port; port 0 takes a free one. Default
     /// `127.0.0.1:8080`; `0.0.0.0:8080` or `[::]:8080` for clients on other machines.
     pub listen: SocketAddr,
-    /// Where the durable queue lives; relative to the working directory. Default
-    /// `./tidegate-data`. Nothing is written there while `queue.durability` is `memory`.
+    /// Where the durable queue lives: its files in `queue/`, and `lock`, which the one process that
+    /// uses the directory holds; a second one is refused (contract C5.6). Relative to the working
+    /// directory, created when missing. Default `./tidegate-data`. It belongs on a local disk: network
+    /// file systems do not keep what a sync or a lock promises. Nothing is written there while
+    /// `queue.durability` is `memory`.
     pub data_dir: PathBuf,
     /// The gateway's own host name: the host of tuples that name none (contract C4.5) and
     /// `internalHostname` of deliveries. Default: what `uname -n` prints.

@@ -150,7 +150,7 @@ pub trait Outlet: Send + Sync + 'static {
 }
 
 /// How much a lease may hold; one block is leased even when it exceeds this.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Want {
     /// Most bytes, separators of two bytes between blocks included.
     pub bytes: usize,

@@ -58,7 +58,7 @@ impl Gateway {
              [[sources]]\nname = \"flood\"\ntoken = \"{TOKEN}\"\n\
              [receiver]\nurl = \"http://{intake}/stsAgent/intake\"\napi_key = \"API_KEY\"\n\
              [limits]\nrequests_per_minute = 0\nmemory_bytes = {memory_bytes}\n\
-             [queue]\nmax_bytes = {queue_bytes}\n"
+             [queue]\ndurability = \"memory\"\nmax_bytes = {queue_bytes}\n"
         );
         let path = directory.path().join("flood.toml");
         let mut file = File::create(&path).expect("the configuration file");

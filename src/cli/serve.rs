@@ -10,18 +10,23 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use tokio::time::Instant;
 
-use crate::app::Gateway;
 use crate::app::signal::Signals;
+use crate::app::{Ended, Gateway};
 use crate::clock::SystemClock;
-use crate::config::{self, Environment, Loaded};
+use crate::config::{self, Config, Environment, Loaded};
 use crate::observe;
+use crate::queue::Durability;
 use crate::receiver::{ApiKeys, Options, Printer, Receiver, Running};
 
 use super::{Failure, ServeArgs, load};
 
 mod open_files;
+mod trial;
 
-/// What `--dev` runs with; variables beat it like any file.
+use trial::Trial;
+
+/// What `--dev` runs with; variables beat it like any file. Its queue is the real one, synced, in a
+/// temporary directory ([`Trial`]).
 const DEV: &str = r#"
 [[sources]]
 name = "dev"
@@ -54,15 +59,34 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
         tracing::warn!("{warning}");
     }
     open_files::make_room(loaded.config.limits.connections, loaded.config.receiver.concurrency);
+    let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
+    let fate = if trial.is_some() || loaded.config.queue.durability == Durability::Memory {
+        "are lost"
+    } else {
+        "stay queued"
+    };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
-    let code = runtime.block_on(serve(args, loaded)).map_err(Failure::Run)?;
+    let ended = runtime.block_on(serve(args, loaded.config, fate)).map_err(Failure::Run)?;
     // A second signal leaves tasks behind that would hold the process.
     runtime.shutdown_background();
-    Ok(code)
+    if let Some(trial) = trial {
+        trial.end(ended.map_or(0, |ended| ended.queued));
+    }
+    Ok(if ended.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn serve(args: &ServeArgs, loaded: Loaded) -> anyhow::Result<ExitCode> {
-    let mut config = loaded.config;
+fn begin_trial(loaded: &mut Loaded) -> anyhow::Result<Option<Trial>> {
+    Trial::begin(loaded).context(
+        "cannot make a temporary directory for the queue; name one with TIDEGATE_DATA_DIR or TMPDIR",
+    )
+}
+
+/// What came of it; `None` when it was ended at once, and undelivered tuples met their `fate`.
+async fn serve(
+    args: &ServeArgs,
+    mut config: Config,
+    fate: &'static str,
+) -> anyhow::Result<Option<Ended>> {
     let mut signals = Signals::listen().context("cannot take over signals")?;
     let receiver =
         if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
@@ -73,16 +97,21 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> anyhow::Result<ExitCode> {
     let signal = signals.next().await;
     tracing::info!(signal, "{signal} received");
     let end = async {
-        gateway.stop().await;
+        let ended = gateway.stop().await;
         if let Some(receiver) = receiver {
             receiver.stop().await;
         }
+        ended
     };
-    Ok(unless_interrupted(end, &mut signals).await)
+    Ok(unless_interrupted(end, &mut signals, fate).await)
 }
 
 /// A second signal means now, unless it is an echo of the first.
-async fn unless_interrupted(end: impl Future<Output = ()>, signals: &mut Signals) -> ExitCode {
+async fn unless_interrupted(
+    end: impl Future<Output = Ended>,
+    signals: &mut Signals,
+    fate: &str,
+) -> Option<Ended> {
     let echoes_until = Instant::now() + ECHO;
     let again = async {
         loop {
@@ -93,16 +122,16 @@ async fn unless_interrupted(end: impl Future<Output = ()>, signals: &mut Signals
         }
     };
     tokio::select! {
-        () = end => ExitCode::SUCCESS,
+        ended = end => Some(ended),
         signal = again => {
-            tracing::warn!(signal, "{signal} received again: ending at once, undelivered tuples are lost");
-            ExitCode::FAILURE
+            tracing::warn!(signal, "{signal} received again: ending at once, undelivered tuples {fate}");
+            None
         }
     }
 }
 
 /// The receiver at the other end, to which the configuration is turned.
-async fn dev_receiver(listen: SocketAddr, config: &mut config::Config) -> anyhow::Result<Running> {
+async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result<Running> {
     let options = Options {
         listen,
         api_keys: ApiKeys::only([config.receiver.api_key.reveal()]),

@@ -22,7 +22,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// The shortest exact way to write a size, without quotes.
-pub(super) fn size_text(bytes: u64) -> String {
+pub(crate) fn size_text(bytes: u64) -> String {
     UNITS
         .iter()
         .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))

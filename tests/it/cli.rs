@@ -7,10 +7,11 @@ use std::process::{Command, Output, Stdio};
 
 mod serving;
 
-/// A command that inherits nothing, in a directory of its own.
+/// A command that inherits nothing, in a directory of its own, which takes its temporary files as well:
+/// those of a process that is killed go with it.
 fn tidegate(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    command.args(args).env_clear().current_dir(directory);
+    command.args(args).env_clear().env("TMPDIR", directory).current_dir(directory);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -91,7 +92,7 @@ fn the_file_is_found_in_the_working_directory_or_by_its_variable() {
     let output = tidegate(directory.path(), &["check-config"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let output = tidegate(directory.path(), &["check-config"])
-        .env("TIDEGATE_CONFIG", fixture("bad/durable.toml"))
+        .env("TIDEGATE_CONFIG", fixture("bad/queue.toml"))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tidegate::config::{Environment, Loaded, Place, load, load_shaping};
+use tidegate::config::{Environment, Loaded, Place, Queue, load, load_shaping};
+use tidegate::queue::Durability;
+use tidegate::queue::log::lanes::Order;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")
@@ -150,16 +152,84 @@ fn unknown_variables_are_warnings() {
 
 #[test]
 fn settings_without_effect_are_warnings() {
-    let text = fixture("minimal.toml")
-        + "[admin]\nlisten = \"127.0.0.1:8081\"\n[queue]\nmin_free_bytes = \"1GiB\"\n";
+    let text = fixture("minimal.toml") + "[admin]\nlisten = \"127.0.0.1:8081\"\n";
     let loaded = load("x", &text, &environment(&[])).expect("it is valid");
     assert_eq!(
         loaded.warnings,
-        [
-            "`admin.listen` has no effect: this version has no admin port yet",
-            "`queue.min_free_bytes` has no effect with `queue.durability = \"memory\"`",
-        ]
+        ["`admin.listen` has no effect: this version has no admin port yet"]
     );
+}
+
+/// The queue of `minimal.toml` with these lines, and the warnings.
+fn queue(lines: &str) -> (Queue, Vec<String>) {
+    let text = format!("{}[queue]\n{lines}\n", fixture("minimal.toml"));
+    let loaded = load("x", &text, &environment(&[])).expect("it is valid");
+    (loaded.config.queue, loaded.warnings)
+}
+
+#[test]
+fn an_acknowledged_metric_is_on_the_disk_unless_the_file_says_otherwise() {
+    let expected = Queue {
+        durability: Durability::Fsync,
+        max_bytes: 4 << 30,
+        min_free_bytes: 512 << 20,
+        segment_bytes: 64 << 20,
+        order: Order::FreshFirst { share: 4 },
+    };
+    assert_eq!(minimal(&[]).config.queue, expected);
+    let (os, _) = queue("durability = \"os\"");
+    assert_eq!(os, Queue { durability: Durability::Os, ..expected });
+    let (memory, warnings) = queue("durability = \"memory\"");
+    assert_eq!((memory.durability, memory.max_bytes), (Durability::Memory, 256 << 20));
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn segments_are_an_eighth_of_a_small_queue_in_whole_mebibytes() {
+    for (max_bytes, segment_mib) in
+        [("4MiB", 1), ("8MiB", 1), ("15MiB", 1), ("100MiB", 12), ("511MiB", 63), ("1TiB", 64)]
+    {
+        let text = format!(
+            "{}[limits]\nexpanded_bytes = \"1MiB\"\n[queue]\nmax_bytes = \"{max_bytes}\"\n",
+            fixture("minimal.toml")
+        );
+        let queue = load("x", &text, &environment(&[])).expect("it is valid").config.queue;
+        assert_eq!(queue.segment_bytes, segment_mib << 20, "{max_bytes}");
+    }
+    let (queue, _) = queue("max_bytes = \"256MiB\"\nsegment_bytes = \"64MiB\"");
+    assert_eq!(queue.segment_bytes, 64 << 20, "exactly a quarter");
+}
+
+#[test]
+fn the_order_of_delivery_is_a_choice() {
+    let (fresh, _) = queue("fresh_share = 100");
+    assert_eq!(fresh.order, Order::FreshFirst { share: 100 });
+    let (fifo, warnings) = queue("order = \"fifo\"");
+    assert_eq!((fifo.order, warnings), (Order::Fifo, Vec::new()));
+}
+
+#[test]
+fn queue_settings_without_effect_are_warnings() {
+    let idle = "min_free_bytes = \"1GiB\"\nsegment_bytes = \"1GiB\"\norder = \"fresh_first\"\n\
+                fresh_share = 9";
+    let (queue_in_memory, warnings) = queue(&format!("durability = \"memory\"\n{idle}"));
+    assert_eq!(queue_in_memory.max_bytes, 256 << 20);
+    assert_eq!(
+        warnings,
+        ["min_free_bytes", "segment_bytes", "order", "fresh_share"]
+            .map(|key| format!("`queue.{key}` has no effect with `queue.durability = \"memory\"`"))
+    );
+    let (_, warnings) = queue("order = \"fifo\"\nfresh_share = 9");
+    assert_eq!(warnings, ["`queue.fresh_share` has no effect with `queue.order = \"fifo\"`"]);
+}
+
+#[test]
+fn a_queue_in_memory_prints_only_what_has_effect() {
+    let text = fixture("minimal.toml") + "[queue]\ndurability = \"memory\"\n";
+    let printed = load("x", &text, &environment(&[])).expect("it is valid").settings.to_string();
+    let (_, queue) = printed.split_once("[queue]\n").expect("it is there");
+    let (queue, _) = queue.split_once("\n\n").expect("another section follows");
+    assert_eq!(queue, "durability = \"memory\"  # line 10\nmax_bytes = \"256MiB\"  # default");
 }
 
 #[test]

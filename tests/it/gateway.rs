@@ -18,7 +18,7 @@ fn config(receiver: &Running, more: &str) -> Config {
         "listen = \"127.0.0.1:0\"\n\
          hostname = \"gateway-1\"\n\
          [[sources]]\nname = \"checkout\"\ntoken = \"a-token\"\n\
-         [receiver]\nurl = \"{}\"\napi_key = \"API_KEY\"\n{more}",
+         [receiver]\nurl = \"{}\"\napi_key = \"API_KEY\"\n{more}[queue]\ndurability = \"memory\"\n",
         receiver.url()
     );
     config::load("test", &text, &Environment::default()).unwrap().config

@@ -6,9 +6,14 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-// mod real;
+#[cfg(test)]
+pub(crate) mod fixed;
+mod real;
 
-// sim
+#[cfg(test)]
+pub(crate) mod sim;
+
+pub use real::{Access, Lock, LockError, RealDisk};
 
 /// A flat directory of plain files.
 ///
@@ -38,6 +43,7 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file. Positions are from its start; handles may be shared between threads.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks, and each answer is a system call")]
 pub trait DiskFile: Send + Sync + 'static {
     /// Its size in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -48,7 +54,8 @@ pub trait DiskFile: Send + Sync + 'static {
     /// Writes all parts, one behind the other; an error leaves any part of them written.
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()>;
 
-    /// Reserves space for the first `bytes` of the file, which then reads as zeros up to there.
+    /// Reserves space for the first `bytes` of the file, which then is at least that long and reads
+    /// as zeros where nothing was written. Nothing happens where the file system cannot do this.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 
     /// Cuts or extends the file.
@@ -57,4 +64,12 @@ pub trait DiskFile: Send + Sync + 'static {
     /// Makes its bytes and its size durable. After an error the file must not be trusted to become
     /// durable by another call: the kernel may have dropped what it could not write.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// Whether a read failed because of what the medium holds there: the bytes are lost, the file is not.
+/// File systems with checksums of their own say so in other words than the block layer.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let kinds = [Errno::IO, Errno::BADMSG, Errno::UCLEAN];
+    kinds.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ struct Serving {
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: BufReader<ChildStderr>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Serving {
@@ -28,7 +29,7 @@ impl Serving {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, _directory: directory }
+        Self { child, stdout, stderr, directory }
     }
 
     /// Reads the log until a line holds `wanted`.
@@ -107,6 +108,64 @@ fn serve_dev_takes_a_metric_to_stdout_and_ends_in_order() {
 }
 
 #[test]
+fn serve_dev_syncs_to_a_temporary_directory_and_removes_it_at_the_end() {
+    let args = ["serve", "--dev", "--listen", "127.0.0.1:0", "--receiver-listen", "127.0.0.1:0"];
+    let mut serving = Serving::start(&args, "");
+    let line = serving.log_line("taking metrics at");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["queue.durability"], "fsync");
+    let data = Path::new(line["data_dir"].as_str().unwrap());
+    assert!(data.starts_with(serving.directory.path()), "{}", data.display());
+    assert!(data.join("queue").is_dir(), "{}", data.display());
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.exit_code(), Some(0));
+    assert!(!data.exists());
+    let left: Vec<_> = std::fs::read_dir(serving.directory.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "only tidegate.toml is left: {left:?}");
+}
+
+#[test]
+fn serve_dev_keeps_its_queue_where_a_variable_says() {
+    let args = ["serve", "--dev", "--listen", "127.0.0.1:0", "--receiver-listen", "127.0.0.1:0"];
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = tidegate(directory.path(), &args);
+    let mut serving = Serving::of(command.env("TIDEGATE_DATA_DIR", "kept"), directory);
+    serving.address();
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.exit_code(), Some(0));
+    assert!(serving.directory.path().join("kept/queue").is_dir());
+}
+
+#[test]
+fn what_a_durable_queue_keeps_is_said_at_the_end_and_delivered_after_the_next_start() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = silent.local_addr().unwrap();
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\n[[sources]]\nname = \"a\"\ntoken = \"t\"\n\
+         [receiver]\nurl = \"http://{nobody}/\"\napi_key = \"k\"\n[shutdown]\ngrace = \"100ms\"\n"
+    );
+    let mut serving = Serving::start(&["serve"], &config);
+    let address = serving.address();
+    assert!(post(&address, "t", GAUGE).starts_with("HTTP/1.1 202"));
+    serving.signal(Signal::TERM);
+    let line = serving.log_line("1 tuples stay queued in data");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["queue.tuples"], &line["level"]), (&1.into(), &"INFO".into()));
+    assert_eq!(serving.exit_code(), Some(0));
+
+    let mut receiver =
+        Serving::start(&["receiver", "--listen", "127.0.0.1:0", "--api-key", "k"], "");
+    let line = receiver.log_line("takes deliveries at");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut again = tidegate(serving.directory.path(), &["serve"]);
+    again.env("TIDEGATE_RECEIVER__URL", line["receiver.url"].as_str().unwrap());
+    let _again = Serving::of(&mut again, tempfile::tempdir().unwrap());
+    let mut tuple = String::new();
+    receiver.stdout.read_line(&mut tuple).unwrap();
+    assert!(tuple.starts_with("[\"a\","), "{tuple}");
+}
+
+#[test]
 fn serve_dev_needs_no_file_even_where_one_is_named_for_the_machine() {
     let args = ["serve", "--dev", "--listen", "127.0.0.1:0", "--receiver-listen", "127.0.0.1:0"];
     let directory = tempfile::tempdir().unwrap();
@@ -147,6 +206,7 @@ fn connections_get_the_open_files_they_need_or_a_warning() {
             env!("CARGO_BIN_EXE_tidegate")
         );
         command.args(["-c", &script]).env_clear().env("TIDEGATE_LIMITS__CONNECTIONS", "200");
+        command.env("TIDEGATE_QUEUE__DURABILITY", "memory");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Serving::of(&mut command, tempfile::tempdir().unwrap())
     };
@@ -163,14 +223,14 @@ fn connections_get_the_open_files_they_need_or_a_warning() {
     serving.log_line("taking metrics");
 }
 
-/// A gateway whose receiver never answers, its address, and the port that stands for the receiver.
+/// A gateway in memory whose receiver never answers, its address, and the port that stands for the receiver.
 fn undelivered(grace: &str) -> (Serving, String, TcpListener) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = silent.local_addr().unwrap();
     let config = format!(
         "listen = \"127.0.0.1:0\"\n[[sources]]\nname = \"a\"\ntoken = \"s3cret-token\"\n\
          [receiver]\nurl = \"http://{nobody}/\"\napi_key = \"s3cret-key\"\n\
-         [shutdown]\ngrace = \"{grace}\"\n"
+         [shutdown]\ngrace = \"{grace}\"\n[queue]\ndurability = \"memory\"\n"
     );
     let mut serving = Serving::start(&["serve"], &config);
     let address = serving.address();

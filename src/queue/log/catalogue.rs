@@ -1,0 +1,123 @@
+//! The segments that are there, as far as they are committed.
+
+use std::collections::BTreeMap;
+
+use super::super::Totals;
+use super::record::Identity;
+use super::segment::{HEADER_BYTES, Header, Mark, Name};
+
+/// One segment: what readers and the books need of it without opening the file.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) name: Name,
+    pub(super) identity: Identity,
+    /// The last committed sequence; `name.first - 1` before the first one is.
+    pub(super) last: u64,
+    /// Totals before its first record.
+    pub(super) base: Totals,
+    /// Totals behind `last`.
+    pub(super) totals: Totals,
+    /// Where the committed records end.
+    pub(super) end: u64,
+    /// What it takes from the disk.
+    pub(super) bytes: u64,
+    /// A record about every 256 KiB, rising.
+    pub(super) marks: Vec<Mark>,
+    /// Whether it is not written to any more.
+    pub(super) is_closed: bool,
+}
+
+/// All segments by their first sequence. Their ranges never overlap; they may leave gaps, where every
+/// destination had passed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalogue {
+    segments: BTreeMap<u64, Segment>,
+    bytes: u64,
+}
+
+impl Segment {
+    pub(super) fn begin(name: Name, header: &Header) -> Self {
+        Self {
+            name,
+            identity: header.identity,
+            last: header.first - 1,
+            base: header.base,
+            totals: header.base,
+            end: HEADER_BYTES,
+            bytes: HEADER_BYTES,
+            marks: Vec::new(),
+            is_closed: false,
+        }
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.name.first
+    }
+
+    /// Whether no record of it is committed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last < self.first()
+    }
+}
+
+impl Catalogue {
+    pub(super) fn insert(&mut self, segment: Segment) {
+        self.bytes += segment.bytes;
+        let before = self.segments.insert(segment.first(), segment);
+        debug_assert!(before.is_none(), "two segments begin at one sequence");
+    }
+
+    pub(super) fn remove(&mut self, first: u64) -> Option<Segment> {
+        let segment = self.segments.remove(&first)?;
+        self.bytes -= segment.bytes;
+        Some(segment)
+    }
+
+    /// Changes one segment.
+    pub(super) fn update(&mut self, first: u64, change: impl FnOnce(&mut Segment)) {
+        let Some(segment) = self.segments.get_mut(&first) else { return };
+        self.bytes -= segment.bytes;
+        change(segment);
+        self.bytes += segment.bytes;
+    }
+
+    /// The segment that holds a committed record of this sequence.
+    pub(super) fn holding(&self, sequence: u64) -> Option<&Segment> {
+        let (_, segment) = self.segments.range(..=sequence).next_back()?;
+        (sequence <= segment.last).then_some(segment)
+    }
+
+    /// The first committed sequence at or behind `sequence` that is here.
+    pub(super) fn at_or_behind(&self, sequence: u64) -> Option<u64> {
+        if self.holding(sequence).is_some() {
+            return Some(sequence);
+        }
+        let mut behind = self.segments.range(sequence..).map(|(_, segment)| segment);
+        behind.find(|segment| !segment.is_empty()).map(Segment::first)
+    }
+
+    /// Whether every sequence from `first` to `last` is here.
+    pub(super) fn covers(&self, first: u64, last: u64) -> bool {
+        let mut next = first;
+        while next <= last {
+            match self.holding(next) {
+                Some(segment) => next = segment.last + 1,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.segments.values()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// What all of them take from the disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}

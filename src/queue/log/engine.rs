@@ -1,0 +1,332 @@
+//! The log without threads: every step of its life as a call, on whatever disk it is given.
+//!
+//! Three locks, taken in this order and never another: the appender's, held while a group is written;
+//! the keeper's, held while positions are saved; the state's, held for moves in memory only.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::{
+    AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
+};
+use super::appender::{Appender, Base, Sync};
+use super::disk::Disk;
+use super::group::{self, After};
+use super::keeper::Keeper;
+use super::lanes::{Order, Pick};
+use super::notice::Notice;
+use super::position::Tally;
+use super::reader::{Batch, Found, Reader, Request};
+use super::state::{Limits, Phase, State};
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+
+mod open;
+mod tidy;
+
+/// What a log is told when it is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Names of the destinations that are configured, at least one.
+    pub destinations: Vec<String>,
+    /// Whether a group waits for the disk; not [`Durability::Memory`].
+    pub durability: Durability,
+    /// The cap, `queue.max_bytes`: all segment files together.
+    pub max_bytes: u64,
+    /// The reserve, `queue.min_free_bytes`.
+    pub min_free_bytes: u64,
+    /// A segment is closed before it grows beyond this, `queue.segment_bytes`.
+    pub segment_bytes: u64,
+    /// `queue.order`.
+    pub order: Order,
+    /// Where it counts its work.
+    pub meters: Meters,
+}
+
+/// A log on a disk.
+pub struct Engine {
+    disk: Arc<dyn Disk>,
+    limits: Limits,
+    meters: Meters,
+    appender: Mutex<Appender>,
+    keeper: Mutex<Keeper>,
+    reader: Reader,
+    state: Mutex<State>,
+}
+
+/// Bytes a request takes beside its blocks: heads and names.
+const ENTRY_OVERHEAD_BYTES: u64 = 256;
+
+/// What an entry is counted as before it is packed.
+pub fn cost(entry: &Entry) -> u64 {
+    let bytes = |block: &Block| block.bytes.len() as u64 + ENTRY_OVERHEAD_BYTES;
+    entry.blocks.iter().map(bytes).sum()
+}
+
+impl Engine {
+    /// Whether an entry would be let in now.
+    pub fn room(&self) -> Result<(), AppendError> {
+        self.lock().room(&self.limits, 1)
+    }
+
+    /// Lets an entry in: its bytes are counted from here until [`Self::commit`] is done with it.
+    pub fn admit(&self, bytes: u64) -> Result<(), AppendError> {
+        let mut state = self.lock();
+        let outcome = state.room(&self.limits, bytes);
+        match outcome {
+            Ok(()) => state.pending_bytes += bytes,
+            Err(_) => state.is_pressed = true,
+        }
+        outcome
+    }
+
+    /// An entry that was let in comes no further.
+    pub(super) fn give_up(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
+    }
+
+    /// Makes entries that were let in durable, all of them with one sync or none.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measured for a histogram, nothing depends on it"
+    )]
+    pub fn commit(
+        &self,
+        entries: &[Entry],
+        now: Timestamp,
+        monotonic: Duration,
+    ) -> Result<(), AppendError> {
+        let mut appender = lock(&self.appender);
+        let started = Instant::now();
+        let after = {
+            let state = self.lock();
+            After { sequence: state.head, totals: state.totals }
+        };
+        let plan = group::pack(entries, after);
+        let base = Base { totals: after.totals, certain: after.sequence, now };
+        let mut events = Vec::new();
+        let outcome = appender.write(&plan, base, &mut events);
+        let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
+
+        let mut state = self.lock();
+        let bytes: u64 = entries.iter().map(cost).sum();
+        state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
+        events.into_iter().for_each(|event| state.apply(event));
+        if let Err(error) = outcome {
+            let why: Arc<str> = Arc::from(error.to_string());
+            state.fault = Some(Arc::clone(&why));
+            self.meters.commit_failures.inc();
+            return Err(AppendError::Failed { why });
+        }
+        state.fault = None;
+        if let Some(last) = plan.last() {
+            state.publish(after, &last.head.totals, last.head.sequence, monotonic);
+        }
+        for record in &plan {
+            state.address(&record.head);
+        }
+        drop(state);
+        self.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
+        self.meters.group_requests.observe(entries.len() as f64);
+        self.meters.group_bytes.observe(written as f64);
+        Ok(())
+    }
+
+    /// Counts metrics of requests that left nothing to append.
+    pub fn count_rejected(&self, metrics: u64) {
+        self.lock().totals.rejected += metrics;
+    }
+
+    /// Blocks for one destination, at least one; `None` when nothing waits for it.
+    pub fn lease(
+        &self,
+        index: usize,
+        want: Want,
+        monotonic: Duration,
+    ) -> Result<Option<Lease>, ReadError> {
+        loop {
+            let Some((pick, request, name)) = self.claim(index, want, monotonic) else {
+                return Ok(None);
+            };
+            let found = self.reader.read(&request, &name);
+            let mut state = self.lock();
+            let destination = &mut state.destinations[index];
+            match found {
+                Ok(Found::Blocks(batch)) => {
+                    destination.position.shorten(pick.first, batch.last());
+                    destination.lanes.taken(&pick);
+                    let id = destination.open_loan(&batch);
+                    return Ok(Some(Lease { id, blocks: leased(batch) }));
+                }
+                Ok(Found::Others { last }) => {
+                    destination.pass_loan(pick.first, last, Tally::default());
+                }
+                Ok(Found::Damage { offset, last, tuples }) => {
+                    let tally = Tally { damaged: tuples, ..Tally::default() };
+                    destination.pass_loan(pick.first, last, tally);
+                    self.meters.damages.inc();
+                    let sequences = (pick.first, last);
+                    state.notices.push(Notice::Damaged { file: request.file(), offset, sequences });
+                }
+                Err(error) => {
+                    destination.position.release(pick.first);
+                    return Err(ReadError { why: Arc::from(error.to_string()) });
+                }
+            }
+        }
+    }
+
+    /// Lends the next stretch to whoever reads it, whole until it is known how much fits.
+    fn claim(
+        &self,
+        index: usize,
+        want: Want,
+        monotonic: Duration,
+    ) -> Option<(Pick, Request, Arc<str>)> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let destination = &mut state.destinations[index];
+        loop {
+            if state.phase == Phase::Ended {
+                return None;
+            }
+            let (position, lanes) = (&mut destination.position, &mut destination.lanes);
+            let pick = lanes.pick(position, &state.recent, state.head, monotonic)?;
+            let Some(segment) = state.catalogue.holding(pick.first) else {
+                // Opening the log has accounted for everything that is not here.
+                let next = state.catalogue.at_or_behind(pick.first).unwrap_or(state.head + 1);
+                position.pass(pick.first, pick.last.min(next - 1), Tally::default());
+                continue;
+            };
+            let last = pick.last.min(segment.last);
+            position.lend(pick.first, last);
+            let place = destination.place(pick.first);
+            let request = Request::new(segment, pick.first, last, place, want);
+            return Some((pick, request, Arc::clone(&destination.name)));
+        }
+    }
+
+    /// The blocks of a lease are delivered. How many leases were since the position was saved.
+    pub fn ack(&self, index: usize, lease: u64) -> u32 {
+        self.settle(index, lease, |tuples| Tally { delivered: tuples, ..Tally::default() })
+    }
+
+    /// The blocks of a lease wait again.
+    pub fn release(&self, index: usize, lease: u64) {
+        self.lock().destinations[index].release(lease);
+    }
+
+    fn settle(&self, index: usize, lease: u64, tally: impl FnOnce(u64) -> Tally) -> u32 {
+        let mut state = self.lock();
+        state.destinations[index].settle(lease, |loan| tally(loan.tuples));
+        if let Some(notice) = state.reconcile(index) {
+            state.notices.push(notice);
+        }
+        state.destinations[index].unsaved_acks
+    }
+
+    /// Whether there is something to lease.
+    pub(super) fn has_waiting(&self, index: usize) -> bool {
+        let state = self.lock();
+        state.phase != Phase::Ended
+            && state.destinations[index].position.waiting(0, state.head).is_some()
+    }
+
+    /// Whether a destination has everything there will ever be.
+    pub(super) fn is_over(&self, index: usize) -> bool {
+        let state = self.lock();
+        match state.phase {
+            Phase::Open => false,
+            Phase::Closed => {
+                state.pending_bytes == 0
+                    && state.destinations[index].position.is_drained(state.head)
+            }
+            Phase::Ended => true,
+        }
+    }
+
+    /// When the oldest record that is not delivered was received.
+    pub(super) fn oldest(&self, index: usize) -> Result<Option<Timestamp>, ReadError> {
+        let (request, name, lent) = {
+            let state = self.lock();
+            let destination = &state.destinations[index];
+            let lent = destination.loans.values().map(|loan| loan.oldest).min();
+            let Some((first, _)) = destination.position.waiting(0, state.head) else {
+                return Ok(lent);
+            };
+            let Some(segment) = state.catalogue.holding(first) else { return Ok(lent) };
+            let place = destination.place(first);
+            let want = Want { bytes: 0, tuples: 0 };
+            let request = Request::new(segment, first, first, place, want);
+            (request, Arc::clone(&destination.name), lent)
+        };
+        match self.reader.read(&request, &name) {
+            Ok(Found::Blocks(batch)) => {
+                Ok(Some(batch.oldest().min(lent.unwrap_or(batch.oldest()))))
+            }
+            Ok(_) => Ok(lent),
+            // Delivered and deleted meanwhile.
+            Err(_) if self.lock().catalogue.holding(request.first()).is_none() => Ok(lent),
+            Err(error) => Err(ReadError { why: Arc::from(error.to_string()) }),
+        }
+    }
+
+    /// The number of a destination that is configured.
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        let state = self.lock();
+        state.destinations.iter().position(|known| known.is_configured && *known.name == *name)
+    }
+
+    /// All destinations, those first that are configured.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.lock().destinations.iter().map(|known| Arc::clone(&known.name)).collect()
+    }
+
+    /// The books of one destination.
+    pub fn books(&self, index: usize) -> Books {
+        self.lock().books(index)
+    }
+
+    /// What waits for one destination.
+    pub fn depth(&self, index: usize) -> Depth {
+        self.lock().depth(index)
+    }
+
+    /// What came in.
+    pub fn totals(&self) -> Totals {
+        self.lock().totals
+    }
+
+    /// What was found since the last call, for the log of the program.
+    pub(super) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.lock().notices)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn leased(batch: Batch) -> Vec<Leased> {
+    let leased = |(head, bytes): (super::record::Head, bytes::Bytes)| Leased {
+        source: head.source,
+        received: head.received,
+        block: Block { bytes, tuples: head.tuples },
+    };
+    batch.blocks.into_iter().map(leased).collect()
+}
+
+/// No code under these locks panics between two changes that belong together.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<Durability> for Sync {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Fsync => Self::Disk,
+            Durability::Os | Durability::Memory => Self::Never,
+        }
+    }
+}

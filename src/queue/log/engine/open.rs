@@ -1,0 +1,271 @@
+//! Opening a log: what the files hold, and how far every destination is.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::super::appender::Appender;
+use super::super::catalogue::Catalogue;
+use super::super::disk::Disk;
+use super::super::keeper::Keeper;
+use super::super::lanes::{Lanes, Recent};
+use super::super::notice::{Notice, OpenError};
+use super::super::position::{
+    self, Position, PositionFile, Saved, SlotsFault, Tally, destination_of, file_name,
+};
+use super::super::reader::Reader;
+use super::super::recovery::{self, Known, Recovered};
+use super::super::segment::Name;
+use super::super::state::{Destination, Limits, Phase, State};
+use super::tidy::Stretch;
+use super::{Engine, Options};
+
+/// What a position file was found to hold; nothing if it has to be begun anew.
+type Kept = Option<(PositionFile, Saved)>;
+
+impl Engine {
+    /// Opens a log, or begins one in an empty directory. What was found in the files that somebody
+    /// should know comes with it.
+    ///
+    /// Nothing is deleted but segments every destination has passed. A full disk does not keep a log
+    /// from opening, unless a destination is new.
+    pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(Self, Vec<Notice>), OpenError> {
+        let names = disk.list().map_err(|cause| failed("listing the directory", cause))?;
+        let kept = positions(&*disk, &names)?;
+        let recovered = recovery::recover(&*disk, &names, known(&kept))?;
+        let Recovered { catalogue, head, totals, attempts, lost, mut notices } = recovered;
+        let foreign = names.iter().filter(|name| !is_ours(name)).cloned();
+        notices.extend(foreign.map(|file| Notice::Foreign { file }));
+
+        let mut state = State {
+            phase: Phase::Open,
+            catalogue,
+            head,
+            totals,
+            recent: Recent::default(),
+            destinations: Vec::new(),
+            pending_bytes: 0,
+            free_bytes: disk.free_bytes().ok(),
+            fault: None,
+            is_pressed: false,
+            is_unbalanced: false,
+            notices: Vec::new(),
+        };
+        let mut keeper = Keeper::default();
+        let mut setup = Setup { disk: &*disk, options, state: &mut state, keeper: &mut keeper };
+        setup.add_all(kept, &mut notices)?;
+        let reader = Reader::new(Arc::clone(&disk));
+        settle(&reader, &mut state, &lost, &mut notices)
+            .map_err(|cause| failed("counting what waits", cause))?;
+
+        let next = Name { first: head + 1, attempt: attempts };
+        let sync = options.durability.into();
+        let appender = Appender::new(Arc::clone(&disk), sync, options.segment_bytes, next);
+        let engine = Self {
+            disk,
+            limits: Limits { max_bytes: options.max_bytes, min_free_bytes: options.min_free_bytes },
+            meters: options.meters.clone(),
+            appender: Mutex::new(appender),
+            keeper: Mutex::new(keeper),
+            reader,
+            state: Mutex::new(state),
+        };
+        engine.meters.damages.inc_by(lost.len() as u64);
+        // What fails here is tried again by the first maintenance.
+        engine.save().and_then(|()| engine.collect()).ok();
+        Ok((engine, notices))
+    }
+}
+
+fn failed(doing: &str, cause: io::Error) -> OpenError {
+    OpenError::Io { directory: String::new(), doing: doing.to_owned(), cause }
+}
+
+/// Whether a log has files of this name.
+fn is_ours(name: &str) -> bool {
+    Name::parse(name).is_some()
+        || destination_of(name).is_some()
+        || name.ends_with(".torn")
+        || name.ends_with(".damaged")
+        || name.ends_with(".partial")
+}
+
+/// Every position there is.
+fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>, OpenError> {
+    let mut kept = BTreeMap::new();
+    for (file, name) in names.iter().filter_map(|file| Some((file, destination_of(file)?))) {
+        let read = PositionFile::open(disk, name);
+        let read = read.map_err(|cause| failed(&format!("reading {file}"), cause))?;
+        let position = match read {
+            Ok(position) => Some(position),
+            Err(SlotsFault::Blank | SlotsFault::Damaged) => None,
+            Err(SlotsFault::Foreign) => return Err(OpenError::Foreign { file: file.clone() }),
+            Err(SlotsFault::Version(version)) => {
+                let expected = position::VERSION;
+                return Err(OpenError::Version { file: file.clone(), version, expected });
+            }
+        };
+        kept.insert(name.to_owned(), position);
+    }
+    Ok(kept)
+}
+
+/// The most that any position knows of the log.
+fn known(kept: &BTreeMap<String, Kept>) -> Known {
+    let mut known = Known::default();
+    for (_, saved) in kept.values().flatten() {
+        if saved.head >= known.head {
+            known.head = saved.head;
+        }
+        known.totals.tuples = known.totals.tuples.max(saved.totals.tuples);
+        known.totals.accepted = known.totals.accepted.max(saved.totals.accepted);
+        known.totals.rejected = known.totals.rejected.max(saved.totals.rejected);
+    }
+    known
+}
+
+struct Setup<'a> {
+    disk: &'a dyn Disk,
+    options: &'a Options,
+    state: &'a mut State,
+    keeper: &'a mut Keeper,
+}
+
+impl Setup<'_> {
+    /// The configured destinations first, in their order; then the others.
+    fn add_all(
+        &mut self,
+        mut kept: BTreeMap<String, Kept>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), OpenError> {
+        for name in &self.options.destinations {
+            match kept.remove(name) {
+                Some(position) => self.add(name, position, notices)?,
+                None => self.begin(name)?,
+            }
+        }
+        for (name, position) in kept {
+            // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
+            let Some(position) = position else { continue };
+            notices.push(Notice::Orphan { destination: name.clone() });
+            self.add(&name, Some(position), notices)?;
+            self.state.destinations.last_mut().expect("just added").is_configured = false;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, kept: Kept, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
+        if let Some((file, saved)) = kept {
+            let position = Position::from_saved(&saved);
+            self.push(name, position, saved, file);
+            return Ok(());
+        }
+        // In a log without records its creation was cut off, and nothing can be lost.
+        if self.state.head > 0 {
+            notices.push(Notice::PositionLost { destination: name.to_owned() });
+        }
+        self.set_aside(&file_name(name))?;
+        let oldest = self.state.catalogue.iter().next();
+        let (at, tuples) = oldest
+            .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
+                (segment.first(), segment.base.tuples)
+            });
+        self.create(name, Position::begin(at, tuples))
+    }
+
+    /// A receiver that is new begins at the tail (contract C5.5).
+    fn begin(&mut self, name: &str) -> Result<(), OpenError> {
+        self.create(name, Position::begin(self.state.head + 1, self.state.totals.tuples))
+    }
+
+    fn create(&mut self, name: &str, position: Position) -> Result<(), OpenError> {
+        let doing = format!("creating {}", file_name(name));
+        let create = || {
+            let mut file = PositionFile::create(self.disk, name)?;
+            let mut saved = position.save(self.state.head, &|_, _| false);
+            saved.totals = self.state.totals;
+            file.write(&mut saved)?;
+            Ok((file, saved))
+        };
+        let (file, saved) = create().map_err(|cause| failed(&doing, cause))?;
+        self.push(name, position, saved, file);
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, position: Position, saved: Saved, file: PositionFile) {
+        let lanes = Lanes::new(self.options.order);
+        self.state.destinations.push(Destination::new(Arc::from(name), position, lanes, saved));
+        self.keeper.files.push(file);
+    }
+
+    /// Renames a position nobody can read.
+    fn set_aside(&self, file: &str) -> Result<(), OpenError> {
+        let mut outcome = Ok(());
+        for number in 0..100 {
+            outcome = self.disk.rename(file, &format!("{file}@{number}.damaged"));
+            if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        outcome.map_err(|cause| failed(&format!("setting {file} aside"), cause))
+    }
+}
+
+/// Marks as done what no destination can get any more, because it is not there, and books the tuples
+/// of it as damaged: as many as the books have more than the files (contract C7).
+fn settle(
+    reader: &Reader,
+    state: &mut State,
+    lost: &[Stretch],
+    notices: &mut Vec<Notice>,
+) -> io::Result<()> {
+    let mut missing = uncovered(&state.catalogue, state.head);
+    missing.extend_from_slice(lost);
+    for index in 0..state.destinations.len() {
+        let booked = state.books(index).queued;
+        let position = &mut state.destinations[index].position;
+        let mut gone: Vec<Stretch> = Vec::new();
+        let mut rest = position.clone();
+        for (first, last) in &missing {
+            while let Some((first, last)) = rest.waiting(*first, *last) {
+                rest.pass(first, last, Tally::default());
+                gone.push((first, last));
+            }
+        }
+        let stretches: Vec<Stretch> = rest.undelivered(state.head).collect();
+        let replayed = position.replayed() > 0;
+        let counted = reader.count(&state.catalogue, &stretches)?;
+        let mut damaged = booked.saturating_sub(counted);
+        if (counted > booked || (gone.is_empty() && damaged > 0)) && !replayed {
+            let destination = state.destinations[index].name.to_string();
+            state.is_unbalanced = true;
+            notices.push(Notice::Unbalanced { destination, booked, counted });
+        }
+        let destination = &mut state.destinations[index];
+        for (first, last) in gone {
+            destination.position.pass(first, last, Tally { damaged, ..Tally::default() });
+            destination.is_dirty = true;
+            damaged = 0;
+            if !lost.iter().any(|(from, to)| *from <= first && last <= *to) {
+                notices.push(Notice::Missing { sequences: (first, last) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sequences up to `head` that no segment holds.
+fn uncovered(catalogue: &Catalogue, head: u64) -> Vec<Stretch> {
+    let mut gaps = Vec::new();
+    let mut next = 1;
+    for segment in catalogue.iter().filter(|segment| !segment.is_empty()) {
+        if segment.first() > next {
+            gaps.push((next, segment.first() - 1));
+        }
+        next = segment.last + 1;
+    }
+    if next <= head {
+        gaps.push((next, head));
+    }
+    gaps
+}

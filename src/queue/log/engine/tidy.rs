@@ -1,0 +1,250 @@
+//! What keeps a log in order while it is used: positions saved, passed segments deleted, room made.
+
+use std::io;
+use std::sync::Arc;
+
+use super::super::keeper::Keeper;
+use super::super::notice::Notice;
+use super::super::position::{Saved, Tally};
+use super::super::reader::Side;
+use super::super::segment::Name;
+use super::super::state::{Phase, State};
+use super::{Engine, lock};
+use crate::queue::Standing;
+
+/// A stretch of sequences.
+pub(super) type Stretch = (u64, u64);
+
+impl Engine {
+    /// Saves the positions that changed (contract C5.2). An error leaves them to the next call; the
+    /// first one is returned.
+    pub fn save(&self) -> io::Result<()> {
+        self.save_all(&mut lock(&self.keeper), Which::Changed)
+    }
+
+    fn save_all(&self, keeper: &mut Keeper, which: Which) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for index in 0..keeper.files.len() {
+            let Some(mut saved) = self.lock().to_save(index, which) else { continue };
+            let written = keeper.files[index].write(&mut saved);
+            let mut state = self.lock();
+            let destination = &mut state.destinations[index];
+            match written {
+                Ok(()) => destination.saved = saved,
+                Err(error) => {
+                    destination.is_dirty = true;
+                    outcome = outcome.and(Err(error));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Deletes segments that every destination has passed by its saved position.
+    pub fn collect(&self) -> io::Result<()> {
+        self.collect_all(&mut lock(&self.keeper))
+    }
+
+    fn collect_all(&self, keeper: &mut Keeper) -> io::Result<()> {
+        let candidates: Vec<(Name, Stretch)> = {
+            let state = self.lock();
+            let passed = state.catalogue.iter().filter(|segment| {
+                segment.is_closed && state.is_past(segment.first(), segment.last)
+            });
+            passed.map(|segment| (segment.name, (segment.first(), segment.last))).collect()
+        };
+        if candidates.iter().any(|(_, (first, last))| !keeper.is_past(*first, *last)) {
+            // Both halves of every position have to say so.
+            self.save_all(keeper, Which::All)?;
+        }
+        let mut outcome = Ok(());
+        for (name, (first, last)) in candidates {
+            if !keeper.is_past(first, last) {
+                continue;
+            }
+            match self.disk.remove(&name.to_string()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    outcome = outcome.and(Err(error));
+                    continue;
+                }
+                _ => {}
+            }
+            self.reader.forget(name);
+            let mut state = self.lock();
+            let freed = state.catalogue.remove(first).map_or(0, |segment| segment.bytes);
+            state.free_bytes = state.free_bytes.map(|free| free + freed);
+        }
+        outcome
+    }
+
+    /// Everything that is to be done now and then.
+    pub(in super::super) fn maintain(&self) -> io::Result<()> {
+        if let Ok(free) = self.disk.free_bytes() {
+            self.lock().free_bytes = Some(free);
+        }
+        let saved = self.save();
+        let collected = self.collect();
+        if std::mem::take(&mut self.lock().is_pressed) {
+            self.retire()?;
+            self.collect()?;
+            if self.expire()? {
+                self.save()?;
+                self.collect()?;
+            }
+        }
+        saved.and(collected)
+    }
+
+    /// Closes the active segment if everything in it is delivered, so that its room is given back.
+    fn retire(&self) -> io::Result<()> {
+        let mut appender = lock(&self.appender);
+        let Some(first) = appender.active() else { return Ok(()) };
+        let is_past = {
+            let state = self.lock();
+            let segment = state.catalogue.iter().find(|segment| segment.first() == first);
+            segment.is_some_and(|segment| state.is_past(first, segment.last))
+        };
+        if is_past {
+            let mut events = Vec::new();
+            appender.seal(&mut events);
+            let mut state = self.lock();
+            events.into_iter().for_each(|event| state.apply(event));
+        }
+        Ok(())
+    }
+
+    /// Where the cap is reached, a destination nobody delivers to any more gives up its oldest segment
+    /// (contract C5.5): it must not stop the others. Whether anything was given up.
+    fn expire(&self) -> io::Result<bool> {
+        let (segment, orphans) = {
+            let state = self.lock();
+            if state.room(&self.limits, self.limits.max_bytes / 16).is_ok() {
+                return Ok(false);
+            }
+            let held_by = |first, last, is_configured| {
+                let holds = |index: &usize| {
+                    let destination = &state.destinations[*index];
+                    destination.is_configured == is_configured
+                        && !destination.position.is_past(first, last)
+                };
+                (0..state.destinations.len()).filter(holds).collect::<Vec<usize>>()
+            };
+            let mut segments = state.catalogue.iter().filter(|segment| {
+                segment.is_closed && held_by(segment.first(), segment.last, true).is_empty()
+            });
+            let Some(segment) =
+                segments.find(|segment| !held_by(segment.first(), segment.last, false).is_empty())
+            else {
+                return Ok(false);
+            };
+            (segment.clone(), held_by(segment.first(), segment.last, false))
+        };
+        for index in orphans {
+            loop {
+                let stretch = {
+                    let state = self.lock();
+                    state.destinations[index].position.waiting(segment.first(), segment.last)
+                };
+                let Some((first, last)) = stretch else { break };
+                let before = self.reader.tuples_at(&segment, first, Side::Before)?;
+                let behind = self.reader.tuples_at(&segment, last, Side::Behind)?;
+                let expired = behind.saturating_sub(before);
+                let destination = &mut self.lock().destinations[index];
+                destination.position.pass(first, last, Tally { expired, ..Tally::default() });
+                destination.is_dirty = true;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Nothing more is taken; what is inside can still be leased.
+    pub(in super::super) fn close(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+        }
+    }
+
+    /// The orderly end: nothing more is leased, positions are saved, the last segment is sealed.
+    pub fn end(&self) -> io::Result<()> {
+        self.lock().phase = Phase::Ended;
+        let mut appender = lock(&self.appender);
+        let mut events = Vec::new();
+        appender.seal(&mut events);
+        events.into_iter().for_each(|event| self.lock().apply(event));
+        drop(appender);
+        self.save()
+    }
+
+    /// How full it is, and whether it works.
+    pub(in super::super) fn standing(&self) -> Standing {
+        let state = self.lock();
+        let balanced = |index| state.books(index).is_balanced();
+        Standing {
+            used_bytes: state.catalogue.bytes() + state.pending_bytes,
+            limit_bytes: self.limits.max_bytes,
+            disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
+            segments: state.catalogue.len() as u64,
+            fault: state.fault.clone(),
+            is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
+        }
+    }
+
+    /// Counts what waits in the files, and compares it with the books (contract C7). Whether every
+    /// destination could be counted; records that move meanwhile make that impossible now and then.
+    pub(in super::super) fn check_books(&self) -> io::Result<()> {
+        for index in 0..self.lock().destinations.len() {
+            // Nothing is deleted while the keeper's lock is held.
+            let keeper = lock(&self.keeper);
+            let (stretches, catalogue, booked, name) = {
+                let state = self.lock();
+                let destination = &state.destinations[index];
+                if destination.position.replayed() > 0 {
+                    continue;
+                }
+                let stretches = destination.position.undelivered(state.head).collect::<Vec<_>>();
+                let booked = state.books(index).queued;
+                (stretches, state.catalogue.clone(), booked, Arc::clone(&destination.name))
+            };
+            let counted = self.reader.count(&catalogue, &stretches)?;
+            drop(keeper);
+            if counted != booked {
+                let destination = name.to_string();
+                let mut state = self.lock();
+                state.is_unbalanced = true;
+                state.notices.push(Notice::Unbalanced { destination, booked, counted });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which positions to save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Changed,
+    All,
+}
+
+impl State {
+    /// Whether every destination has passed these sequences, saved or not.
+    fn is_past(&self, first: u64, last: u64) -> bool {
+        self.destinations.iter().all(|destination| destination.position.is_past(first, last))
+    }
+
+    fn to_save(&mut self, index: usize, which: Which) -> Option<Saved> {
+        let (head, totals) = (self.head, self.totals);
+        let destination = &mut self.destinations[index];
+        let has_moved = destination.saved.head != head || destination.saved.totals != totals;
+        if which == Which::Changed && !destination.is_dirty && !has_moved {
+            return None;
+        }
+        destination.is_dirty = false;
+        destination.unsaved_acks = 0;
+        let is_gone = |first, last| !self.catalogue.covers(first, last);
+        let mut saved = destination.position.save(head, &is_gone);
+        saved.totals = totals;
+        saved.max_backlog_bytes = destination.saved.max_backlog_bytes;
+        Some(saved)
+    }
+}

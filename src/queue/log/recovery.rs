@@ -1,0 +1,181 @@
+//! What a log's directory holds, found out by reading it forward; nothing is deleted.
+//!
+//! A sealed segment says what it holds in its footer. Any other is scanned: it was written to when
+//! the process or the machine stopped. What is certain to have been acknowledged is kept but for
+//! damaged records, each of which costs itself. Behind that lies at most one group nobody was
+//! answered about: its complete requests are kept, as their clients may believe them to be, and what
+//! is left of others is void (contract C5.1).
+
+use std::io;
+use std::sync::Arc;
+
+use super::super::Totals;
+use super::catalogue::{Catalogue, Segment};
+use super::disk::{Disk, DiskFile};
+use super::notice::{Notice, OpenError};
+use super::segment::{Footer, HEADER_BYTES, Header, HeaderFault, Name, VERSION};
+
+mod aside;
+mod survey;
+
+use survey::Survey;
+
+/// The state a log goes on from.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    pub(super) catalogue: Catalogue,
+    /// The last sequence that was ever acknowledged, or may have been.
+    pub(super) head: u64,
+    pub(super) totals: Totals,
+    /// Attempts at the next segment that are taken.
+    pub(super) attempts: u32,
+    /// Stretches of sequences up to `head` that no segment holds, or that are damaged or void in one.
+    pub(super) lost: Vec<(u64, u64)>,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// What the positions know of the log: it may be more than its last segment does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    pub(super) head: u64,
+    pub(super) totals: Totals,
+}
+
+/// A segment that is part of the log.
+struct Found {
+    name: Name,
+    file: Arc<dyn DiskFile>,
+    header: Header,
+}
+
+/// Reads the directory whose files are `names`.
+pub(super) fn recover(
+    disk: &dyn Disk,
+    names: &[String],
+    known: Known,
+) -> Result<Recovered, OpenError> {
+    let mut recovered = Recovered::default();
+    let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
+    all.sort_unstable();
+    let found = headers(disk, &all, &mut recovered.notices)?;
+    for (index, segment) in found.iter().enumerate() {
+        let next = found.get(index + 1).map(|next| &next.header);
+        take(disk, segment, next, known, &mut recovered)?;
+    }
+    if known.head > recovered.head {
+        let from = recovered.head + 1;
+        recovered.lost.push((from, known.head));
+        recovered.head = known.head;
+    }
+    recovered.totals = max(recovered.totals, known.totals);
+    let next = recovered.head + 1;
+    // Also those that were set aside: a name is never used again.
+    let ever = names.iter().filter_map(|name| Name::parse(name.split('@').next()?));
+    let taken = ever.filter(|name| name.first == next).map(|name| name.attempt + 1);
+    recovered.attempts = taken.max().unwrap_or(0);
+    Ok(recovered)
+}
+
+/// The segments with a readable header, in order; of several that begin at one sequence the last one:
+/// the others failed before anything in them was acknowledged.
+fn headers(
+    disk: &dyn Disk,
+    all: &[Name],
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Found>, OpenError> {
+    let newest = all.last().copied();
+    let mut found: Vec<Found> = Vec::new();
+    for name in all.iter().rev() {
+        let file_name = name.to_string();
+        if found.last().is_some_and(|later| later.name.first == name.first) {
+            aside::whole(disk, &file_name, notices);
+            continue;
+        }
+        let failed = |cause| io_error(&file_name, cause);
+        let file = disk.open(&file_name).map_err(failed)?;
+        let mut bytes = vec![0; HEADER_BYTES as usize];
+        let read = file.read_at(0, &mut bytes).map_err(failed)?;
+        match Header::parse(&bytes[..read]) {
+            Ok(header) if header.first == name.first => {
+                found.push(Found { name: *name, file, header });
+            }
+            Err(HeaderFault::Version(version)) => {
+                return Err(OpenError::Version { file: file_name, version, expected: VERSION });
+            }
+            // Its creation was cut off; a newer one could only follow after it had succeeded.
+            Err(HeaderFault::Blank) => aside::whole(disk, &file_name, notices),
+            Err(HeaderFault::Foreign) if Some(*name) == newest => {
+                aside::whole(disk, &file_name, notices);
+            }
+            Err(HeaderFault::Foreign) | Ok(_) => {
+                return Err(OpenError::Foreign { file: file_name });
+            }
+            Err(HeaderFault::Damaged) => aside::headless(disk, &file_name, notices),
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// Adds one segment to what is recovered.
+fn take(
+    disk: &dyn Disk,
+    found: &Found,
+    next: Option<&Header>,
+    known: Known,
+    recovered: &mut Recovered,
+) -> Result<(), OpenError> {
+    let Found { name, file, header } = found;
+    let file_name = name.to_string();
+    let failed = |cause| io_error(&file_name, cause);
+    if header.first > recovered.head + 1 && recovered.catalogue.len() > 0 {
+        recovered.lost.push((recovered.head + 1, header.first - 1));
+    }
+    let bytes = file.len().map_err(failed)?;
+    let limit = next.map_or(u64::MAX, |next| next.first - 1);
+    let mut segment = Segment::begin(*name, header);
+    segment.is_closed = true;
+    match Footer::read(&**file, header.identity).map_err(failed)? {
+        Some(footer) => {
+            segment.last = footer.last;
+            segment.totals = footer.totals;
+            segment.end = footer.end;
+            segment.bytes = bytes;
+            segment.marks = footer.marks;
+        }
+        None => {
+            let certain = next.map_or(known.head, |next| next.certain);
+            let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
+            recovered.lost.extend_from_slice(&survey.lost);
+            recovered.notices.extend(survey.notices(&file_name));
+            segment.bytes = bytes;
+            survey.apply(&mut segment);
+            if segment.is_empty() {
+                aside::whole(disk, &file_name, &mut recovered.notices);
+                recovered.head = recovered.head.max(header.first - 1);
+                return Ok(());
+            }
+            aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
+        }
+    }
+    if segment.last > limit {
+        // Cannot be, by what the modules here write; what a later segment says holds.
+        return Err(OpenError::Foreign { file: file_name });
+    }
+    recovered.head = recovered.head.max(segment.last).max(header.first - 1);
+    recovered.totals = max(recovered.totals, segment.totals);
+    recovered.catalogue.insert(segment);
+    Ok(())
+}
+
+fn max(one: Totals, other: Totals) -> Totals {
+    Totals {
+        tuples: one.tuples.max(other.tuples),
+        accepted: one.accepted.max(other.accepted),
+        rejected: one.rejected.max(other.rejected),
+    }
+}
+
+fn io_error(file: &str, cause: io::Error) -> OpenError {
+    OpenError::Io { directory: String::new(), doing: format!("reading {file}"), cause }
+}

@@ -1,0 +1,93 @@
+//! The part of a file that lies in memory while it is read forward.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::super::disk::{DiskFile, is_unreadable};
+
+/// Bytes read in one go: few calls, and little to wait for before the first record.
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
+/// What the disk loses at once at least: a page, as the operating system reads it.
+const STEP_BYTES: u64 = 4 << 10;
+
+/// A view that moves forward over a file; each byte is read once.
+pub(super) struct Window<'f> {
+    file: &'f dyn DiskFile,
+    chunk_bytes: usize,
+    limit: u64,
+    offset: u64,
+    bytes: Bytes,
+    unreadable_end: u64,
+}
+
+impl<'f> Window<'f> {
+    pub(super) fn new(file: &'f dyn DiskFile, offset: u64, limit: u64, chunk_bytes: usize) -> Self {
+        Self { file, chunk_bytes, limit, offset, bytes: Bytes::new(), unreadable_end: 0 }
+    }
+
+    /// Where reading ends: the limit that was set, or the end of the file once it was met before that.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Behind the last byte that the disk could not read and that is seen as zero; 0 for none.
+    pub(super) fn unreadable_end(&self) -> u64 {
+        self.unreadable_end
+    }
+
+    /// What lies at `offset`, at least `least` bytes of it unless the limit cuts them off. To go
+    /// back, as a scan does that is tried again after an error, is to read again.
+    pub(super) fn view(&mut self, offset: u64, least: usize) -> io::Result<Bytes> {
+        let reach = offset.saturating_add(least as u64).min(self.limit);
+        if offset < self.offset || self.offset + (self.bytes.len() as u64) < reach {
+            self.load(offset, least)?;
+        }
+        let start = offset.saturating_sub(self.offset).min(self.bytes.len() as u64);
+        Ok(self.bytes.slice(start as usize..))
+    }
+
+    fn load(&mut self, offset: u64, least: usize) -> io::Result<()> {
+        let kept = match offset.checked_sub(self.offset) {
+            Some(passed) => self.bytes.slice(passed.min(self.bytes.len() as u64) as usize..),
+            None => Bytes::new(),
+        };
+        let room = self.limit.saturating_sub(offset);
+        let mut bytes = vec![0; room.min(least.max(self.chunk_bytes) as u64) as usize];
+        bytes[..kept.len()].copy_from_slice(&kept);
+        let from = offset + kept.len() as u64;
+        let read = self.fill(from, &mut bytes[kept.len()..])?;
+        if kept.len() + read < bytes.len() {
+            bytes.truncate(kept.len() + read);
+            self.limit = from + read as u64;
+        }
+        self.offset = offset;
+        self.bytes = Bytes::from(bytes);
+        Ok(())
+    }
+
+    /// Reads over what cannot be read, which is left zero. How far the file went.
+    fn fill(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match self.file.read_at(offset, into) {
+            Err(error) if is_unreadable(&error) => {}
+            other => return other,
+        }
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            let step = (STEP_BYTES - at % STEP_BYTES).min((into.len() - done) as u64) as usize;
+            let part = &mut into[done..done + step];
+            match self.file.read_at(at, part) {
+                Ok(read) if read < step => return Ok(done + read),
+                Ok(_) => {}
+                Err(error) if is_unreadable(&error) => {
+                    part.fill(0);
+                    self.unreadable_end = at + step as u64;
+                }
+                Err(error) => return Err(error),
+            }
+            done += step;
+        }
+        Ok(done)
+    }
+}

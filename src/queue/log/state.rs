@@ -1,0 +1,279 @@
+//! What everybody who uses the log shares, under one lock: what is committed, and how far each
+//! destination is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{AppendError, Books, Depth, Totals};
+use super::appender::{Event, Growth};
+use super::catalogue::{Catalogue, Segment};
+use super::group::After;
+use super::lanes::{Lanes, Recent};
+use super::notice::Notice;
+use super::position::{Position, Saved, Tally};
+use super::reader::Batch;
+use super::record::Head;
+use crate::metric::timestamp::Timestamp;
+
+/// How far the log is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Nothing more is taken.
+    Closed,
+    /// Nothing more is leased.
+    Ended,
+}
+
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) catalogue: Catalogue,
+    /// The last committed sequence.
+    pub(super) head: u64,
+    pub(super) totals: Totals,
+    pub(super) recent: Recent,
+    pub(super) destinations: Vec<Destination>,
+    /// Bytes of entries that were let in and are not committed yet.
+    pub(super) pending_bytes: u64,
+    /// Free bytes on the disk when last asked, less what was written since.
+    pub(super) free_bytes: Option<u64>,
+    /// Why the last group failed.
+    pub(super) fault: Option<Arc<str>>,
+    /// An entry was refused for want of room.
+    pub(super) is_pressed: bool,
+    pub(super) is_unbalanced: bool,
+    /// Found since they were last asked for.
+    pub(super) notices: Vec<Notice>,
+}
+
+/// One destination, configured or not.
+pub(super) struct Destination {
+    pub(super) name: Arc<str>,
+    /// Whether somebody delivers to it.
+    pub(super) is_configured: bool,
+    pub(super) position: Position,
+    pub(super) lanes: Lanes,
+    /// What its file says; deletion goes by this and nothing else.
+    pub(super) saved: Saved,
+    /// Acknowledged leases since then.
+    pub(super) unsaved_acks: u32,
+    pub(super) is_dirty: bool,
+    pub(super) loans: HashMap<u64, Loan>,
+    next_loan: u64,
+    /// Where records begin that may be leased next; a bounded cache, by sequence.
+    places: HashMap<u64, Place>,
+}
+
+/// A lease, as the log remembers it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loan {
+    pub(super) first: u64,
+    pub(super) tuples: u64,
+    pub(super) oldest: Timestamp,
+    place: Place,
+}
+
+/// Where a record begins, and the tuples the log held before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) tuples_before: u64,
+}
+
+/// Entries in [`Destination::places`].
+const PLACES_MAX: usize = 256;
+
+impl State {
+    /// Whether `more` bytes may come in.
+    pub(super) fn room(&self, limits: &Limits, more: u64) -> Result<(), AppendError> {
+        if self.phase != Phase::Open {
+            return Err(AppendError::Closed);
+        }
+        let used = self.catalogue.bytes() + self.pending_bytes;
+        if used.saturating_add(more) > limits.max_bytes {
+            return Err(AppendError::Full { used, limit: limits.max_bytes });
+        }
+        let reserve = limits.min_free_bytes;
+        match self.free_bytes {
+            Some(free) if free < reserve.saturating_add(self.pending_bytes + more) => {
+                Err(AppendError::Reserve { free, reserve })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes over what the appender did.
+    pub(super) fn apply(&mut self, event: Event) {
+        match event {
+            Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
+            Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
+                segment.bytes = bytes.unwrap_or(segment.bytes);
+                segment.is_closed = true;
+            }),
+            Event::Grown(growth) => self.grow(growth),
+        }
+    }
+
+    fn grow(&mut self, growth: Growth) {
+        let Growth { segment, last, totals, end, bytes, marks } = growth;
+        let mut grown = 0;
+        self.catalogue.update(segment, |segment| {
+            grown = bytes.saturating_sub(segment.bytes);
+            segment.last = last;
+            segment.totals = totals;
+            segment.end = end;
+            segment.bytes = bytes;
+            segment.marks.extend(marks);
+        });
+        self.free_bytes = self.free_bytes.map(|free| free.saturating_sub(grown));
+    }
+
+    /// A group that followed `after` is committed up to a record with these totals.
+    pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
+        self.head = last;
+        // Rejections may have been counted meanwhile, so these are added and not set.
+        self.totals.tuples += totals.tuples - after.totals.tuples;
+        self.totals.accepted += totals.accepted - after.totals.accepted;
+        self.totals.rejected += totals.rejected - after.totals.rejected;
+        self.recent.note(at, after.sequence + 1);
+    }
+
+    /// Books a committed record that is for one destination alone.
+    pub(super) fn address(&mut self, head: &Head) {
+        let Some(target) = &head.target else { return };
+        let addressee = self.destinations.iter_mut().find(|known| known.name == *target);
+        if let Some(destination) = addressee {
+            destination.position.add_replayed(u64::from(head.tuples));
+        }
+    }
+
+    /// Once a destination has everything, nothing can be queued for it: what its books still say is in
+    /// records whose damage left no trace of their number of tuples.
+    pub(super) fn reconcile(&mut self, index: usize) -> Option<Notice> {
+        let booked = self.books(index).queued;
+        let destination = &mut self.destinations[index];
+        if booked == 0 || !destination.position.is_drained(self.head) {
+            return None;
+        }
+        destination.position.write_off(booked);
+        let destination = destination.name.to_string();
+        Some(Notice::Unbalanced { destination, booked, counted: 0 })
+    }
+
+    /// The books of one destination.
+    pub(super) fn books(&self, index: usize) -> Books {
+        self.destinations[index].position.books(self.totals.tuples)
+    }
+
+    /// What waits for one destination, loans included.
+    pub(super) fn depth(&self, index: usize) -> Depth {
+        let position = &self.destinations[index].position;
+        let mut depth = Depth { tuples: self.books(index).queued, ..Depth::default() };
+        let mut segments = self.catalogue.iter().peekable();
+        for (first, last) in position.undelivered(self.head) {
+            depth.blocks += last - first + 1;
+            while let Some(segment) = segments.peek() {
+                depth.bytes += segment.bytes_between(first, last);
+                if segment.last >= last {
+                    break;
+                }
+                segments.next();
+            }
+        }
+        depth
+    }
+}
+
+/// The bounds of C5.5.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) max_bytes: u64,
+    pub(super) min_free_bytes: u64,
+}
+
+impl Segment {
+    /// About how many bytes the records from `first` to `last` take, as far as they are here.
+    fn bytes_between(&self, first: u64, last: u64) -> u64 {
+        if self.is_empty() || last < self.first() || first > self.last {
+            return 0;
+        }
+        if first <= self.first() && last >= self.last {
+            return self.end;
+        }
+        // Records of one segment are taken to be of one size: the figure is for people.
+        let (first, last) = (first.max(self.first()), last.min(self.last));
+        let share = (last - first + 1) as f64 / (self.last - self.first() + 1) as f64;
+        (self.end as f64 * share) as u64
+    }
+}
+
+impl Destination {
+    pub(super) fn new(name: Arc<str>, position: Position, lanes: Lanes, saved: Saved) -> Self {
+        Self {
+            name,
+            is_configured: true,
+            position,
+            lanes,
+            saved,
+            unsaved_acks: 0,
+            is_dirty: false,
+            loans: HashMap::new(),
+            next_loan: 0,
+            places: HashMap::new(),
+        }
+    }
+
+    pub(super) fn place(&self, sequence: u64) -> Option<Place> {
+        self.places.get(&sequence).copied()
+    }
+
+    fn remember(&mut self, sequence: u64, place: Place) {
+        if self.places.len() >= PLACES_MAX {
+            self.places.clear();
+        }
+        self.places.insert(sequence, place);
+    }
+
+    /// A loan of what was read; its name.
+    pub(super) fn open_loan(&mut self, batch: &Batch) -> u64 {
+        let id = self.next_loan;
+        self.next_loan += 1;
+        self.places.remove(&batch.first());
+        self.remember(batch.last() + 1, batch.behind);
+        let heads = || batch.blocks.iter().map(|(head, _)| head);
+        let loan = Loan {
+            first: batch.first(),
+            tuples: heads().map(|head| u64::from(head.tuples)).sum(),
+            oldest: batch.oldest(),
+            place: batch.place,
+        };
+        self.loans.insert(id, loan);
+        id
+    }
+
+    /// A loan for reading ended in nothing: up to `last`, which may be behind it, there is nothing for
+    /// this destination to get.
+    pub(super) fn pass_loan(&mut self, first: u64, last: u64, tally: Tally) {
+        self.position.release(first);
+        let mut tally = Some(tally);
+        while let Some((first, end)) = self.position.waiting(first, last) {
+            self.position.pass(first, end, tally.take().unwrap_or_default());
+        }
+        self.is_dirty = true;
+    }
+
+    pub(super) fn settle(&mut self, id: u64, tally: impl FnOnce(&Loan) -> Tally) {
+        // Nothing is found when the log ended meanwhile.
+        let Some(loan) = self.loans.remove(&id) else { return };
+        self.position.settle(loan.first, tally(&loan));
+        self.unsaved_acks += 1;
+        self.is_dirty = true;
+    }
+
+    pub(super) fn release(&mut self, id: u64) {
+        let Some(loan) = self.loans.remove(&id) else { return };
+        self.position.release(loan.first);
+        self.remember(loan.first, loan.place);
+    }
+}
