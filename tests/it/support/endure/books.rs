@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 /// How tuples leave a receiver's queue, or wait in it.
-const OUT: [&str; 7] =
-    ["delivered", "filtered", "queued", "dead_lettered", "expired", "damaged", "purged"];
+const OUT: [&str; 8] =
+    ["delivered", "filtered", "queued", "dead_lettered", "expired", "damaged", "purged", "lost"];
 
 /// One reading.
 #[derive(Clone, Debug)]
@@ -72,6 +72,17 @@ impl Books {
         }
         if series != ids {
             faults.push(format!("{ids} metrics are known to be in, the books say {series}"));
+        }
+        for (name, wanted) in [
+            ("metrics_accepted_total", ids),
+            ("metrics_rejected_total", 0),
+            ("metrics_received_total", ids),
+            ("books_balanced", 1),
+        ] {
+            let value = self.sample(&format!("tidegate_{name}"));
+            if value != wanted {
+                faults.push(format!("tidegate_{name} is {value}, not {wanted}"));
+            }
         }
         if faults.is_empty() {
             faults
