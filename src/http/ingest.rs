@@ -172,7 +172,9 @@ impl Batch {
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
         let Self { source, received, report, blocks, grant } = self;
-        if !blocks.is_empty() {
+        if blocks.is_empty() {
+            state.queue.count_rejected(report.rejected);
+        } else {
             let entry = Entry {
                 source: Arc::clone(&source.name),
                 received,
@@ -182,8 +184,6 @@ impl Batch {
                 rejected: report.rejected,
             };
             state.queue.append(entry).await?;
-        } else {
-            state.queue.count_rejected(report.rejected);
         }
         drop(grant);
         state.counts.accepted.fetch_add(report.accepted, Ordering::Relaxed);

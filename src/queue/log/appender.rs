@@ -151,16 +151,13 @@ impl Appender {
         heads: &mut Vec<u8>,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let begun = match &mut self.active {
-            Some(_) => None,
-            None => {
-                let (active, header) = self.begin(base)?;
-                let name = active.name;
-                heads.extend_from_slice(&header.encode());
-                self.active = Some(active);
-                Some((name, header))
-            }
-        };
+        let mut begun = None;
+        if self.active.is_none() {
+            let (active, header) = self.begin(base)?;
+            heads.extend_from_slice(&header.encode());
+            begun = Some((active.name, header));
+            self.active = Some(active);
+        }
         let active = self.active.as_mut().expect("it was there, or was begun just now");
         let growth = active.write(group, heads, self.sync)?;
         if let Some((name, header)) = begun {

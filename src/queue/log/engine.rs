@@ -112,7 +112,9 @@ impl Engine {
         let mut state = self.lock();
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
-        events.into_iter().for_each(|event| state.apply(event));
+        for event in events {
+            state.apply(event);
+        }
         if let Err(error) = outcome {
             let why: Arc<str> = Arc::from(error.to_string());
             state.fault = Some(Arc::clone(&why));

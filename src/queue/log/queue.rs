@@ -197,7 +197,9 @@ impl Queue for LogQueue {
             let shared = Arc::clone(&self.shared);
             let ending = tokio::task::spawn_blocking(move || {
                 // A thread that died of a bug has said so itself.
-                threads.into_iter().for_each(|thread| drop(thread.join()));
+                for thread in threads {
+                    drop(thread.join());
+                }
                 if let Err(error) = shared.engine.end() {
                     tracing::warn!(
                         "the queue's positions were not saved: {error}; the last deliveries are repeated after the next start"

@@ -157,8 +157,8 @@ impl Reader {
                 Piece::Damage(damage) => {
                     let lost = damage.tuples_before_next.saturating_sub(before.unwrap_or(u64::MAX));
                     let tuples = lost.saturating_sub(tuples_below(&damage.heads, request.first));
-                    let (offset, last) = (damage.offset, damage.next - 1);
-                    return Ok(Found::Damage { offset, last, tuples });
+                    let (offset, next) = (damage.offset, damage.next);
+                    return Ok(Found::Damage { offset, last: next - 1, tuples });
                 }
                 // The end of what was committed, but not of what was asked for.
                 Piece::Tail(tail) => {
@@ -208,8 +208,7 @@ impl Reader {
                 }
                 (Piece::Damage(damage), Side::Behind) => return Ok(damage.tuples_before_next),
                 (Piece::Tail(_), Side::Behind) => return Ok(segment.totals.tuples),
-                (_, Side::Before) => return Ok(before),
-                (Piece::Record(_), Side::Behind) => return Ok(before),
+                (_, Side::Before) | (Piece::Record(_), Side::Behind) => return Ok(before),
             }
         }
         Ok(before)

@@ -135,28 +135,24 @@ fn take(
     let limit = next.map_or(u64::MAX, |next| next.first - 1);
     let mut segment = Segment::begin(*name, header);
     segment.is_closed = true;
-    match Footer::read(&**file, header.identity).map_err(failed)? {
-        Some(footer) => {
-            segment.last = footer.last;
-            segment.totals = footer.totals;
-            segment.end = footer.end;
-            segment.bytes = bytes;
-            segment.marks = footer.marks;
+    segment.bytes = bytes;
+    if let Some(footer) = Footer::read(&**file, header.identity).map_err(failed)? {
+        segment.last = footer.last;
+        segment.totals = footer.totals;
+        segment.end = footer.end;
+        segment.marks = footer.marks;
+    } else {
+        let certain = next.map_or(known.head, |next| next.certain);
+        let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
+        recovered.lost.extend_from_slice(&survey.lost);
+        recovered.notices.extend(survey.notices(&file_name));
+        survey.apply(&mut segment);
+        if segment.is_empty() {
+            aside::whole(disk, &file_name, &mut recovered.notices);
+            recovered.head = recovered.head.max(header.first - 1);
+            return Ok(());
         }
-        None => {
-            let certain = next.map_or(known.head, |next| next.certain);
-            let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
-            recovered.lost.extend_from_slice(&survey.lost);
-            recovered.notices.extend(survey.notices(&file_name));
-            segment.bytes = bytes;
-            survey.apply(&mut segment);
-            if segment.is_empty() {
-                aside::whole(disk, &file_name, &mut recovered.notices);
-                recovered.head = recovered.head.max(header.first - 1);
-                return Ok(());
-            }
-            aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
-        }
+        aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {
         // Cannot be, by what the modules here write; what a later segment says holds.

@@ -85,9 +85,7 @@ fn failed(doing: &str, cause: io::Error) -> OpenError {
 fn is_ours(name: &str) -> bool {
     Name::parse(name).is_some()
         || destination_of(name).is_some()
-        || name.ends_with(".torn")
-        || name.ends_with(".damaged")
-        || name.ends_with(".partial")
+        || [".torn", ".damaged", ".partial"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// Every position there is.

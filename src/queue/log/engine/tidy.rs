@@ -25,7 +25,7 @@ impl Engine {
     fn save_all(&self, keeper: &mut Keeper, which: Which) -> io::Result<()> {
         let mut outcome = Ok(());
         for index in 0..keeper.files.len() {
-            let Some(mut saved) = self.lock().to_save(index, which) else { continue };
+            let Some(mut saved) = self.lock().snapshot(index, which) else { continue };
             let written = keeper.files[index].write(&mut saved);
             let mut state = self.lock();
             let destination = &mut state.destinations[index];
@@ -85,7 +85,7 @@ impl Engine {
         let saved = self.save();
         let collected = self.collect();
         if std::mem::take(&mut self.lock().is_pressed) {
-            self.retire()?;
+            self.retire();
             self.collect()?;
             if self.expire()? {
                 self.save()?;
@@ -96,9 +96,9 @@ impl Engine {
     }
 
     /// Closes the active segment if everything in it is delivered, so that its room is given back.
-    fn retire(&self) -> io::Result<()> {
+    fn retire(&self) {
         let mut appender = lock(&self.appender);
-        let Some(first) = appender.active() else { return Ok(()) };
+        let Some(first) = appender.active() else { return };
         let is_past = {
             let state = self.lock();
             let segment = state.catalogue.iter().find(|segment| segment.first() == first);
@@ -108,9 +108,10 @@ impl Engine {
             let mut events = Vec::new();
             appender.seal(&mut events);
             let mut state = self.lock();
-            events.into_iter().for_each(|event| state.apply(event));
+            for event in events {
+                state.apply(event);
+            }
         }
-        Ok(())
     }
 
     /// Where the cap is reached, a destination nobody delivers to any more gives up its oldest segment
@@ -171,7 +172,9 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let mut events = Vec::new();
         appender.seal(&mut events);
-        events.into_iter().for_each(|event| self.lock().apply(event));
+        for event in events {
+            self.lock().apply(event);
+        }
         drop(appender);
         self.save()
     }
@@ -232,7 +235,7 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
-    fn to_save(&mut self, index: usize, which: Which) -> Option<Saved> {
+    fn snapshot(&mut self, index: usize, which: Which) -> Option<Saved> {
         let (head, totals) = (self.head, self.totals);
         let destination = &mut self.destinations[index];
         let has_moved = destination.saved.head != head || destination.saved.totals != totals;

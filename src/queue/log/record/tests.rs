@@ -17,6 +17,7 @@ fn head() -> Head {
         sequence: 7,
         committed: 5,
         continues: true,
+        resumes: false,
         source: "web-1".into(),
         target: Some("backup".into()),
         received: Timestamp::from_unix(-2, 500_000_000),
@@ -115,7 +116,7 @@ fn what_no_writer_writes_is_refused_even_with_a_checksum_that_holds() {
         ("more bytes that are to be zero", 63, &[1], HeadFault::NotAHead),
         ("an unknown kind", 4, &[2], HeadFault::Unknown { kind: 2, codec: 0 }),
         ("an unknown codec", 5, &[9], HeadFault::Unknown { kind: 1, codec: 9 }),
-        ("an unknown flag", 6, &[3], HeadFault::Unknown { kind: 1, codec: 0 }),
+        ("an unknown flag", 6, &[4], HeadFault::Unknown { kind: 1, codec: 0 }),
     ];
     for (name, at, patch, fault) in cases {
         let mut bytes = encoded(&head(), BODY);
@@ -157,7 +158,7 @@ proptest! {
     #[test]
     fn what_was_written_is_read(
         (sequence, committed) in (1..u64::MAX).prop_flat_map(|last| (Just(last), 0..last)),
-        continues: bool,
+        (continues, resumes) in any::<(bool, bool)>(),
         source in any_name(),
         target in proptest::option::of(any_name()),
         (seconds, nanos) in (any::<i64>(), 0..=NANOS_MAX),
@@ -170,6 +171,7 @@ proptest! {
             sequence,
             committed,
             continues,
+            resumes,
             source,
             target,
             received: Timestamp::from_unix(seconds, nanos),

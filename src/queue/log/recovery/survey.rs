@@ -124,7 +124,9 @@ impl Survey {
             request.push(part);
             if !continues {
                 if is_whole {
-                    request.iter().for_each(|part| self.keep(part));
+                    for part in &request {
+                        self.keep(part);
+                    }
                 }
                 request.clear();
                 is_whole = false;

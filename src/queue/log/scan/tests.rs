@@ -51,6 +51,7 @@ impl Log {
             sequence,
             committed: sequence - 1,
             continues: sequence.is_multiple_of(2),
+            resumes: sequence.is_multiple_of(3),
             source: "s".repeat(1 + sequence as usize % 7).into(),
             target: target.map(Into::into),
             received: Timestamp::from_unix(sequence as i64, 0),

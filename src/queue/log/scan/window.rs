@@ -66,7 +66,7 @@ impl<'f> Window<'f> {
         Ok(())
     }
 
-    /// Reads over what cannot be read, which is left zero. How far the file went.
+    /// Reads over what cannot be read, where zeros are left. How far the file went.
     fn fill(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.file.read_at(offset, into) {
             Err(error) if is_unreadable(&error) => {}
@@ -81,7 +81,6 @@ impl<'f> Window<'f> {
                 Ok(read) if read < step => return Ok(done + read),
                 Ok(_) => {}
                 Err(error) if is_unreadable(&error) => {
-                    part.fill(0);
                     self.unreadable_end = at + step as u64;
                 }
                 Err(error) => return Err(error),

@@ -85,7 +85,7 @@ fn read(file: &dyn DiskFile, identity: Identity) -> io::Result<Option<Footer>> {
     let Some(marks) = (bytes as usize).checked_sub(encoded_bytes(0)) else {
         return Ok(None);
     };
-    if end < HEADER_BYTES || marks % MARK_BYTES != 0 {
+    if marks % MARK_BYTES != 0 {
         return Ok(None);
     }
     let mut bytes = vec![0; bytes as usize];

@@ -205,7 +205,8 @@ fn a_lock_is_held_once_and_says_by_whom() {
     assert!(error.contains(path.to_str().unwrap()), "{error}");
     assert!(error.contains(&format!("by process {}:", std::process::id())), "{error}");
     drop(lock);
-    assert!(path.exists(), "the file stays");
+    let text = std::fs::read_to_string(&path).expect("the file stays");
+    assert_eq!(text, format!("{}\n", std::process::id()));
     Lock::take(&path).unwrap();
 }
 

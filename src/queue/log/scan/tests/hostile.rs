@@ -49,6 +49,20 @@ fn debris_of_any_kind_costs_nothing_that_lies_behind_it() {
 }
 
 #[test]
+fn a_record_is_found_wherever_it_lies_in_what_is_read_in_one_go() {
+    let log = Log::small();
+    let place = &log.records[3].1;
+    // Room for the three records that are lost.
+    for gap in 180..1700 {
+        let lost = vec![0; gap];
+        let bytes =
+            [&log.bytes[..START.offset as usize], &lost, &log.bytes[place.start..]].concat();
+        let pieces = scan(&FixedFile::new(bytes), 700);
+        assert_eq!(heads(&pieces).len(), 5, "{gap} bytes");
+    }
+}
+
+#[test]
 fn no_byte_is_read_twice_whatever_it_is() {
     const BYTES: usize = 1 << 20;
     const CHUNK: usize = 4096;

@@ -72,13 +72,16 @@ fn a_disk_that_can_read_nothing_is_asked_once_a_page() {
 #[test]
 fn an_error_that_passes_is_returned_and_the_scan_goes_on_where_it_was() {
     let mut log = Log::small();
-    log.bytes[1200] ^= 1;
+    // A head worth finding again, and many reads until the next record.
+    let [(_, one), _, (_, other)] = &log.records[2..5] else { unreachable!() };
+    log.bytes[one.end - 1..other.end].fill(1);
+    log.bytes.splice(other.end..other.end, [1; 900]);
     let undisturbed = FixedFile::new(log.bytes.clone());
     let expected = format!("{:?}", scan(&undisturbed, 64));
     for failing_call in 0..undisturbed.calls.into_inner() {
         let file =
             FixedFile { failing_call: Some(failing_call), ..FixedFile::new(log.bytes.clone()) };
-        let mut scanner = Scanner::with_chunk(&file, IDENTITY, START, log.end() as u64, 64);
+        let mut scanner = Scanner::with_chunk(&file, IDENTITY, START, u64::MAX, 64);
         let (mut pieces, mut errors) = (Vec::new(), 0);
         loop {
             match scanner.next() {
