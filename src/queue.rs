@@ -77,6 +77,12 @@ pub enum AppendError {
         /// The reserve.
         reserve: u64,
     },
+    /// More waits to be written than is held in memory for that: the disk does not keep up.
+    #[error("the disk of `data_dir` is too slow: {pending} bytes wait to be written")]
+    Behind {
+        /// Bytes let in and not yet on the disk.
+        pending: u64,
+    },
     /// It could not be written; whether it is on the disk is not known.
     #[error("the queue cannot be written: {why}")]
     Failed {

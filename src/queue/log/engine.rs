@@ -66,15 +66,21 @@ pub fn cost(entry: &Entry) -> u64 {
 impl Engine {
     /// Whether an entry would be let in now.
     pub fn room(&self) -> Result<(), AppendError> {
-        self.lock().room(&self.limits, 1)
+        self.ask(1, |_| {})
     }
 
     /// Lets an entry in: its bytes are counted from here until [`Self::commit`] is done with it.
     pub fn admit(&self, bytes: u64) -> Result<(), AppendError> {
+        self.ask(bytes, |state| state.pending_bytes += bytes)
+    }
+
+    /// Whoever is refused, before a body is read or behind it, makes the keeper look for room: what is
+    /// delivered may take it up all the same.
+    fn ask(&self, bytes: u64, granted: impl FnOnce(&mut State)) -> Result<(), AppendError> {
         let mut state = self.lock();
         let outcome = state.room(&self.limits, bytes);
         match outcome {
-            Ok(()) => state.pending_bytes += bytes,
+            Ok(()) => granted(&mut state),
             Err(_) => state.is_pressed = true,
         }
         outcome
@@ -100,7 +106,8 @@ impl Engine {
         let mut appender = lock(&self.appender);
         let started = Instant::now();
         let after = {
-            let state = self.lock();
+            let mut state = self.lock();
+            state.writing_since = Some(monotonic);
             After { sequence: state.head, totals: state.totals }
         };
         let plan = group::pack(entries, after);
@@ -110,6 +117,7 @@ impl Engine {
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
 
         let mut state = self.lock();
+        state.writing_since = None;
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
         for event in events {

@@ -23,6 +23,7 @@ use super::disk::{Access, Lock, RealDisk};
 use super::engine::{Engine, Options, cost};
 use super::handoff::Handoff;
 use super::notice::{Notice, OpenError};
+use super::segment::HEADER_BYTES;
 use crate::clock::Clock;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
 use crate::metric::timestamp::Timestamp;
@@ -66,6 +67,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     handoff: Handoff<Submission>,
     keeper: Bell,
+    /// A group lies in one segment.
+    group_bytes_max: u64,
     /// By destination.
     changed: Vec<Notify>,
 }
@@ -103,6 +106,7 @@ impl LogQueue {
             clock,
             handoff: Handoff::new(),
             keeper: Bell::new(),
+            group_bytes_max: GROUP_BYTES_MAX.min(options.segment_bytes - HEADER_BYTES),
             changed: (0..destinations).map(|_| Notify::new()).collect(),
         });
         let queue = Self {
@@ -165,7 +169,7 @@ impl Queue for LogQueue {
     }
 
     fn standing(&self) -> Standing {
-        self.shared.engine.standing()
+        self.shared.engine.standing(self.shared.clock.monotonic())
     }
 
     fn destinations(&self) -> Vec<Arc<str>> {
@@ -297,7 +301,7 @@ impl Shared {
     fn write(&self) {
         while let Some(mut gathered) = self.handoff.take() {
             while !gathered.is_empty() {
-                let rest = gathered.split_off(group_len(&gathered));
+                let rest = gathered.split_off(group_len(&gathered, self.group_bytes_max));
                 self.commit(std::mem::replace(&mut gathered, rest));
             }
         }
@@ -346,11 +350,11 @@ impl Shared {
 }
 
 /// How many of these make the next group; at least one.
-fn group_len(gathered: &[Submission]) -> usize {
+fn group_len(gathered: &[Submission], bytes_max: u64) -> usize {
     let mut bytes = 0;
     let fits = |submission: &&Submission| {
         bytes += cost(&submission.entry);
-        bytes <= GROUP_BYTES_MAX
+        bytes <= bytes_max
     };
     gathered.iter().take_while(fits).count().max(1)
 }

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) pending_bytes: u64,
     /// Free bytes on the disk when last asked, less what was written since.
     pub(super) free_bytes: Option<u64>,
+    /// When the group that is being written was begun.
+    pub(super) writing_since: Option<Duration>,
     /// Why the last group failed.
     pub(super) fault: Option<Arc<str>>,
     /// An entry was refused for want of room.
@@ -81,6 +83,10 @@ pub(super) struct Place {
     pub(super) tuples_before: u64,
 }
 
+/// Most bytes of entries that wait for the writer, but for one that is larger. Whoever sent them may
+/// be gone, and their memory is accounted for nowhere else while a disk stalls.
+const PENDING_BYTES_MAX: u64 = 256 << 20;
+
 /// Entries in [`Destination::places`].
 const PLACES_MAX: usize = 256;
 
@@ -90,13 +96,17 @@ impl State {
         if self.phase != Phase::Open {
             return Err(AppendError::Closed);
         }
-        let used = self.catalogue.bytes() + self.pending_bytes;
+        let pending = self.pending_bytes;
+        if pending > 0 && pending.saturating_add(more) > PENDING_BYTES_MAX {
+            return Err(AppendError::Behind { pending });
+        }
+        let used = self.catalogue.bytes() + pending;
         if used.saturating_add(more) > limits.max_bytes {
             return Err(AppendError::Full { used, limit: limits.max_bytes });
         }
         let reserve = limits.min_free_bytes;
         match self.free_bytes {
-            Some(free) if free < reserve.saturating_add(self.pending_bytes + more) => {
+            Some(free) if free < reserve.saturating_add(pending + more) => {
                 Err(AppendError::Reserve { free, reserve })
             }
             _ => Ok(()),

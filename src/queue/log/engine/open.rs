@@ -46,6 +46,7 @@ impl Engine {
             destinations: Vec::new(),
             pending_bytes: 0,
             free_bytes: disk.free_bytes().ok(),
+            writing_since: None,
             fault: None,
             is_pressed: false,
             is_unbalanced: false,

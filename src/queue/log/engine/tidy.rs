@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::keeper::Keeper;
 use super::super::notice::Notice;
@@ -11,6 +12,9 @@ use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
 use crate::queue::Standing;
+
+/// A write that takes longer than this is told of as a fault, though it may still succeed.
+const STALL: Duration = Duration::from_secs(5);
 
 /// A stretch of sequences.
 pub(super) type Stretch = (u64, u64);
@@ -180,15 +184,19 @@ impl Engine {
     }
 
     /// How full it is, and whether it works.
-    pub(in super::super) fn standing(&self) -> Standing {
+    pub(in super::super) fn standing(&self, monotonic: Duration) -> Standing {
         let state = self.lock();
+        let writing = state.writing_since.map(|since| monotonic.saturating_sub(since));
+        let stalled = writing.filter(|took| *took >= STALL).map(|took| {
+            Arc::from(format!("the disk has not finished a write for {} s", took.as_secs()))
+        });
         let balanced = |index| state.books(index).is_balanced();
         Standing {
             used_bytes: state.catalogue.bytes() + state.pending_bytes,
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: state.fault.clone(),
+            fault: stalled.or_else(|| state.fault.clone()),
             is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
