@@ -9,6 +9,7 @@
 //! `--clients N` (16), `--answers N` (2,000: most acknowledgements between two kills), `--durability
 //! fsync|os`. `cargo test` runs a short one of the same kind.
 
+#[expect(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/it/support/endure/all.rs"]
 mod endure;
 

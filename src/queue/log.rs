@@ -56,5 +56,7 @@ mod primitives;
 mod handoff;
 mod bell;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub use queue::LogQueue;

@@ -57,7 +57,7 @@ pub(super) fn recover(
     let mut recovered = Recovered::default();
     let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
     all.sort_unstable();
-    let found = headers(disk, &all, &mut recovered.notices)?;
+    let found = headers(disk, &all, known, &mut recovered.notices)?;
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
         take(disk, segment, next, known, &mut recovered)?;
@@ -81,6 +81,7 @@ pub(super) fn recover(
 fn headers(
     disk: &dyn Disk,
     all: &[Name],
+    known: Known,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Found>, OpenError> {
     let newest = all.last().copied();
@@ -102,11 +103,13 @@ fn headers(
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version { file: file_name, version, expected: VERSION });
             }
-            // Its creation was cut off; a newer one could only follow after it had succeeded.
-            Err(HeaderFault::Blank) => aside::whole(disk, &file_name, notices),
-            Err(HeaderFault::Foreign) if Some(*name) == newest => {
+            // Its creation was cut off, unless others know of records in it.
+            Err(HeaderFault::Blank | HeaderFault::Foreign)
+                if Some(*name) == newest && known.head < name.first =>
+            {
                 aside::whole(disk, &file_name, notices);
             }
+            Err(HeaderFault::Blank) => aside::headless(disk, &file_name, notices),
             Err(HeaderFault::Foreign) | Ok(_) => {
                 return Err(OpenError::Foreign { file: file_name });
             }

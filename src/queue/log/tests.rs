@@ -1,0 +1,3 @@
+//! The log over a directory that tears, forgets and fails.
+
+mod model;

@@ -1,0 +1,315 @@
+//! The model: every tuple, and what may have become of it. Nothing clever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::steps::{NAMES, Shape};
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+use crate::queue::{Books, Entry, Lease, Leased, Totals, Want};
+
+mod reopened;
+
+pub(super) use reopened::Seen;
+
+/// A tuple's number, which is also in its text.
+pub(super) type Id = usize;
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    tuples: Vec<Tuple>,
+    requests: Vec<Request>,
+    pub(super) sides: [Side; NAMES.len()],
+    /// Exactly, between two openings.
+    pub(super) totals: Totals,
+    /// Requests about which nobody was answered, or found after a crash and not yet followed by one
+    /// that was acknowledged.
+    unresolved: Vec<usize>,
+    /// Totals of the log that belong to no request: those of void requests in its middle.
+    excess: Totals,
+    /// Tuples whose record was damaged: each of them may be missing.
+    pub(super) excused: BTreeSet<Id>,
+    /// Tuples of requests that may be missing whole: damaged in the end that nothing vouches for.
+    pub(super) voidable: BTreeSet<Id>,
+}
+
+#[derive(Debug)]
+struct Tuple {
+    request: usize,
+    pad: u16,
+}
+
+#[derive(Debug)]
+struct Request {
+    source: Arc<str>,
+    received: Timestamp,
+    target: Option<usize>,
+    tuples: Range<Id>,
+    accepted: u64,
+    rejected: u64,
+    fate: Fate,
+    /// A sync that held it failed, and may have dropped what reads still show: it can vanish.
+    is_shaky: bool,
+    /// The log was opened since, and no destination of it was there to show it.
+    is_hidden: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Never to be lost.
+    Acknowledged,
+    /// There or not, whole.
+    Unknown,
+    /// It was there after a crash.
+    Found,
+    /// Never to be seen.
+    Absent,
+    /// It was there, and was lost in a way that the contract allows. Never to be seen again.
+    Voided,
+}
+
+/// One destination.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// Whether a log opened with it once.
+    pub(super) has_begun: bool,
+    standing: Vec<Standing>,
+    loans: BTreeMap<u64, Vec<Id>>,
+    /// Exactly, between two openings.
+    pub(super) books: Books,
+    /// Its position was damaged, or was too ragged to be saved.
+    pub(super) may_repeat: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not for this destination.
+    Elsewhere,
+    Waiting,
+    Lent,
+    /// Acknowledged since the last save.
+    Done,
+    Saved,
+    /// Damaged.
+    Lost,
+}
+
+/// Beyond so many stretches that are done a save may have merged some (64 with a margin).
+const RUNS_RAGGED: usize = 40;
+
+fn text(id: Id, pad: u16) -> String {
+    format!("[{id},\"{:x<width$}\"]", "", width = usize::from(pad))
+}
+
+impl Ledger {
+    /// A request that is about to be appended.
+    pub(super) fn add(&mut self, shape: &Shape, received: Timestamp) -> Entry {
+        let begin = self.tuples.len();
+        let request = self.requests.len();
+        let mut blocks = Vec::new();
+        for pads in &shape.blocks {
+            let from = self.tuples.len();
+            self.tuples.extend(pads.iter().map(|pad| Tuple { request, pad: *pad }));
+            let texts = (from..).zip(pads).map(|(id, pad)| text(id, *pad));
+            let bytes = Bytes::from(texts.collect::<Vec<_>>().join(",\n"));
+            blocks.push(Block { bytes, tuples: pads.len() as u32 });
+        }
+        let tuples = begin..self.tuples.len();
+        for (index, side) in self.sides.iter_mut().enumerate() {
+            let is_for = side.has_begun && shape.target.is_none_or(|target| target == index);
+            let standing = if is_for { Standing::Waiting } else { Standing::Elsewhere };
+            side.standing.resize(tuples.end, standing);
+        }
+        let source: Arc<str> = Arc::from(format!("source-{}", shape.source));
+        let accepted = tuples.len() as u64;
+        self.requests.push(Request {
+            source: Arc::clone(&source),
+            received,
+            target: shape.target,
+            tuples,
+            accepted,
+            rejected: shape.rejected,
+            fate: Fate::Unknown,
+            is_shaky: false,
+            is_hidden: false,
+        });
+        self.unresolved.push(request);
+        Entry {
+            source,
+            received,
+            blocks,
+            target: shape.target.map(|target| Arc::from(NAMES[target])),
+            accepted,
+            rejected: shape.rejected,
+        }
+    }
+
+    /// The request that was added last was refused before anything was written.
+    pub(super) fn refused(&mut self) {
+        let request = self.unresolved.pop().expect("it was just added");
+        self.requests[request].fate = Fate::Absent;
+    }
+
+    /// The last so many requests were acknowledged; what was uncertain before them no longer is.
+    pub(super) fn acknowledged(&mut self, requests: usize) {
+        let new = self.unresolved.split_off(self.unresolved.len() - requests);
+        let requests = &mut self.requests;
+        self.unresolved.retain(|request| {
+            let request = &mut requests[*request];
+            match request.fate {
+                Fate::Unknown if request.is_hidden => return true,
+                // Its place in the log is taken.
+                Fate::Unknown => request.fate = Fate::Absent,
+                Fate::Found if !request.is_shaky => request.fate = Fate::Acknowledged,
+                _ => {}
+            }
+            false
+        });
+        for request in new {
+            let request = &mut self.requests[request];
+            request.fate = Fate::Acknowledged;
+            let tuples = request.tuples.len() as u64;
+            self.totals.accepted += request.accepted;
+            self.totals.rejected += request.rejected;
+            if request.target.is_none() {
+                self.totals.tuples += tuples;
+            }
+            for side in &mut self.sides {
+                if side.standing[request.tuples.start] != Standing::Elsewhere {
+                    side.books.queued += tuples;
+                    match request.target {
+                        None => side.books.series += tuples,
+                        Some(_) => side.books.replayed += tuples,
+                    }
+                }
+            }
+        }
+    }
+
+    /// A sync may have failed and dropped what it should have written.
+    pub(super) fn shake(&mut self) {
+        for request in &self.unresolved {
+            self.requests[*request].is_shaky = true;
+        }
+    }
+
+    pub(super) fn lent(&mut self, side: usize, lease: &Lease, want: Want) {
+        let mut ids = Vec::new();
+        let mut firsts = Vec::new();
+        for leased in &lease.blocks {
+            let block = self.read(side, leased);
+            firsts.push(block[0]);
+            ids.extend(block);
+        }
+        assert!(firsts.is_sorted(), "a lease in order: {firsts:?}");
+        let bytes: usize = lease.blocks.iter().map(|leased| leased.block.bytes.len() + 2).sum();
+        let fits = bytes - 2 <= want.bytes && ids.len() <= want.tuples as usize;
+        assert!(fits || lease.blocks.len() == 1, "{bytes} bytes for {want:?}");
+        let side = &mut self.sides[side];
+        for id in &ids {
+            assert_eq!(side.standing[*id], Standing::Waiting, "tuple {id} is leased");
+            side.standing[*id] = Standing::Lent;
+        }
+        assert!(side.loans.insert(lease.id, ids).is_none(), "a new name for every lease");
+    }
+
+    /// The tuples of a leased block, which was appended just so.
+    pub(super) fn read(&self, side: usize, leased: &Leased) -> Vec<Id> {
+        let body = str::from_utf8(&leased.block.bytes).expect("text");
+        let id = |tuple: &str| {
+            let id = tuple.strip_prefix('[').and_then(|rest| rest.split(',').next());
+            let id: Id = id.and_then(|id| id.parse().ok()).expect("a tuple of ours");
+            assert_eq!(tuple, text(id, self.tuples[id].pad), "as it was appended");
+            id
+        };
+        let ids: Vec<Id> = body.split(",\n").map(id).collect();
+        assert!(ids.is_sorted() && ids.len() == leased.block.tuples as usize, "{ids:?}");
+        for id in &ids {
+            let request = self.request(*id);
+            assert!(request.target.is_none_or(|target| target == side), "tuple {id} for {side}");
+            assert_eq!(leased.source, request.source, "tuple {id}");
+        }
+        assert_eq!(leased.received, self.request(ids[0]).received);
+        ids
+    }
+
+    pub(super) fn acked(&mut self, side: usize, lease: u64) {
+        let side = &mut self.sides[side];
+        let ids = side.loans.remove(&lease).expect("an open lease");
+        side.books.queued -= ids.len() as u64;
+        side.books.delivered += ids.len() as u64;
+        side.mark(&ids, Standing::Done);
+    }
+
+    pub(super) fn released(&mut self, side: usize, lease: u64) {
+        let side = &mut self.sides[side];
+        let ids = side.loans.remove(&lease).expect("an open lease");
+        side.mark(&ids, Standing::Waiting);
+    }
+
+    /// All positions were saved.
+    pub(super) fn saved(&mut self) {
+        for side in &mut self.sides {
+            let is_done =
+                |standing: &Standing| matches!(standing, Standing::Done | Standing::Saved);
+            let runs = side.standing.chunk_by(|one, next| is_done(one) == is_done(next)).count();
+            side.may_repeat |= runs / 2 > RUNS_RAGGED;
+            for standing in &mut side.standing {
+                if *standing == Standing::Done {
+                    *standing = Standing::Saved;
+                }
+            }
+        }
+    }
+
+    /// The process is gone, and its loans with it.
+    pub(super) fn crashed(&mut self) {
+        for side in &mut self.sides {
+            for ids in std::mem::take(&mut side.loans).into_values() {
+                side.mark(&ids, Standing::Waiting);
+            }
+        }
+    }
+
+    /// Whether something is there to lease.
+    pub(super) fn has_waiting(&self, side: usize) -> bool {
+        self.waiting(side).next().is_some()
+    }
+
+    /// Tuples nobody may ask about any more: the whole request a tuple belongs to.
+    pub(super) fn siblings(&self, id: Id) -> Range<Id> {
+        self.request(id).tuples.clone()
+    }
+
+    fn waiting(&self, side: usize) -> impl Iterator<Item = Id> {
+        let standing = self.sides[side].standing.iter().enumerate();
+        let waiting = standing.filter(|(_, standing)| **standing == Standing::Waiting);
+        waiting.map(|(id, _)| id).filter(|id| self.request(*id).is_there())
+    }
+
+    fn request(&self, id: Id) -> &Request {
+        &self.requests[self.tuples[id].request]
+    }
+}
+
+impl Request {
+    /// Whether its tuples are in the log.
+    fn is_there(&self) -> bool {
+        matches!(self.fate, Fate::Acknowledged | Fate::Found)
+    }
+}
+
+impl Side {
+    fn mark(&mut self, ids: &[Id], standing: Standing) {
+        for id in ids {
+            self.standing[*id] = standing;
+        }
+    }
+
+    pub(super) fn nth_loan(&self, nth: usize) -> Option<u64> {
+        self.loans.keys().nth(nth).copied()
+    }
+}

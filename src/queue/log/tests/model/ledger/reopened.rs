@@ -1,0 +1,171 @@
+//! What a log shows after it was opened, against what may have become of every tuple.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// What a destination that is configured gets, if it takes everything and acknowledges nothing.
+pub(in super::super) struct Seen {
+    pub(in super::super) side: usize,
+    pub(in super::super) ids: BTreeSet<Id>,
+    pub(in super::super) books: Books,
+}
+
+impl Ledger {
+    /// Compares, and takes over what was open.
+    pub(in super::super) fn reopened(&mut self, seen: &[Seen], totals: Totals) {
+        for seen in seen {
+            let side = &mut self.sides[seen.side];
+            if !side.has_begun {
+                side.has_begun = true;
+                side.standing = vec![Standing::Elsewhere; self.tuples.len()];
+            }
+        }
+        let mut outstanding = self.excess;
+        self.judge_unresolved(seen, &mut outstanding);
+        seen.iter().for_each(|seen| self.check_seen(seen));
+        for index in 0..seen.len() {
+            self.check_missing(seen, index, &mut outstanding);
+        }
+        self.check_totals(totals, outstanding);
+        for seen in seen {
+            self.check_books(seen);
+            self.sides[seen.side].books = seen.books;
+        }
+    }
+
+    /// Requests nobody was answered about: each is there whole, or not at all and for ever.
+    fn judge_unresolved(&mut self, seen: &[Seen], outstanding: &mut Totals) {
+        for index in self.unresolved.clone() {
+            let request = &self.requests[index];
+            if request.fate != Fate::Unknown {
+                continue;
+            }
+            let (mut there, mut missing) = (0, Vec::new());
+            for seen in seen {
+                let standing = &self.sides[seen.side].standing;
+                for id in request.tuples.clone() {
+                    if standing[id] == Standing::Elsewhere {
+                    } else if seen.ids.contains(&id) {
+                        there += 1;
+                    } else {
+                        missing.push(id);
+                    }
+                }
+            }
+            let is_damaged = |id: &Id| self.excused.contains(id) || self.voidable.contains(id);
+            let request = &mut self.requests[index];
+            if there == 0 && missing.is_empty() {
+                request.is_hidden = true;
+                continue;
+            }
+            if there == 0 {
+                request.fate = Fate::Absent;
+                request.add_to(outstanding);
+            } else if missing.iter().all(is_damaged) {
+                request.fate = Fate::Found;
+            } else {
+                panic!("a part of a request: {missing:?} of {:?} are missing", request.tuples);
+            }
+        }
+    }
+
+    fn check_seen(&mut self, seen: &Seen) {
+        for id in &seen.ids {
+            let request = &self.requests[self.tuples[*id].request];
+            let fate = request.fate;
+            assert!(request.is_there(), "tuple {id} came back: its request was {fate:?}");
+            let side = &mut self.sides[seen.side];
+            match side.standing[*id] {
+                Standing::Waiting => {}
+                Standing::Done => side.standing[*id] = Standing::Waiting,
+                Standing::Saved if side.may_repeat => side.standing[*id] = Standing::Waiting,
+                other => panic!("tuple {id} is there again for {}: it was {other:?}", seen.side),
+            }
+        }
+    }
+
+    fn check_missing(&mut self, seen: &[Seen], index: usize, outstanding: &mut Totals) {
+        let Seen { side, ids, .. } = &seen[index];
+        let missing = self.waiting(*side).filter(|id| !ids.contains(id));
+        for id in missing.collect::<Vec<Id>>() {
+            let request = &mut self.requests[self.tuples[id].request];
+            let mut shown = seen.iter().flat_map(|seen| &seen.ids);
+            if self.excused.contains(&id) {
+                self.sides[*side].standing[id] = Standing::Lost;
+            } else if !self.voidable.contains(&id) && !request.is_shaky {
+                panic!("tuple {id} is lost for {side}: {request:?}");
+            } else if shown.any(|shown| request.tuples.contains(shown)) {
+                self.sides[*side].standing[id] = Standing::Lost;
+            } else if request.fate != Fate::Voided {
+                request.fate = Fate::Voided;
+                request.add_to(outstanding);
+            }
+        }
+    }
+
+    /// The log's totals are those of the requests that are in it, and of some that are void.
+    fn check_totals(&mut self, totals: Totals, outstanding: Totals) {
+        let mut there = Totals::default();
+        for request in self.requests.iter().filter(|request| request.is_there()) {
+            request.add_to(&mut there);
+        }
+        let unknown = self.unresolved.iter().map(|index| &self.requests[*index]);
+        let mut most = outstanding;
+        unknown.filter(|request| request.fate == Fate::Unknown).for_each(|request| {
+            request.add_to(&mut most);
+        });
+        let is_within = |is: u64, there: u64, most: u64| (there..=there + most).contains(&is);
+        assert!(
+            is_within(totals.tuples, there.tuples, most.tuples)
+                && is_within(totals.accepted, there.accepted, most.accepted)
+                && totals.rejected >= there.rejected,
+            "{totals:?} for {there:?} and at most {most:?} more"
+        );
+        self.excess = Totals {
+            tuples: totals.tuples - there.tuples,
+            accepted: totals.accepted - there.accepted,
+            rejected: totals.rejected - there.rejected,
+        };
+        self.totals = totals;
+    }
+
+    fn check_books(&self, seen: &Seen) {
+        let Seen { side, ids, books } = seen;
+        assert!(books.is_balanced(), "{side}: {books:?}");
+        assert_eq!(books.queued, ids.len() as u64, "{side}: {books:?}");
+        let side = &self.sides[*side];
+        if side.may_repeat {
+            return;
+        }
+        let (mut delivered, mut perhaps, mut damaged, mut unbooked) = (0, 0, 0, 0);
+        for (id, standing) in side.standing.iter().enumerate() {
+            let request = self.request(id);
+            match standing {
+                Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
+                Standing::Done | Standing::Saved => perhaps += 1,
+                // Nobody but its own head knows how many tuples a record for one destination had.
+                Standing::Lost if request.target.is_some() => unbooked += 1,
+                Standing::Lost => damaged += 1,
+                _ => {}
+            }
+        }
+        let most = delivered + perhaps;
+        assert!((delivered..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
+        let most = damaged + perhaps + unbooked + self.excess.tuples;
+        assert!((damaged..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
+        let other =
+            books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
+        assert_eq!(other, 0, "{books:?}");
+    }
+}
+
+impl Request {
+    fn add_to(&self, totals: &mut Totals) {
+        totals.accepted += self.accepted;
+        totals.rejected += self.rejected;
+        if self.target.is_none() {
+            totals.tuples += self.tuples.len() as u64;
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The log, its disk and the model, side by side.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::super::super::disk::sim::{Fault, SimDisk};
+use super::super::super::engine::{self, Engine, Options};
+use super::super::super::lanes::Order;
+use super::super::super::notice::Notice;
+use super::damage;
+use super::ledger::{Ledger, Seen};
+use super::steps::{End, How, NAMES, Restart, Setting, Shape, Step, Trouble};
+use crate::metric::timestamp::Timestamp;
+use crate::queue::{AppendError, Durability, Meters, Want};
+
+pub(super) struct World {
+    setting: Setting,
+    disk: SimDisk,
+    engine: Engine,
+    ledger: Ledger,
+    configured: u8,
+    second: i64,
+    monotonic: Duration,
+    /// What happens once the disk has stopped.
+    stop: Option<End>,
+    /// Faults or a limit were set since all was well.
+    is_troubled: bool,
+    /// Syncs may fail and lose what they should have written.
+    is_lossy: bool,
+    is_full: bool,
+    /// Segments whose header was damaged once.
+    headers: BTreeSet<String>,
+    /// Disk calls in the middle of which the machine or the process stopped.
+    pub(super) points: u64,
+}
+
+const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
+/// Far more than any step needs: whoever comes here spins.
+const CALLS_MAX: u64 = 20_000;
+
+impl World {
+    pub(super) fn new(setting: &Setting) -> Self {
+        let disk = SimDisk::new(setting.seed);
+        let engine = open(&disk, setting, setting.configured).expect("an empty directory");
+        let mut world = Self {
+            setting: setting.clone(),
+            disk,
+            engine,
+            ledger: Ledger::default(),
+            configured: setting.configured,
+            second: 1_700_000_000,
+            monotonic: Duration::ZERO,
+            stop: None,
+            is_troubled: false,
+            is_lossy: false,
+            is_full: false,
+            headers: BTreeSet::new(),
+            points: 0,
+        };
+        world.inspect();
+        world
+    }
+
+    pub(super) fn step(&mut self, step: &Step) {
+        self.disk.limit_calls(CALLS_MAX);
+        match step {
+            Step::Commit(shapes) => self.commit(shapes),
+            Step::Lease { side, bytes, tuples } => {
+                self.lease(*side, Want { bytes: *bytes, tuples: *tuples });
+            }
+            Step::Ack { side, nth } => {
+                if let Some((index, lease)) = self.loan(*side, *nth) {
+                    self.engine.ack(index, lease);
+                    self.ledger.acked(*side, lease);
+                }
+            }
+            Step::Release { side, nth } => {
+                if let Some((index, lease)) = self.loan(*side, *nth) {
+                    self.engine.release(index, lease);
+                    self.ledger.released(*side, lease);
+                }
+            }
+            Step::Reject(metrics) => {
+                self.engine.count_rejected(*metrics);
+                self.ledger.totals.rejected += metrics;
+            }
+            Step::Save => self.save(),
+            Step::Collect => {
+                let outcome = self.engine.collect();
+                self.expect_well(&outcome);
+            }
+            Step::Maintain => {
+                let outcome = self.engine.maintain();
+                self.expect_well(&outcome);
+            }
+            Step::Wait { millis } => self.monotonic += Duration::from_millis(*millis),
+            Step::Fault { nth, fault } => {
+                self.disk.fail_at(*nth, *fault);
+                self.is_troubled = true;
+                self.is_lossy |= is_lossy(*fault);
+            }
+            Step::Full { more } => {
+                self.disk.limit_bytes(Some(self.disk.used_bytes() + more));
+                (self.is_troubled, self.is_full) = (true, true);
+            }
+            Step::Heal => self.heal(),
+            Step::Stop { nth, end } => {
+                self.disk.stop_at(*nth);
+                self.stop = Some(end.clone());
+            }
+            Step::Restart(restart) => self.restart_in_order(*restart),
+        }
+        if self.is_lossy {
+            self.ledger.shake();
+        }
+        if self.disk.has_stopped() {
+            self.points += 1;
+            let end = self.stop.take().expect("it was told to stop");
+            self.end(end.how);
+            self.come_up(&end.troubles, end.restart);
+        }
+        self.check();
+    }
+
+    /// Everything that is left is delivered, and nothing of it ever comes again.
+    pub(super) fn finish(&mut self) {
+        self.heal();
+        for side in self.sides().collect::<Vec<_>>() {
+            while let Some(lease) = self.ledger.sides[side].nth_loan(0) {
+                self.engine.ack(self.index(side), lease);
+                self.ledger.acked(side, lease);
+            }
+            while self.lease(side, Want { bytes: 3000, tuples: 20 }) {
+                let lease = self.ledger.sides[side].nth_loan(0).expect("it was just lent");
+                self.engine.ack(self.index(side), lease);
+                self.ledger.acked(side, lease);
+            }
+        }
+        self.check();
+        self.restart_in_order(Restart::default());
+        self.save();
+        self.engine.collect().expect("all is well");
+        self.check();
+        let is_complete = (0..NAMES.len())
+            .all(|side| !self.ledger.sides[side].has_begun || self.sides().any(|one| one == side));
+        let segments = self.disk.files().keys().filter(|name| name.ends_with(".seg")).count();
+        assert!(!is_complete || segments <= 1, "{segments} segments of what all have got");
+    }
+
+    // -- steps --
+
+    fn commit(&mut self, shapes: &[Shape]) {
+        self.second += 1;
+        let mut entries = Vec::new();
+        for shape in shapes {
+            let received = Timestamp::from_unix(self.second, entries.len() as u32);
+            let entry = self.ledger.add(shape, received);
+            match self.engine.admit(engine::cost(&entry)) {
+                Ok(()) => entries.push(entry),
+                Err(AppendError::Full { .. } | AppendError::Reserve { .. }) => {
+                    self.ledger.refused();
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        if entries.is_empty() {
+            return;
+        }
+        let now = Timestamp::from_unix(self.second, 0);
+        match self.engine.commit(&entries, now, self.monotonic) {
+            Ok(()) => self.ledger.acknowledged(entries.len()),
+            outcome => self.expect_well(&outcome),
+        }
+    }
+
+    /// Leases; whether there was anything.
+    fn lease(&mut self, side: usize, want: Want) -> bool {
+        if self.sides().all(|one| one != side) {
+            return false;
+        }
+        let lease = self.engine.lease(self.index(side), want, self.monotonic);
+        let lease = lease.expect("what was opened can be read");
+        let books = self.engine.books(self.index(side));
+        assert_eq!(lease.is_some(), self.ledger.has_waiting(side), "{side}: {books:?}");
+        if let Some(lease) = &lease {
+            self.ledger.lent(side, lease, want);
+        }
+        lease.is_some()
+    }
+
+    fn loan(&self, side: usize, nth: usize) -> Option<(usize, u64)> {
+        let lease = self.ledger.sides[side].nth_loan(nth)?;
+        Some((self.index(side), lease))
+    }
+
+    fn save(&mut self) {
+        let outcome = self.engine.save();
+        if outcome.is_ok() {
+            self.ledger.saved();
+        }
+        self.expect_well(&outcome);
+    }
+
+    fn heal(&mut self) {
+        self.disk.heal();
+        self.disk.limit_bytes(None);
+        self.stop = None;
+        (self.is_troubled, self.is_lossy, self.is_full) = (false, false, false);
+        // What was refused for want of room asks for it.
+        self.engine.maintain().expect("all is well");
+    }
+
+    /// Nothing may fail on a disk that is well.
+    fn expect_well<E: std::fmt::Debug>(&self, outcome: &Result<(), E>) {
+        let is_excused = self.is_troubled || self.disk.has_stopped();
+        assert!(outcome.is_ok() || is_excused, "on a healthy disk: {outcome:?}");
+    }
+
+    // -- ends and beginnings --
+
+    fn restart_in_order(&mut self, restart: Restart) {
+        let outcome = self.engine.end();
+        self.expect_well(&outcome);
+        if outcome.is_ok() {
+            self.ledger.saved();
+        }
+        if !self.disk.has_stopped() {
+            self.end(How::Kill);
+            self.come_up(&[], restart);
+        }
+    }
+
+    fn end(&mut self, how: How) {
+        self.disk = match how {
+            How::Kill => self.disk.kill(),
+            How::PowerCut { seed } => self.disk.crash(&mut Rng::with_seed(seed)),
+        };
+        self.ledger.crashed();
+    }
+
+    fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
+        if let Some(flip) = restart.flip {
+            let cost = damage::flip(&self.disk, flip, &mut self.headers);
+            self.ledger.excused.extend(cost.record);
+            for id in cost.requests {
+                self.ledger.voidable.extend(self.ledger.siblings(id));
+            }
+            if let Some(side) = cost.side {
+                self.ledger.sides[side].may_repeat = true;
+            }
+        }
+        // A new destination needs room for its position.
+        if let Some(configured) = restart.configured.filter(|_| !self.is_full) {
+            self.configured = configured;
+        }
+        for trouble in troubles {
+            self.fail_to_come_up(trouble);
+        }
+        self.disk.limit_calls(CALLS_MAX);
+        self.engine = open(&self.disk, &self.setting, self.configured).expect("a healthy disk");
+        self.is_troubled = self.is_full;
+        self.is_lossy = false;
+        self.stop = None;
+        self.inspect();
+    }
+
+    fn fail_to_come_up(&mut self, trouble: &Trouble) {
+        let how = match trouble {
+            Trouble::Stop { nth, how } => {
+                self.disk.stop_at(*nth);
+                *how
+            }
+            Trouble::Fault { nth, fault } => {
+                if is_lossy(*fault) {
+                    self.ledger.shake();
+                }
+                self.disk.fail_at(*nth, *fault);
+                How::Kill
+            }
+        };
+        self.disk.limit_calls(CALLS_MAX);
+        let outcome = open(&self.disk, &self.setting, self.configured);
+        self.points += u64::from(self.disk.has_stopped());
+        let is_excused = self.disk.has_stopped() || matches!(trouble, Trouble::Fault { .. });
+        if let Err(error) = outcome {
+            assert!(is_excused, "it does not open: {error}");
+        }
+        self.end(how);
+    }
+
+    /// Takes everything, gives it back, and compares it with the model.
+    fn inspect(&mut self) {
+        let mut seen = Vec::new();
+        for side in self.sides().collect::<Vec<_>>() {
+            let index = self.index(side);
+            let (mut ids, mut leases) = (BTreeSet::new(), Vec::new());
+            let lease = || self.engine.lease(index, ALL, self.monotonic).expect("it can be read");
+            while let Some(lease) = lease() {
+                for leased in &lease.blocks {
+                    for id in self.ledger.read(side, leased) {
+                        assert!(ids.insert(id), "tuple {id} twice");
+                    }
+                }
+                leases.push(lease.id);
+            }
+            leases.into_iter().for_each(|lease| self.engine.release(index, lease));
+            seen.push(Seen { side, ids, books: self.engine.books(index) });
+        }
+        self.ledger.reopened(&seen, self.engine.totals());
+    }
+
+    fn check(&self) {
+        let standing = self.engine.standing(Duration::ZERO);
+        assert!(!standing.is_unbalanced);
+        assert_eq!(self.engine.totals(), self.ledger.totals);
+        for notice in self.engine.take_notices() {
+            assert!(!matches!(notice, Notice::Unbalanced { .. }), "{notice}");
+        }
+        for side in self.sides() {
+            let books = self.engine.books(self.index(side));
+            assert!(books.is_balanced(), "{side}: {books:?}");
+            assert_eq!(books, self.ledger.sides[side].books, "{side}");
+            let depth = self.engine.depth(self.index(side));
+            assert_eq!(depth.tuples, books.queued, "{side}");
+            assert!((depth.blocks == 0) <= (books.queued == 0), "{side}: {depth:?}");
+        }
+    }
+
+    fn sides(&self) -> impl Iterator<Item = usize> + use<> {
+        sides(self.configured)
+    }
+
+    fn index(&self, side: usize) -> usize {
+        self.engine.index(NAMES[side]).expect("it is configured")
+    }
+}
+
+fn sides(configured: u8) -> impl Iterator<Item = usize> {
+    (0..NAMES.len()).filter(move |side| *side == 0 || configured & (1 << (side - 1)) != 0)
+}
+
+fn is_lossy(fault: Fault) -> bool {
+    fault == Fault::IO_PART || fault == Fault::NO_SPACE_PART
+}
+
+fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, String> {
+    let options = Options {
+        destinations: sides(configured).map(|side| NAMES[side].to_owned()).collect(),
+        durability: if setting.is_os { Durability::Os } else { Durability::Fsync },
+        max_bytes: setting.max_bytes,
+        min_free_bytes: 0,
+        segment_bytes: setting.segment_bytes,
+        order: if setting.is_fifo { Order::Fifo } else { Order::FreshFirst { share: 4 } },
+        meters: Meters::default(),
+    };
+    let (engine, notices) = Engine::open(disk.handle(), &options).map_err(|e| e.to_string())?;
+    for notice in notices {
+        let is_bad = matches!(notice, Notice::Unbalanced { .. } | Notice::Foreign { .. });
+        assert!(!is_bad, "{notice}");
+    }
+    Ok(engine)
+}
