@@ -227,7 +227,9 @@ impl Engine {
     /// Counts what waits in the files, and compares it with the books (contract C7). Whether every
     /// destination could be counted; records that move meanwhile make that impossible now and then.
     pub(in super::super) fn check_books(&self) -> io::Result<()> {
-        for index in 0..self.lock().destinations.len() {
+        // Not in the head of the loop: the lock would be held until its end.
+        let destinations = self.lock().destinations.len();
+        for index in 0..destinations {
             // Nothing is deleted while the keeper's lock is held.
             let keeper = lock(&self.keeper);
             let (stretches, catalogue, booked, name) = {
