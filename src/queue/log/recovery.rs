@@ -58,8 +58,17 @@ pub(super) fn recover(
     let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
     all.sort_unstable();
     let found = headers(disk, &all, known, &mut recovered.notices)?;
+    disk.sync().map_err(|cause| io_error("the directory", cause))?;
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
+        let failed = |cause| io_error(&segment.name.to_string(), cause);
+        // The process before may have ended between a write and its sync: what is read here has to
+        // be durable before anything is said that follows from it. Only the last file that was
+        // written to can be without a sync, or the one before it with its footer.
+        let has_footer = || Footer::read(&*segment.file, segment.header.identity);
+        if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
+            segment.file.sync().map_err(failed)?;
+        }
         take(disk, segment, next, known, &mut recovered)?;
     }
     if known.head > recovered.head {
