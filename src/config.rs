@@ -108,6 +108,15 @@ pub struct Shaping {
     pub sources: Vec<Source>,
 }
 
+/// What `queue` commands need of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Where the durable queue lives.
+    pub data_dir: PathBuf,
+    /// The destinations it is kept for (contract C5.5).
+    pub receivers: Vec<Arc<str>>,
+}
+
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
@@ -143,6 +152,18 @@ pub fn load_shaping(
 ) -> Result<Shaping, Problems> {
     let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
     Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
+}
+
+/// Reads where the queue is kept and for whom; no secret is looked at and nothing else has to be
+/// there, so that somebody who may only read the queue can.
+pub fn load_storage(
+    origin: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<Storage, Problems> {
+    let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
+    // `[receiver]` alone is named `default`.
+    Ok(Storage { data_dir: parts.data_dir, receivers: vec!["default".into()] })
 }
 
 /// What was read, before it is known to be complete.
