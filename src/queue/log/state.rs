@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) catalogue: Catalogue,
     /// The last committed sequence.
     pub(super) head: u64,
+    /// The last one known to be acknowledged: `head`, but for a log that was just recovered.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     pub(super) recent: Recent,
     pub(super) destinations: Vec<Destination>,
@@ -129,6 +131,7 @@ impl State {
             Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
                 segment.bytes = bytes.unwrap_or(segment.bytes);
                 segment.is_closed = true;
+                segment.is_sealed = bytes.is_some();
             }),
             Event::Grown(growth) => self.grow(growth),
         }
@@ -150,7 +153,7 @@ impl State {
 
     /// A group that followed `after` is committed up to a record with these totals.
     pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
-        self.head = last;
+        (self.head, self.certain) = (last, last);
         // Rejections may have been counted meanwhile, so these are added and not set.
         self.totals.tuples += totals.tuples - after.totals.tuples;
         self.totals.accepted += totals.accepted - after.totals.accepted;

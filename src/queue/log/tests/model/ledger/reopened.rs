@@ -92,12 +92,10 @@ impl Ledger {
             let request = &mut self.requests[self.tuples[id].request];
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
             let is_shown = shown.any(|shown| request.tuples.contains(shown));
-            // Found after one crash, it may be gone after the next: nobody was told anything yet.
-            let may_vanish = request.fate == Fate::Found && !is_shown;
             let is_voidable = self.voidable.contains(&id) || request.is_shaky;
             if self.excused.contains(&id) || is_shown && is_voidable {
                 self.sides[*side].standing[id] = Standing::Lost;
-            } else if !is_voidable && !may_vanish && request.fate != Fate::Voided {
+            } else if !is_voidable && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
             } else if request.fate != Fate::Voided {
                 request.fate = Fate::Voided;
@@ -144,6 +142,8 @@ impl Ledger {
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
             match standing {
+                // Whether the position that knows of it is on the disk is not known.
+                Standing::Done if self.excused.contains(&id) => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
                 Standing::Done | Standing::Saved => perhaps += 1,
                 // Nobody but its own head knows how many tuples a record for one destination had.
