@@ -111,7 +111,8 @@ impl Appender {
         if self.active.as_ref().is_some_and(|active| active.is_full(bytes, self.segment_bytes)) {
             self.seal(events);
         }
-        self.ahead = ZEROS_STEP_BYTES;
+        // Nothing of use behind the end of a segment.
+        self.ahead = ZEROS_STEP_BYTES.min(self.segment_bytes);
         let Err(error) = self.write_once(group, base, events) else { return Ok(()) };
         events.push(Event::Failed { why: error.to_string() });
         // A new file is the only other chance; it takes no more than it needs.

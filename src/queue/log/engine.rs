@@ -108,10 +108,10 @@ impl Engine {
         let after = {
             let mut state = self.lock();
             state.writing_since = Some(monotonic);
-            After { sequence: state.head, totals: state.totals }
+            After { sequence: state.head, certain: state.certain, totals: state.totals }
         };
         let plan = group::pack(entries, after);
-        let base = Base { totals: after.totals, certain: after.sequence, now };
+        let base = Base { totals: after.totals, certain: after.certain, now };
         let mut events = Vec::new();
         let outcome = appender.write(&plan, base, &mut events);
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();

@@ -90,6 +90,8 @@ impl Request {
         // One that lies before `first`, so that the totals before it are read on the way.
         let earlier = segment.marks.partition_point(|mark| mark.sequence < first);
         let mark = earlier.checked_sub(1).map_or(start, |index| segment.marks[index]);
+        // What lies behind the last record of one segment is no place in the next one.
+        let place = place.filter(|_| first != segment.first());
         let (from, before) = match place {
             // What follows the last record of a segment is remembered in that segment, and the record
             // itself may be the first of the next one.

@@ -26,6 +26,10 @@ pub(super) struct Recovered {
     pub(super) catalogue: Catalogue,
     /// The last sequence that was ever acknowledged, or may have been.
     pub(super) head: u64,
+    /// The last sequence known to have been acknowledged, or as good: below `head` where the last
+    /// group has lost a part. What is kept of it is void as soon as more of it is lost, so it has to
+    /// be judged by the same measure every time.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     /// Attempts at the next segment that are taken.
     pub(super) attempts: u32,
@@ -38,6 +42,7 @@ pub(super) struct Recovered {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     pub(super) head: u64,
+    pub(super) certain: u64,
     pub(super) totals: Totals,
 }
 
@@ -58,8 +63,17 @@ pub(super) fn recover(
     let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
     all.sort_unstable();
     let found = headers(disk, &all, known, &mut recovered.notices)?;
+    disk.sync().map_err(|cause| io_error("the directory", cause))?;
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
+        let failed = |cause| io_error(&segment.name.to_string(), cause);
+        // The process before may have ended between a write and its sync: what is read here has to
+        // be durable before anything is said that follows from it. Only the last file that was
+        // written to can be without a sync, or the one before it with its footer.
+        let has_footer = || Footer::read(&*segment.file, segment.header.identity);
+        if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
+            segment.file.sync().map_err(failed)?;
+        }
         take(disk, segment, next, known, &mut recovered)?;
     }
     if known.head > recovered.head {
@@ -67,6 +81,7 @@ pub(super) fn recover(
         recovered.lost.push((from, known.head));
         recovered.head = known.head;
     }
+    recovered.certain = recovered.certain.max(known.certain);
     recovered.totals = max(recovered.totals, known.totals);
     let next = recovered.head + 1;
     // Also those that were set aside: a name is never used again.
@@ -84,7 +99,6 @@ fn headers(
     known: Known,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Found>, OpenError> {
-    let newest = all.last().copied();
     let mut found: Vec<Found> = Vec::new();
     for name in all.iter().rev() {
         let file_name = name.to_string();
@@ -103,9 +117,10 @@ fn headers(
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version { file: file_name, version, expected: VERSION });
             }
-            // Its creation was cut off, unless others know of records in it.
-            Err(HeaderFault::Blank | HeaderFault::Foreign)
-                if Some(*name) == newest && known.head < name.first =>
+            // Its creation was cut off, unless others know of records in it; then anything may be there
+            // that its blocks held before.
+            Ok(_) | Err(HeaderFault::Blank | HeaderFault::Foreign)
+                if found.is_empty() && known.head < name.first =>
             {
                 aside::whole(disk, &file_name, notices);
             }
@@ -144,8 +159,10 @@ fn take(
         segment.totals = footer.totals;
         segment.end = footer.end;
         segment.marks = footer.marks;
+        segment.is_sealed = true;
+        recovered.certain = recovered.certain.max(footer.last);
     } else {
-        let certain = next.map_or(known.head, |next| next.certain);
+        let certain = next.map_or(known.certain, |next| next.certain);
         let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
         recovered.lost.extend_from_slice(&survey.lost);
         recovered.notices.extend(survey.notices(&file_name));
@@ -153,8 +170,10 @@ fn take(
         if segment.is_empty() {
             aside::whole(disk, &file_name, &mut recovered.notices);
             recovered.head = recovered.head.max(header.first - 1);
+            recovered.certain = recovered.certain.max(header.certain);
             return Ok(());
         }
+        recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
         aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) catalogue: Catalogue,
     /// The last committed sequence.
     pub(super) head: u64,
+    /// The last one known to be acknowledged: `head`, but for a log that was just recovered.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     pub(super) recent: Recent,
     pub(super) destinations: Vec<Destination>,
@@ -87,6 +89,9 @@ pub(super) struct Place {
 /// be gone, and their memory is accounted for nowhere else while a disk stalls.
 const PENDING_BYTES_MAX: u64 = 256 << 20;
 
+/// Most notices that wait for the keeper to tell of them.
+const NOTICES_MAX: usize = 64;
+
 /// Entries in [`Destination::places`].
 const PLACES_MAX: usize = 256;
 
@@ -116,11 +121,17 @@ impl State {
     /// Takes over what the appender did.
     pub(super) fn apply(&mut self, event: Event) {
         match event {
-            Event::Failed { why } => self.notices.push(Notice::Unwritten { why }),
+            // Told of once, until a group was written again.
+            Event::Failed { why } if self.fault.is_none() && self.notices.len() < NOTICES_MAX => {
+                self.fault = Some(Arc::from(why.as_str()));
+                self.notices.push(Notice::Unwritten { why });
+            }
+            Event::Failed { .. } => {}
             Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
             Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
                 segment.bytes = bytes.unwrap_or(segment.bytes);
                 segment.is_closed = true;
+                segment.is_sealed = bytes.is_some();
             }),
             Event::Grown(growth) => self.grow(growth),
         }
@@ -142,7 +153,7 @@ impl State {
 
     /// A group that followed `after` is committed up to a record with these totals.
     pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
-        self.head = last;
+        (self.head, self.certain) = (last, last);
         // Rejections may have been counted meanwhile, so these are added and not set.
         self.totals.tuples += totals.tuples - after.totals.tuples;
         self.totals.accepted += totals.accepted - after.totals.accepted;

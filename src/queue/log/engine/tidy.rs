@@ -53,26 +53,26 @@ impl Engine {
     }
 
     fn collect_all(&self, keeper: &mut Keeper) -> io::Result<()> {
-        let candidates: Vec<(Name, Stretch)> = {
-            let state = self.lock();
-            let passed = state.catalogue.iter().filter(|segment| {
-                segment.is_closed && state.is_past(segment.first(), segment.last)
-            });
-            passed.map(|segment| (segment.name, (segment.first(), segment.last))).collect()
-        };
-        if candidates.iter().any(|(_, (first, last))| !keeper.is_past(*first, *last)) {
+        let candidates = self.lock().deletable();
+        if candidates.iter().any(|(_, (first, last), _)| !keeper.is_past(*first, *last)) {
             // Both halves of every position have to say so.
             self.save_all(keeper, Which::All)?;
         }
         let mut outcome = Ok(());
-        for (name, (first, last)) in candidates {
+        for (name, (first, last), is_sealed) in candidates {
             if !keeper.is_past(first, last) {
-                continue;
+                if is_sealed {
+                    continue;
+                }
+                break;
             }
             match self.disk.remove(&name.to_string()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     outcome = outcome.and(Err(error));
-                    continue;
+                    if is_sealed {
+                        continue;
+                    }
+                    break;
                 }
                 _ => {}
             }
@@ -80,6 +80,11 @@ impl Engine {
             let mut state = self.lock();
             let freed = state.catalogue.remove(first).map_or(0, |segment| segment.bytes);
             state.free_bytes = state.free_bytes.map(|free| free + freed);
+            drop(state);
+            if !is_sealed {
+                // It must not come back without the one behind it.
+                self.disk.sync()?;
+            }
         }
         outcome
     }
@@ -268,10 +273,27 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
+    /// Segments that everybody has passed, with whether they are sealed. One that is not may hold void
+    /// records: where they begin is known from the segment behind it, which has to stay as long.
+    fn deletable(&self) -> Vec<(Name, Stretch, bool)> {
+        let mut deletable = Vec::new();
+        let mut is_needed = false;
+        for segment in self.catalogue.iter() {
+            let (first, last, is_sealed) = (segment.first(), segment.last, segment.is_sealed);
+            let is_free = segment.is_closed && !is_needed && self.is_past(first, last);
+            is_needed = !is_free && !is_sealed;
+            if is_free {
+                deletable.push((segment.name, (first, last), is_sealed));
+            }
+        }
+        deletable
+    }
+
     fn snapshot(&mut self, index: usize, which: Which) -> Option<Saved> {
-        let (head, totals) = (self.head, self.totals);
+        let (head, certain, totals) = (self.head, self.certain, self.totals);
         let destination = &mut self.destinations[index];
-        let has_moved = destination.saved.head != head || destination.saved.totals != totals;
+        let saved = &destination.saved;
+        let has_moved = (saved.head, saved.certain, saved.totals) != (head, certain, totals);
         if which == Which::Changed && !destination.is_dirty && !has_moved {
             return None;
         }
@@ -279,6 +301,7 @@ impl State {
         destination.unsaved_acks = 0;
         let is_gone = |first, last| !self.catalogue.covers(first, last);
         let mut saved = destination.position.save(head, &is_gone);
+        saved.certain = certain;
         saved.totals = totals;
         saved.max_backlog_bytes = destination.saved.max_backlog_bytes;
         Some(saved)

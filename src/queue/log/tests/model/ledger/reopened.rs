@@ -91,12 +91,12 @@ impl Ledger {
         for id in missing.collect::<Vec<Id>>() {
             let request = &mut self.requests[self.tuples[id].request];
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
-            if self.excused.contains(&id) {
+            let is_shown = shown.any(|shown| request.tuples.contains(shown));
+            let is_voidable = self.voidable.contains(&id) || request.is_shaky;
+            if self.excused.contains(&id) || is_shown && is_voidable {
                 self.sides[*side].standing[id] = Standing::Lost;
-            } else if !self.voidable.contains(&id) && !request.is_shaky {
+            } else if !is_voidable && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
-            } else if shown.any(|shown| request.tuples.contains(shown)) {
-                self.sides[*side].standing[id] = Standing::Lost;
             } else if request.fate != Fate::Voided {
                 request.fate = Fate::Voided;
                 request.add_to(outstanding);
@@ -142,6 +142,8 @@ impl Ledger {
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
             match standing {
+                // Whether the position that knows of it is on the disk is not known.
+                Standing::Done if self.excused.contains(&id) => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
                 Standing::Done | Standing::Saved => perhaps += 1,
                 // Nobody but its own head knows how many tuples a record for one destination had.
