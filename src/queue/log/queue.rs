@@ -318,7 +318,8 @@ impl Shared {
         }
         match outcome {
             Ok(()) => self.wake_all(),
-            Err(error) => tracing::error!("{error}; the requests were answered with 503"),
+            // The keeper tells of it, once for as long as it lasts; what was refused is summed up.
+            Err(_) => self.keeper.ring(),
         }
     }
 

@@ -91,6 +91,9 @@ pub(super) struct Place {
 /// be gone, and their memory is accounted for nowhere else while a disk stalls.
 const PENDING_BYTES_MAX: u64 = 256 << 20;
 
+/// Most notices that wait for the keeper to tell of them.
+const NOTICES_MAX: usize = 64;
+
 /// Entries in [`Destination::places`].
 const PLACES_MAX: usize = 256;
 
@@ -120,7 +123,12 @@ impl State {
     /// Takes over what the appender did.
     pub(super) fn apply(&mut self, event: Event) {
         match event {
-            Event::Failed { why } => self.notices.push(Notice::Unwritten { why }),
+            // Told of once, until a group was written again.
+            Event::Failed { why } if self.fault.is_none() && self.notices.len() < NOTICES_MAX => {
+                self.fault = Some(Arc::from(why.as_str()));
+                self.notices.push(Notice::Unwritten { why });
+            }
+            Event::Failed { .. } => {}
             Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
             Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
                 segment.bytes = bytes.unwrap_or(segment.bytes);

@@ -124,10 +124,10 @@ impl View {
     /// saved positions that passed it, so whatever the positions read here still need was there when
     /// they were read; a segment that is gone a moment later was passed by newer ones, and everything
     /// is looked at again. What is written meanwhile only makes the log longer.
-    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, InspectError> {
+    pub fn open(disk: &Arc<dyn Disk>) -> Result<Self, InspectError> {
         let mut gone = String::new();
         for _ in 0..LOOKS_MAX {
-            match Self::look(&disk)? {
+            match Self::look(disk)? {
                 Ok(view) => return Ok(view),
                 Err(file) => gone = file,
             }
