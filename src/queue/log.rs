@@ -53,6 +53,8 @@ pub mod notice;
 pub mod engine;
 mod primitives;
 mod handoff;
+mod waiters;
+mod desk;
 mod bell;
 mod queue;
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl Engine {
 
         let mut state = State {
             phase: Phase::Open,
+            stopped_by: None,
             catalogue,
             head,
             totals,
