@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::forward::{self, Drain, Forwarder};
@@ -39,6 +40,17 @@ pub enum StartError {
     /// The durable queue.
     #[error(transparent)]
     Queue(#[from] OpenError),
+    /// The admin address.
+    #[error(
+        "cannot listen on {listen} for the admin port, choose another address with `admin.listen` \
+         (TIDEGATE_ADMIN__LISTEN), or \"off\" for none: {cause}"
+    )]
+    AdminListen {
+        /// The address that was asked for.
+        listen: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
     /// Deliveries.
     #[error(transparent)]
     Forward(#[from] forward::StartError),
@@ -54,6 +66,7 @@ pub struct Gateway {
     edge: Arc<http::State>,
     queue: Arc<dyn Queue>,
     forwarder: Forwarder,
+    admin: Option<Admin>,
 }
 
 /// What became of everything that was accepted.
@@ -75,11 +88,14 @@ impl Gateway {
         let refuse = |cause| StartError::Listen { listen, cause };
         let listener = TcpListener::bind(listen).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
+        // Bound before anything runs, served once the queue is open.
+        let admin_listener = bind_admin(config.admin.listen).await?;
 
+        let meters = Meters::default();
         let queue: Arc<dyn Queue> = match config.queue.durability {
             Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
             Durability::Fsync | Durability::Os => {
-                let options = log_options(&config.queue);
+                let options = log_options(&config.queue, &meters);
                 Arc::new(LogQueue::open(&config.data_dir, &options, Arc::clone(&clock))?)
             }
         };
@@ -94,8 +110,20 @@ impl Gateway {
             http: config.http,
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
-            clock,
+            clock: Arc::clone(&clock),
         }));
+        let admin = admin_listener.map(|(listen, listener)| {
+            let parts = admin::Parts {
+                queue: Arc::clone(&queue),
+                meters,
+                edge: Arc::clone(&edge),
+                deliveries: vec![admin::Delivery::of(RECEIVER, &forwarder)],
+                clock,
+            };
+            let started = Admin::start(listener, parts);
+            started.map_err(|cause| StartError::AdminListen { listen, cause })
+        });
+        let admin = admin.transpose()?;
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // A gateway that was dropped is over as well.
@@ -103,8 +131,8 @@ impl Gateway {
         };
         let grace = config.shutdown.grace;
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
-        announce::started(addr, &config);
-        Ok(Self { addr, config, stop, serving, edge, queue, forwarder })
+        announce::started(addr, admin.as_ref().map(Admin::addr), &config);
+        Ok(Self { addr, config, stop, serving, edge, queue, forwarder, admin })
     }
 
     /// Where clients send to, with the port it got.
@@ -112,15 +140,23 @@ impl Gateway {
         self.addr
     }
 
+    /// Where the gateway tells about itself, with the port it got; `None` when that is off.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::addr)
+    }
+
     /// What the edge has seen.
     pub fn edge(&self) -> &http::State {
         &self.edge
     }
 
-    /// Ends it in order, within `shutdown.grace`: no new connections, running requests finish, then
+    /// Ends it in order, within `shutdown.grace`: not ready any more, no new connections, running requests finish, then
     /// deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
     /// what was not on its way.
     pub async fn stop(self) -> Ended {
+        if let Some(admin) = &self.admin {
+            admin.shutting_down();
+        }
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, self.forwarder_backlog());
@@ -148,6 +184,8 @@ impl Gateway {
             lost: sum.lost + books.lost,
         });
         announce::ended(ended, &self.config, &status.borrow().state);
+        // Until here it could be asked how far the end has come.
+        drop(self.admin);
         ended
     }
 
@@ -156,7 +194,7 @@ impl Gateway {
     }
 }
 
-fn log_options(queue: &config::Queue) -> Options {
+fn log_options(queue: &config::Queue, meters: &Meters) -> Options {
     Options {
         destinations: vec![RECEIVER.to_owned()],
         durability: queue.durability,
@@ -164,6 +202,15 @@ fn log_options(queue: &config::Queue) -> Options {
         min_free_bytes: queue.min_free_bytes,
         segment_bytes: queue.segment_bytes,
         order: queue.order,
-        meters: Meters::default(),
+        meters: meters.clone(),
     }
+}
+
+async fn bind_admin(
+    listen: Option<SocketAddr>,
+) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
+    let Some(listen) = listen else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.map_err(|cause| StartError::AdminListen { listen, cause })?;
+    Ok(Some((listen, listener)))
 }

@@ -15,6 +15,7 @@ use crate::config::Environment;
 mod check_config;
 mod convert;
 mod load;
+mod queue;
 mod receiver;
 mod serve;
 
@@ -40,6 +41,7 @@ enum Command {
     Convert(ConvertArgs),
     CheckConfig(CheckConfigArgs),
     Receiver(ReceiverArgs),
+    Queue(queue::QueueArgs),
 }
 
 /// Run the gateway
@@ -207,6 +209,7 @@ pub fn run() -> ExitCode {
         Command::Convert(args) => convert::run(&args, &environment),
         Command::CheckConfig(args) => check_config::run(&args, &environment),
         Command::Receiver(args) => receiver::run(args),
+        Command::Queue(args) => queue::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

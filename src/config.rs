@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod admin;
 mod auth;
 mod file;
 mod http;
@@ -28,6 +29,7 @@ mod units;
 mod unknown;
 mod values;
 
+pub use admin::Admin;
 pub use auth::Auth;
 pub use file::{Environment, Needs, Setting};
 pub use http::Http;
@@ -64,6 +66,8 @@ pub struct Config {
     /// Tags whose value names the host of a tuple, the first that is there wins (contract C4.5).
     /// Default `host`, `hostname`; an empty list turns this off.
     pub hostname_tags: Vec<String>,
+    /// `[admin]`
+    pub admin: Admin,
     /// Who may send; at least one.
     pub sources: Vec<Source>,
     /// Where tuples go.
@@ -104,6 +108,15 @@ pub struct Shaping {
     pub sources: Vec<Source>,
 }
 
+/// What `queue` commands need of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Where the durable queue lives.
+    pub data_dir: PathBuf,
+    /// The destinations it is kept for (contract C5.5).
+    pub receivers: Vec<Arc<str>>,
+}
+
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
@@ -117,6 +130,7 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         data_dir: parts.data_dir,
         hostname: parts.hostname,
         hostname_tags: parts.hostname_tags,
+        admin: parts.admin,
         sources: parts.sources,
         receiver,
         auth: parts.auth,
@@ -140,12 +154,25 @@ pub fn load_shaping(
     Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
 }
 
+/// Reads where the queue is kept and for whom; no secret is looked at and nothing else has to be
+/// there, so that somebody who may only read the queue can.
+pub fn load_storage(
+    origin: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<Storage, Problems> {
+    let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
+    // `[receiver]` alone is named `default`.
+    Ok(Storage { data_dir: parts.data_dir, receivers: vec!["default".into()] })
+}
+
 /// What was read, before it is known to be complete.
 struct Parts {
     listen: SocketAddr,
     data_dir: PathBuf,
     hostname: String,
     hostname_tags: Vec<String>,
+    admin: Admin,
     sources: Vec<Source>,
     receiver: Option<Receiver>,
     auth: Auth,
@@ -183,7 +210,7 @@ impl Parts {
         let hostname = top.parsed("hostname", own, String::clone, hostname);
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
-        admin(top.section("admin"));
+        let admin = Admin::read(top.section("admin"));
         let sources = source::read_all(&mut top);
         let receiver = Receiver::read(top.section("receiver"));
         let auth = Auth::read(top.section("auth"));
@@ -199,6 +226,7 @@ impl Parts {
             data_dir: data_dir.into(),
             hostname,
             hostname_tags,
+            admin,
             sources,
             receiver,
             auth,
@@ -210,19 +238,6 @@ impl Parts {
             log,
         }
     }
-}
-
-/// `[admin] listen` is reserved for the admin port (contract C9), which this version does not have;
-/// a file that names it loads, and is told so.
-fn admin(mut section: Section<'_>) {
-    if section.is_written("listen") {
-        let default = SocketAddr::from(([127, 0, 0, 1], 8081));
-        section.parsed("listen", default, SocketAddr::to_string, address);
-        section.warn("`admin.listen` has no effect: this version has no admin port yet".to_owned());
-    } else {
-        section.ignore(&["listen"]);
-    }
-    section.finish();
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

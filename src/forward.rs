@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Receiver;
 use crate::queue::Outlet;
 
+mod attempts;
 pub mod backoff;
 pub mod client;
 pub mod envelope;
@@ -33,6 +34,7 @@ pub mod status;
 pub mod target;
 mod worker;
 
+pub use attempts::Attempts;
 pub use client::install_crypto;
 pub use phase::Drain;
 pub use status::{State, Status};
@@ -81,6 +83,7 @@ impl Forwarder {
     ) -> Result<Self, StartError> {
         let target = Target::parse(receiver)?;
         let backoff = Backoff::new(receiver.retry_min, receiver.retry_max);
+        let board = Board::new(name, target.shown(), clock.now());
         let line = Arc::new(Line {
             outlet,
             clock,
@@ -88,7 +91,8 @@ impl Forwarder {
             compression: receiver.compression,
             backoff,
             gate: Gate::new(Pace::new(backoff, receiver.hold_probe)),
-            board: Board::new(name, target.shown()),
+            board,
+            attempts: Arc::default(),
             client: Client::new(receiver, target)?,
         });
         let (stage, seen) = watch::channel(Stage::Running);
@@ -100,6 +104,11 @@ impl Forwarder {
     /// The receiver's status, now and whenever it changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.line.board.subscribe()
+    }
+
+    /// How every attempt ended; goes on counting while this forwarder lives.
+    pub fn attempts(&self) -> Arc<Attempts> {
+        Arc::clone(&self.line.attempts)
     }
 
     /// Delivers what `drain` says until `deadline` (contract C6.5) and stops; how many tuples remain

@@ -23,6 +23,8 @@ mod body;
 pub mod budget;
 mod client_addr;
 mod connection;
+mod counts;
+mod door;
 mod exchange;
 mod ingest;
 mod keep;
@@ -34,8 +36,10 @@ mod serve;
 mod state;
 mod upload;
 
+pub use counts::Counts;
+pub use door::Door;
 pub use serve::serve;
-pub use state::{Counts, Parts, State};
+pub use state::{Parts, State};
 
 use problem::Problem;
 

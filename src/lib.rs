@@ -18,6 +18,8 @@
 //!             forward   lease ─► envelope ─► POST ─► ack | retry | hold ──► StackState receiver
 //! ```
 //!
+//! Beside the road stands `admin`, the second port: it tells how all of this is doing.
+//!
 //! # What each layer must never know
 //!
 //! * `metric`, `decode`, `normalize`, `expand`, `encode` and `pipeline` are the pure core: no I/O, no
@@ -27,6 +29,7 @@
 //!   a tuple again.
 //! * `forward` knows block bytes, never sources' tokens and never HTTP ingest.
 //! * `http` never sees `forward`: the queue is all that lies between them.
+//! * `admin` reads what the others count and keep, and nobody knows of it but `app`.
 //! * `config` holds leaf values; `app` builds the parts from them. Nobody reads global state.
 //! * `receiver` is the other end of the wire and shares nothing with the gateway but the clock.
 //!
@@ -45,6 +48,7 @@ pub mod clock;
 pub mod queue;
 pub mod forward;
 pub mod http;
+pub mod admin;
 pub mod receiver;
 pub mod config;
 pub mod observe;

@@ -54,7 +54,7 @@ impl Gateway {
         let directory = TempDir::new().expect("a temporary directory");
         let (listen, intake) = (free_address(), free_address());
         let config = format!(
-            "listen = \"{listen}\"\n\
+            "listen = \"{listen}\"\nadmin.listen = \"off\"\n\
              [[sources]]\nname = \"flood\"\ntoken = \"{TOKEN}\"\n\
              [receiver]\nurl = \"http://{intake}/stsAgent/intake\"\napi_key = \"API_KEY\"\n\
              [limits]\nrequests_per_minute = 0\nmemory_bytes = {memory_bytes}\n\

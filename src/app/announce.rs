@@ -11,13 +11,14 @@ use super::Ended;
 
 /// One line with the limits in effect. No secrets: of the receiver its address alone, which the
 /// configuration keeps free of them.
-pub(super) fn started(addr: SocketAddr, config: &Config) {
+pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Config) {
     let (limits, queue) = (&config.limits, &config.queue);
     let data_dir = data_dir(config);
     let promise = promise(config);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %addr,
+        admin.listen = admin.map_or_else(|| "off".to_owned(), |addr| addr.to_string()),
         receiver.url = config.receiver.url,
         sources = config.sources.len(),
         queue.durability = word(queue.durability),
@@ -82,7 +83,7 @@ pub(super) fn ended(ended: Ended, config: &Config, receiver: &State) {
     let Ended { delivered, queued, lost } = ended;
     if lost > 0 {
         let why = match receiver {
-            State::Held { why } => format!("the receiver refused them until the end: {why}"),
+            State::Held { why, .. } => format!("the receiver refused them until the end: {why}"),
             State::Retrying | State::Flowing => format!(
                 "the receiver did not take them within {} (`shutdown.grace`)",
                 humantime::format_duration(config.shutdown.grace)
@@ -95,7 +96,9 @@ pub(super) fn ended(ended: Ended, config: &Config, receiver: &State) {
         );
     } else if queued > 0 {
         let held = match receiver {
-            State::Held { why } => format!("; the receiver refuses them until it is mended: {why}"),
+            State::Held { why, .. } => {
+                format!("; the receiver refuses them until it is mended: {why}")
+            }
             State::Retrying | State::Flowing => String::new(),
         };
         let directory = config.data_dir.display();

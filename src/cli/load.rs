@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use crate::config::{self, Environment, Loaded, Problems, Shaping};
+use crate::config::{self, Environment, Loaded, Problems, Shaping, Storage};
 
 use super::{ConfigArg, Failure};
 
@@ -26,6 +26,13 @@ pub(super) fn shaping(path: Option<&Path>, environment: &Environment) -> Result<
         None => ("defaults".to_owned(), String::new()),
     };
     config::load_shaping(&origin, &text, environment).map_err(refused)
+}
+
+/// Where the queue is kept and for whom, for `queue`.
+pub(super) fn storage(arg: &ConfigArg, environment: &Environment) -> Result<Storage, Failure> {
+    let path = find(arg, environment).map_err(Failure::Usage)?;
+    let text = read(&path).map_err(Failure::Usage)?;
+    config::load_storage(&path.display().to_string(), &text, environment).map_err(refused)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]

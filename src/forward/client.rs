@@ -18,7 +18,7 @@ use reqwest::{Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use super::envelope::content_encoding;
-use super::outcome::Reply;
+use super::outcome::{Failure, Reply};
 use super::retry_after;
 use super::scrub::Extent;
 use super::target::{KEY_HEADER, Target};
@@ -120,10 +120,14 @@ impl Client {
         }
         match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => self.read(response, deadline, now).await,
-            Ok(Err(error)) => self.failed(&describe(&error.without_url())),
+            Ok(Err(error)) => {
+                let failure = failure(&error);
+                self.failed(failure, &describe(&error.without_url()))
+            }
             Err(_) => {
                 let limit = self.timeout;
-                self.failed(&format!("no answer within {limit:?} (`receiver.timeout`)"))
+                let text = format!("no answer within {limit:?} (`receiver.timeout`)");
+                self.failed(Failure::Timeout, &text)
             }
         }
     }
@@ -151,9 +155,9 @@ impl Client {
         Answer { reply: Reply::Answered { status: status.as_u16(), retry_after }, text }
     }
 
-    fn failed(&self, text: &str) -> Answer {
+    fn failed(&self, failure: Failure, text: &str) -> Answer {
         let text = self.target.scrub().clean(text, Extent::Whole, TEXT_CHARS_MAX);
-        Answer { reply: Reply::Failed, text }
+        Answer { reply: Reply::Failed(failure), text }
     }
 }
 
@@ -177,6 +181,16 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        Failure::Timeout
+    } else if error.is_connect() {
+        Failure::Connect
+    } else {
+        Failure::Broken
+    }
 }
 
 /// An error and its causes in one line: the outermost alone never says more than "error sending".

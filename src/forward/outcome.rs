@@ -12,8 +12,19 @@ pub enum Reply {
         /// `Retry-After`, already read and bounded.
         retry_after: Option<Duration>,
     },
-    /// No answer: refused, reset, timed out, no such host, TLS failure.
-    Failed,
+    /// No answer.
+    Failed(Failure),
+}
+
+/// Why there was no answer. All the same for the delivery; not for who looks for the cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// None came in time.
+    Timeout,
+    /// No connection came up: refused, no such host, TLS failure.
+    Connect,
+    /// The connection broke before the answer.
+    Broken,
 }
 
 /// What to do with the delivery.
@@ -34,7 +45,7 @@ pub enum Outcome {
 /// nobody thought of can lose a tuple.
 pub fn classify(reply: Reply) -> Outcome {
     match reply {
-        Reply::Failed => Outcome::Retry { after: None },
+        Reply::Failed(_) => Outcome::Retry { after: None },
         Reply::Answered { status: 200..=299, .. } => Outcome::Done,
         Reply::Answered { status: 408 | 429 | 500..=599, retry_after } => {
             Outcome::Retry { after: retry_after }
@@ -91,7 +102,9 @@ mod tests {
 
     #[test]
     fn no_answer_is_retried() {
-        assert_eq!(classify(Reply::Failed), Outcome::Retry { after: None });
+        for failure in [Failure::Timeout, Failure::Connect, Failure::Broken] {
+            assert_eq!(classify(Reply::Failed(failure)), Outcome::Retry { after: None });
+        }
     }
 
     #[test]

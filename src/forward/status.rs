@@ -19,6 +19,8 @@ const QUIET: Duration = Duration::from_secs(10);
 pub struct Status {
     /// What it does.
     pub state: State,
+    /// Since when it does that; the start, at first. A new reason to hold is no new state.
+    pub since: Timestamp,
     /// Requests on the wire now; deliveries that wait for another try are not counted.
     pub in_flight: usize,
     /// Tuples it accepted since the start.
@@ -27,6 +29,15 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// When and how it last did not. Never holds the key.
     pub last_error: Option<(Timestamp, Arc<str>)>,
+}
+
+impl Status {
+    fn enter(&mut self, state: State, at: Timestamp) {
+        if std::mem::discriminant(&state) != std::mem::discriminant(&self.state) {
+            self.since = at;
+        }
+        self.state = state;
+    }
 }
 
 /// What a receiver does.
@@ -38,7 +49,9 @@ pub enum State {
     Retrying,
     /// Refuses in a way that somebody has to cure; probed now and then.
     Held {
-        /// The answer, and what to do.
+        /// The status of that answer.
+        status: u16,
+        /// The answer in the receiver's own words, and what to do.
         why: Arc<str>,
     },
 }
@@ -77,9 +90,10 @@ enum Trouble {
 }
 
 impl Board {
-    pub(super) fn new(name: &str, url: &str) -> Self {
+    pub(super) fn new(name: &str, url: &str, now: Timestamp) -> Self {
         let status = Status {
             state: State::Flowing,
+            since: now,
             in_flight: 0,
             delivered_tuples: 0,
             last_success: None,
@@ -112,7 +126,7 @@ impl Board {
             status.delivered_tuples += tuples;
             status.last_success = Some(at);
             if modes.1 == Mode::Flowing {
-                status.state = State::Flowing;
+                status.enter(State::Flowing, at);
             }
         });
         if modes.1 == Mode::Flowing && modes.0 != Mode::Flowing {
@@ -125,7 +139,8 @@ impl Board {
             (Mode::Flowing, _) => Some(State::Flowing),
             (Mode::Retrying { .. }, _) => Some(State::Retrying),
             (Mode::Held { .. }, Reply::Answered { status, .. }) if is_hold(told.reply) => {
-                Some(State::Held { why: format!("{}; {}", told.text, advice(status)).into() })
+                let why = format!("{}; {}", told.text, advice(status)).into();
+                Some(State::Held { status, why })
             }
             // Held before, and this failure is not why.
             (Mode::Held { .. }, _) => None,
@@ -133,16 +148,14 @@ impl Board {
         self.status.send_modify(|status| {
             status.last_error = Some((told.at, told.text.into()));
             if let Some(state) = &state {
-                status.state = state.clone();
+                status.enter(state.clone(), told.at);
             }
         });
-        match (state, told.reply) {
-            (Some(State::Retrying), _) if told.modes.0 == Mode::Flowing => {
+        match state {
+            Some(State::Retrying) if told.modes.0 == Mode::Flowing => {
                 self.announce_outage(told.text);
             }
-            (Some(State::Held { why }), Reply::Answered { status, .. }) => {
-                self.announce_hold(status, &why);
-            }
+            Some(State::Held { status, why }) => self.announce_hold(status, &why),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::attempts::Attempts;
 use super::backoff::Backoff;
 use super::client::Client;
 use super::envelope::Envelope;
@@ -35,6 +36,7 @@ pub(super) struct Line {
     pub(super) backoff: Backoff,
     pub(super) gate: Gate,
     pub(super) board: Board,
+    pub(super) attempts: Arc<Attempts>,
 }
 
 /// What became of a delivery.
@@ -132,6 +134,7 @@ impl Line {
                 self.client.post(body.clone(), self.clock.now()).await
             };
             let (outcome, at) = (classify(answer.reply), self.clock.now());
+            self.attempts.count(answer.reply);
             let is_probe = ticket.is_probe();
             let text = &answer.text;
             self.gate.report(ticket, outcome, |modes| match outcome {

@@ -70,6 +70,7 @@ impl Edge {
         if let Some(refusal) = response.extensions().get::<Refusal>() {
             self.state.refusals.count(*refusal);
         }
+        self.state.counts.answered(response.status());
         tracing::debug!(
             http.status = response.status().as_u16(),
             request.id = id.to_str().unwrap_or_default(),

@@ -1,7 +1,6 @@
 //! `POST /metrics`: the one thing this edge is for (contract C1.9 gives the order).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
@@ -186,8 +185,7 @@ impl Batch {
             state.queue.append(entry).await?;
         }
         drop(grant);
-        state.counts.accepted.fetch_add(report.accepted, Ordering::Relaxed);
-        state.counts.rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        state.counts.decided(&report);
         Ok(if report.is_nothing_accepted() {
             Answer::Report(state.nothing_accepted, report)
         } else if report.is_clean() {

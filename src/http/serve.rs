@@ -20,16 +20,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::{Connection, Watched};
+use super::door::Door;
 use super::exchange::Edge;
 use super::problem::retry_after_s;
 use super::state::State;
 
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Pause after a failed accept: when file descriptors have run out, the next try fails at once too.
-const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(20);
-const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Connections over the cap that are told so at the same time; the others are only closed.
 const TURNED_AWAY_MAX: usize = 64;
@@ -71,6 +68,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     grace: Duration,
 ) {
+    let mut door = Door::new(listener);
     let (progress, course) = watch::channel(Stage::Open);
     let server = Arc::new(Server {
         builder: builder(),
@@ -84,10 +82,10 @@ pub async fn serve(
     tokio::select! {
         biased;
         () = shutdown => {}
-        () = server.accept_all(&listener) => {}
+        () = server.accept_all(&mut door) => {}
     }
 
-    drop(listener);
+    drop(door);
     server.state.close();
     progress.send_replace(Stage::Draining);
     if timeout(grace, server.all_gone()).await.is_err() {
@@ -108,30 +106,13 @@ struct Server {
 
 impl Server {
     /// Accepts for ever.
-    async fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
+    async fn accept_all(self: &Arc<Self>, door: &mut Door) {
         let mut tidy = interval(TIDY_INTERVAL);
         tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pause = ACCEPT_PAUSE_MIN;
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = tidy.tick() => {
-                    self.state.tidy();
-                    continue;
-                }
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    pause = ACCEPT_PAUSE_MIN;
-                    self.admit(stream);
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, pause_ms = pause.as_millis() as u64,
-                        "cannot accept connections, trying again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
-                }
+            tokio::select! {
+                stream = door.next() => self.admit(stream),
+                _ = tidy.tick() => self.state.tidy(),
             }
         }
     }
@@ -290,10 +271,4 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
     let mut dropped = [0; 4096];
     while stream.read(&mut dropped).await? > 0 {}
     Ok(())
-}
-
-/// Errors of a connection that was gone before it was accepted, as opposed to our own trouble.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

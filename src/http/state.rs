@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
 use axum::http::{HeaderMap, StatusCode};
@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::auth::Sources;
 use super::budget::{Budget, Grant};
 use super::client_addr::Forwarding;
+use super::counts::Counts;
 use super::problem::{Busy, Problem};
 use super::rate_limit::PerIp;
 use super::refusals::Refusals;
@@ -57,25 +58,6 @@ pub struct State {
     pub(super) refusals: Refusals,
 }
 
-/// What the edge has seen since it started.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Connections open now.
-    pub connections: AtomicU64,
-    /// Connections turned away at `limits.connections`.
-    pub turned_away: AtomicU64,
-    /// Requests whose head was read.
-    pub requests: AtomicU64,
-    /// Requests over the per-IP limit.
-    pub over_limit: AtomicU64,
-    /// Requests that ended in a panic, a bug.
-    pub panics: AtomicU64,
-    /// Metrics of requests answered with a report or an empty 202 (contract C7), as sent.
-    pub accepted: AtomicU64,
-    /// Metrics of the same requests that were not taken.
-    pub rejected: AtomicU64,
-}
-
 impl State {
     /// The edge as configured.
     pub fn new(parts: Parts<'_>) -> Self {
@@ -110,6 +92,16 @@ impl State {
     /// Bytes of `limits.memory_bytes` in use.
     pub fn memory_used(&self) -> u64 {
         self.budget.used()
+    }
+
+    /// `limits.memory_bytes`
+    pub fn memory_limit(&self) -> u64 {
+        self.limits.memory_bytes
+    }
+
+    /// `limits.connections`
+    pub fn connections_limit(&self) -> usize {
+        self.limits.connections
     }
 
     /// The per-IP limit; before anything else is looked at (contract C1.9, C1.10).

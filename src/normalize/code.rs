@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Rejection and warning codes: a closed list (contract C2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// A broken NDJSON line.
     InvalidJson,
@@ -46,6 +45,73 @@ pub enum Code {
     SkippedQuantile,
 }
 
+impl Code {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The whole list, in the order of the contract.
+    pub const ALL: [Self; 18] = [
+        Self::InvalidJson,
+        Self::NotAnObject,
+        Self::MissingName,
+        Self::InvalidName,
+        Self::UnsupportedKind,
+        Self::MultipleValues,
+        Self::MissingValue,
+        Self::InvalidValue,
+        Self::NotFinite,
+        Self::InvalidHistogram,
+        Self::InvalidSummary,
+        Self::InvalidTags,
+        Self::TooLarge,
+        Self::TooOld,
+        Self::InFuture,
+        Self::Renamed,
+        Self::UnparsedDt,
+        Self::SkippedQuantile,
+    ];
+
+    /// What an item can be rejected for.
+    pub fn rejections() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|code| *code <= Self::InFuture)
+    }
+
+    /// What can be worth a warning.
+    pub fn warnings() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|code| *code >= Self::TooOld)
+    }
+
+    /// As reports and metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::NotAnObject => "not_an_object",
+            Self::MissingName => "missing_name",
+            Self::InvalidName => "invalid_name",
+            Self::UnsupportedKind => "unsupported_kind",
+            Self::MultipleValues => "multiple_values",
+            Self::MissingValue => "missing_value",
+            Self::InvalidValue => "invalid_value",
+            Self::NotFinite => "not_finite",
+            Self::InvalidHistogram => "invalid_histogram",
+            Self::InvalidSummary => "invalid_summary",
+            Self::InvalidTags => "invalid_tags",
+            Self::TooLarge => "too_large",
+            Self::TooOld => "too_old",
+            Self::InFuture => "in_future",
+            Self::Renamed => "renamed",
+            Self::UnparsedDt => "unparsed_dt",
+            Self::SkippedQuantile => "skipped_quantile",
+        }
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// Why one item is not taken; the rest of the body is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -64,5 +130,21 @@ impl Rejection {
     #[cold]
     pub(crate) fn because(code: Code, message: String) -> Self {
         Self { code, message: Cow::Owned(message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_whole_and_in_order() {
+        for (nth, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, nth);
+        }
+        assert_eq!(Code::rejections().count(), 15);
+        assert_eq!(Code::warnings().count(), 5);
+        let both: Vec<_> = Code::warnings().filter(|code| *code <= Code::InFuture).collect();
+        assert_eq!(both, [Code::TooOld, Code::InFuture]);
     }
 }

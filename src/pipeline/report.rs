@@ -24,6 +24,36 @@ pub struct Report {
     /// NDJSON: some line was whole.
     #[serde(skip)]
     pub lines_read: bool,
+    /// Every rejection and warning of one run by its code, beyond the lists too.
+    #[serde(skip)]
+    pub tally: Tally,
+}
+
+/// Rejections and warnings by code; takes no room while there are none, which is the rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(Option<Box<ByCode>>);
+
+/// A body has fewer of each than it has bytes, which fit 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ByCode {
+    rejections: [u32; Code::COUNT],
+    warnings: [u32; Code::COUNT],
+}
+
+impl Tally {
+    /// Items rejected for this.
+    pub fn rejections(&self, code: Code) -> u64 {
+        self.0.as_ref().map_or(0, |by_code| u64::from(by_code.rejections[code as usize]))
+    }
+
+    /// Accepted items warned of for this.
+    pub fn warnings(&self, code: Code) -> u64 {
+        self.0.as_ref().map_or(0, |by_code| u64::from(by_code.warnings[code as usize]))
+    }
+
+    fn by_code(&mut self) -> &mut ByCode {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// One fault or warning.
@@ -48,6 +78,7 @@ pub(super) struct Mark {
     errors: usize,
     warnings: usize,
     lines_read: bool,
+    tally: Option<ByCode>,
 }
 
 impl Report {
@@ -63,6 +94,7 @@ impl Report {
 
     pub(super) fn reject(&mut self, index: u64, line: Option<u64>, rejection: Rejection) {
         self.rejected += 1;
+        self.tally.by_code().rejections[rejection.code as usize] += 1;
         if self.errors.len() < ENTRIES_MAX {
             let message = rejection.message.into_owned();
             self.errors.push(Entry { index, line, code: rejection.code, message });
@@ -82,6 +114,7 @@ impl Report {
         code: Code,
         text: &dyn Fn() -> String,
     ) {
+        self.tally.by_code().warnings[code as usize] += 1;
         if self.warnings.len() < ENTRIES_MAX {
             self.warnings.push(Entry { index, line, code, message: text() });
         }
@@ -94,6 +127,7 @@ impl Report {
             errors: self.errors.len(),
             warnings: self.warnings.len(),
             lines_read: self.lines_read,
+            tally: self.tally.0.as_deref().copied(),
         }
     }
 
@@ -103,5 +137,33 @@ impl Report {
         self.errors.truncate(mark.errors);
         self.warnings.truncate(mark.warnings);
         self.lines_read = mark.lines_read;
+        self.tally.0 = mark.tally.map(Box::new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_counted_beyond_the_lists_and_a_broken_line_takes_its_own_back() {
+        let mut report = Report::default();
+        for index in 0..250 {
+            report.reject(index, None, Rejection::new(Code::InvalidTags, "no"));
+            report.warn(index, None, Code::TooOld, &String::new);
+        }
+        let mark = report.mark();
+        report.reject(250, Some(1), Rejection::new(Code::InvalidTags, "no"));
+        report.warn(251, Some(1), Code::Renamed, &String::new);
+        report.rewind(mark);
+        report.reject_line(250, Some(1), "broken".to_owned());
+
+        let of_rejections = Code::ALL.map(|code| report.tally.rejections(code));
+        assert_eq!(of_rejections.iter().sum::<u64>(), report.rejected);
+        assert_eq!(report.tally.rejections(Code::InvalidTags), 250);
+        assert_eq!(report.tally.rejections(Code::InvalidJson), 1);
+        assert_eq!(report.tally.warnings(Code::TooOld), 250);
+        assert_eq!(report.tally.warnings(Code::Renamed), 0);
+        assert_eq!((report.errors.len(), report.warnings.len()), (ENTRIES_MAX, ENTRIES_MAX));
     }
 }

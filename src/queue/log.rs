@@ -51,6 +51,7 @@ mod state;
 mod keeper;
 pub mod notice;
 pub mod engine;
+pub mod inspect;
 mod primitives;
 mod handoff;
 mod waiters;

@@ -16,6 +16,8 @@ pub struct Meters {
     pub commit_failures: Counter,
     /// Stretches of damage met in the files, each counted once.
     pub damages: Counter,
+    /// What recovery set aside: torn ends of files, and files nobody can read.
+    pub set_aside: Counter,
 }
 
 impl Default for Meters {
@@ -27,6 +29,7 @@ impl Default for Meters {
             group_bytes: Histogram::new(doubling(1024.0, 16)),
             commit_failures: Counter::default(),
             damages: Counter::default(),
+            set_aside: Counter::default(),
         }
     }
 }

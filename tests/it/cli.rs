@@ -8,10 +8,12 @@ use std::process::{Command, Output, Stdio};
 mod serving;
 
 /// A command that inherits nothing, in a directory of its own, which takes its temporary files as well:
-/// those of a process that is killed go with it.
+/// those of a process that is killed go with it. Its admin port is any that is free.
 fn tidegate(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.args(args).env_clear().env("TMPDIR", directory).current_dir(directory);
+    // The default port is there once on this machine.
+    command.env("TIDEGATE_ADMIN__LISTEN", "127.0.0.1:0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -150,16 +150,6 @@ fn unknown_variables_are_warnings() {
     );
 }
 
-#[test]
-fn settings_without_effect_are_warnings() {
-    let text = fixture("minimal.toml") + "[admin]\nlisten = \"127.0.0.1:8081\"\n";
-    let loaded = load("x", &text, &environment(&[])).expect("it is valid");
-    assert_eq!(
-        loaded.warnings,
-        ["`admin.listen` has no effect: this version has no admin port yet"]
-    );
-}
-
 /// The queue of `minimal.toml` with these lines, and the warnings.
 fn queue(lines: &str) -> (Queue, Vec<String>) {
     let text = format!("{}[queue]\n{lines}\n", fixture("minimal.toml"));
@@ -230,6 +220,26 @@ fn a_queue_in_memory_prints_only_what_has_effect() {
     let (_, queue) = printed.split_once("[queue]\n").expect("it is there");
     let (queue, _) = queue.split_once("\n\n").expect("another section follows");
     assert_eq!(queue, "durability = \"memory\"  # line 10\nmax_bytes = \"256MiB\"  # default");
+}
+
+#[test]
+fn the_admin_port_is_on_loopback_elsewhere_or_off() {
+    let listen = |more: &str| {
+        let text = fixture("minimal.toml") + more;
+        let loaded = load("x", &text, &environment(&[])).map_err(|problems| problems.to_string());
+        loaded.map(|loaded| loaded.config.admin.listen.map(|address| address.to_string()))
+    };
+    assert_eq!(listen(""), Ok(Some("127.0.0.1:8081".to_owned())));
+    let elsewhere = listen("[admin]\nlisten = \"[::]:9\"\n");
+    assert_eq!(elsewhere, Ok(Some("[::]:9".to_owned())));
+    assert_eq!(listen("[admin]\nlisten = \"off\"\n"), Ok(None));
+    for wrong in ["\"on\"", "\"localhost:8081\"", "\"\""] {
+        let said = listen(&format!("[admin]\nlisten = {wrong}\n")).expect_err(wrong);
+        assert!(said.contains("`admin.listen` must be") && said.contains("\"off\""), "{said}");
+    }
+    let off = minimal(&[("TIDEGATE_ADMIN__LISTEN", "off")]);
+    assert_eq!(off.config.admin.listen, None);
+    assert!(off.settings.to_string().contains("listen = \"off\"  # TIDEGATE_ADMIN__LISTEN"));
 }
 
 #[test]

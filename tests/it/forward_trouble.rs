@@ -65,7 +65,7 @@ async fn what_needs_somebody_holds_everything_and_the_first_acceptance_lets_it_a
         }
         let forwarder = side.start(&settings(receiver.address));
         let held = until(&forwarder, |now| is_held(&now.state)).await;
-        let State::Held { why } = &held.state else { unreachable!() };
+        let State::Held { why, .. } = &held.state else { unreachable!() };
         assert!(why.contains(&format!("HTTP {status}")), "{why}");
         assert!(why.contains("because  of you") && why.contains(advice), "{why}");
         assert_eq!(side.books().queued, 20, "{status}");
@@ -122,7 +122,7 @@ async fn a_redirect_is_not_followed_and_says_where_it_leads() {
         append(&side.queue, &["m"]).await;
         let forwarder = side.start(&settings(receiver.address));
         let held = until(&forwarder, |now| is_held(&now.state)).await;
-        let State::Held { why } = &held.state else { unreachable!() };
+        let State::Held { why, .. } = &held.state else { unreachable!() };
         assert!(why.contains("/new?api_key=***"), "{why}");
     }
     assert_eq!((elsewhere.connections(), side.books().delivered), (0, 0));
@@ -191,7 +191,7 @@ async fn an_answer_without_end_is_cut_and_its_status_counts() {
     append(&side.queue, &["m"]).await;
     let forwarder = side.start(&settings(receiver.address));
     let held = until(&forwarder, |now| is_held(&now.state)).await;
-    let State::Held { why } = held.state else { unreachable!() };
+    let State::Held { why, .. } = held.state else { unreachable!() };
     assert!(why.starts_with("HTTP 403"), "{why}");
     until_delivered(&side, &forwarder, 1).await;
     assert_eq!(receiver.seen().len(), 2);

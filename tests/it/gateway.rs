@@ -17,6 +17,7 @@ fn config(receiver: &Running, more: &str) -> Config {
     let text = format!(
         "listen = \"127.0.0.1:0\"\n\
          hostname = \"gateway-1\"\n\
+         admin.listen = \"127.0.0.1:0\"\n\
          [[sources]]\nname = \"checkout\"\ntoken = \"a-token\"\n\
          [receiver]\nurl = \"{}\"\napi_key = \"API_KEY\"\n{more}[queue]\ndurability = \"memory\"\n",
         receiver.url()

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod admin;
 mod bounds;
 mod cli;
 mod config;
 mod differential;
+mod disk_full;
 mod forward_delivery;
 mod forward_receiver;
 mod forward_secret;
@@ -20,6 +22,7 @@ mod http_two;
 mod inflate;
 mod ingest;
 mod json_suite;
+mod kill;
 mod mutation;
 mod pipeline_property;
 mod receiver_client;
@@ -28,6 +31,7 @@ mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
 mod report;
+mod strace;
 mod support;
 mod tame;
 mod tidy;

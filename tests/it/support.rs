@@ -2,5 +2,9 @@
 
 pub(crate) mod corpus;
 pub(crate) mod edge;
+#[path = "support/endure/all.rs"]
+pub(crate) mod endure;
+pub(crate) mod faulty;
 pub(crate) mod ledger;
+pub(crate) mod openmetrics;
 pub(crate) mod wire;

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["normalize", "queue"]),
     ("forward", &["metric", "encode", "clock", "queue", "config"]),
     ("http", &["metric", "decode", "normalize", "encode", "pipeline", "clock", "queue", "config"]),
+    ("admin", &["metric", "normalize", "clock", "queue", "forward", "http", "config"]),
     ("receiver", &["clock"]),
     ("observe", &["config"]),
     (
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "config",
             "forward",
             "http",
+            "admin",
             "receiver",
             "observe",
         ],

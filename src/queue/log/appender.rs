@@ -29,6 +29,8 @@ static ZEROS: [u8; ZEROS_STEP_BYTES as usize] = [0; ZEROS_STEP_BYTES as usize];
 pub(super) enum Event {
     /// A segment is not written to any more; what it takes with its footer, if it could be given one.
     Closed { first: u64, bytes: Option<u64> },
+    /// A group was not written, or not known to be durable; it is tried once more.
+    Failed { why: String },
     /// A segment was begun.
     Began { name: Name, header: Header },
     /// A group is durable.
@@ -64,6 +66,8 @@ pub(super) struct Appender {
     /// Names that were given to files at the next sequence: none of them is used again.
     next: Name,
     heads: Vec<u8>,
+    /// The step in which zeros are written ahead; 0 for none.
+    ahead: u64,
 }
 
 /// The segment that is written to.
@@ -92,7 +96,7 @@ pub(super) struct Base {
 impl Appender {
     /// `next`: the first sequence to be written, with an attempt no file has had.
     pub(super) fn new(disk: Arc<dyn Disk>, sync: Sync, segment_bytes: u64, next: Name) -> Self {
-        Self { disk, sync, segment_bytes, active: None, next, heads: Vec::new() }
+        Self { disk, sync, segment_bytes, active: None, next, heads: Vec::new(), ahead: 0 }
     }
 
     /// Makes a group durable, in one segment, at the second try in a new one. `base` is what it follows. After an error nothing of it
@@ -107,10 +111,11 @@ impl Appender {
         if self.active.as_ref().is_some_and(|active| active.is_full(bytes, self.segment_bytes)) {
             self.seal(events);
         }
-        if self.active.is_some() && self.write_once(group, base, events).is_ok() {
-            return Ok(());
-        }
-        // A new file is the only other chance, and the first one when there was none.
+        self.ahead = ZEROS_STEP_BYTES;
+        let Err(error) = self.write_once(group, base, events) else { return Ok(()) };
+        events.push(Event::Failed { why: error.to_string() });
+        // A new file is the only other chance; it takes no more than it needs.
+        self.ahead = 0;
         self.write_once(group, base, events)
     }
 
@@ -159,7 +164,7 @@ impl Appender {
             self.active = Some(active);
         }
         let active = self.active.as_mut().expect("it was there, or was begun just now");
-        let growth = active.write(group, heads, self.sync)?;
+        let growth = active.write(group, heads, self.ahead, self.sync)?;
         if let Some((name, header)) = begun {
             if self.sync == Sync::Disk {
                 self.disk.sync()?;
@@ -218,7 +223,13 @@ impl Active {
     }
 
     /// Writes the group behind what `heads` begins with, which is a header or nothing.
-    fn write(&mut self, group: &[Planned], heads: &mut Vec<u8>, sync: Sync) -> io::Result<Growth> {
+    fn write(
+        &mut self,
+        group: &[Planned],
+        heads: &mut Vec<u8>,
+        ahead: u64,
+        sync: Sync,
+    ) -> io::Result<Growth> {
         let mut cuts = Vec::with_capacity(group.len());
         let mut marks = Vec::new();
         let mut offset = self.end + heads.len() as u64;
@@ -240,7 +251,7 @@ impl Active {
             parts.push(IoSlice::new(&record.body));
             from = cut;
         }
-        let zeros = self.zeros_behind(offset);
+        let zeros = self.zeros_behind(offset, ahead);
         parts.push(IoSlice::new(&ZEROS[..zeros]));
         self.file.write_at(self.end, &parts)?;
         if sync == Sync::Disk {
@@ -258,13 +269,13 @@ impl Active {
         })
     }
 
-    /// How many zeros to write behind a group that ends at `end`.
-    fn zeros_behind(&self, end: u64) -> usize {
+    /// How many zeros to write behind a group that ends at `end`, in steps of `ahead`.
+    fn zeros_behind(&self, end: u64, ahead: u64) -> usize {
         let group_bytes = end - self.end;
-        if end <= self.filled || group_bytes >= ZEROS_STEP_BYTES {
+        if end <= self.filled || group_bytes >= ahead {
             return 0;
         }
-        (end.next_multiple_of(ZEROS_STEP_BYTES) - end) as usize
+        (end.next_multiple_of(ahead) - end) as usize
     }
 
     /// The size of the file with its footer.

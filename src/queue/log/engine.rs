@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::{
     AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
 };
-use super::appender::{Appender, Base, Sync};
+use super::appender::{Appender, Base, Event, Sync};
 use super::disk::Disk;
 use super::group::{self, After};
 use super::keeper::Keeper;
@@ -146,12 +146,14 @@ impl Engine {
         let bytes: u64 = entries.iter().map(cost).sum();
         state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
         for event in events {
+            if matches!(event, Event::Failed { .. }) {
+                self.meters.commit_failures.inc();
+            }
             state.apply(event);
         }
         if let Err(error) = outcome {
             let why: Arc<str> = Arc::from(error.to_string());
             state.fault = Some(Arc::clone(&why));
-            self.meters.commit_failures.inc();
             return Err(AppendError::Failed { why });
         }
         state.fault = None;

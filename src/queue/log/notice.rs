@@ -16,6 +16,11 @@ pub enum Notice {
         /// stays where it is.
         kept_as: Option<String>,
     },
+    /// A group could not be written or synced at the first try.
+    Unwritten {
+        /// What the operating system says.
+        why: String,
+    },
     /// Records that were acknowledged cannot be read: they are lost, and counted as damaged.
     Damaged {
         /// The segment.
@@ -73,6 +78,11 @@ impl fmt::Display for Notice {
                 f,
                 "the end of queue file {file} was cut off at byte {offset} while it was written; nothing \
                  acknowledged is lost, it stays where it is"
+            ),
+            Self::Unwritten { why } => write!(
+                f,
+                "the queue's file could not be written: {why}; it is left as it is and the requests go to \
+                 a new one; check the disk"
             ),
             Self::Damaged { file, offset, sequences: (first, last) } => write!(
                 f,

@@ -90,12 +90,16 @@ impl Request {
         // One that lies before `first`, so that the totals before it are read on the way.
         let earlier = segment.marks.partition_point(|mark| mark.sequence < first);
         let mark = earlier.checked_sub(1).map_or(start, |index| segment.marks[index]);
+        // What lies behind the last record of one segment is no place in the next one.
+        let place = place.filter(|_| first != segment.first());
         let (from, before) = match place {
-            Some(place) => {
+            // What follows the last record of a segment is remembered in that segment, and the record
+            // itself may be the first of the next one.
+            Some(place) if first > start.sequence => {
                 (Mark { sequence: first, offset: place.offset }, Some(place.tuples_before))
             }
-            None if mark.sequence == start.sequence => (start, Some(segment.base.tuples)),
-            None => (mark, None),
+            _ if mark.sequence == start.sequence => (start, Some(segment.base.tuples)),
+            _ => (mark, None),
         };
         Self {
             name: segment.name,

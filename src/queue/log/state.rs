@@ -132,6 +132,7 @@ impl State {
     /// Takes over what the appender did.
     pub(super) fn apply(&mut self, event: Event) {
         match event {
+            Event::Failed { why } => self.notices.push(Notice::Unwritten { why }),
             Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
             Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
                 segment.bytes = bytes.unwrap_or(segment.bytes);

@@ -207,6 +207,7 @@ fn connections_get_the_open_files_they_need_or_a_warning() {
         );
         command.args(["-c", &script]).env_clear().env("TIDEGATE_LIMITS__CONNECTIONS", "200");
         command.env("TIDEGATE_QUEUE__DURABILITY", "memory");
+        command.env("TIDEGATE_ADMIN__LISTEN", "off");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Serving::of(&mut command, tempfile::tempdir().unwrap())
     };

@@ -73,6 +73,13 @@ impl Engine {
             state: Mutex::new(state),
         };
         engine.meters.damages.inc_by(lost.len() as u64);
+        let is_aside = |notice: &&Notice| {
+            matches!(
+                notice,
+                Notice::Torn { .. } | Notice::Headless { .. } | Notice::PositionLost { .. }
+            )
+        };
+        engine.meters.set_aside.inc_by(notices.iter().filter(is_aside).count() as u64);
         // What fails here is tried again by the first maintenance.
         engine.save().and_then(|()| engine.collect()).ok();
         Ok((engine, notices))

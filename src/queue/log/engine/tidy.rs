@@ -1,6 +1,6 @@
 //! What keeps a log in order while it is used: positions saved, passed segments deleted, room made.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::queue::Standing;
 
 /// A write that takes longer than this is told of as a fault, though it may still succeed.
 const STALL: Duration = Duration::from_secs(5);
+
+/// What is written to see whether the disk takes writes again.
+const PROBE: &str = "probe.partial";
 
 /// A stretch of sequences.
 pub(super) type Stretch = (u64, u64);
@@ -86,6 +89,7 @@ impl Engine {
         if let Ok(free) = self.disk.free_bytes() {
             self.lock().free_bytes = Some(free);
         }
+        self.probe();
         let saved = self.save();
         let collected = self.collect();
         if std::mem::take(&mut self.lock().is_pressed) {
@@ -97,6 +101,25 @@ impl Engine {
             }
         }
         saved.and(collected)
+    }
+
+    /// After a failed group somebody has to find out that the disk works again, also when nobody sends
+    /// because the gateway says that it is not ready.
+    fn probe(&self) {
+        if self.lock().fault.is_none() {
+            return;
+        }
+        let probe = || {
+            // Left by a probe that failed half-way.
+            self.disk.remove(PROBE).ok();
+            let file = self.disk.create(PROBE)?;
+            file.write_at(0, &[IoSlice::new(&[0x55; 4096])])?;
+            file.sync()?;
+            self.disk.remove(PROBE)
+        };
+        if probe().is_ok() {
+            self.lock().fault = None;
+        }
     }
 
     /// Closes the active segment if everything in it is delivered, so that its room is given back.

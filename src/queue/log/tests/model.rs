@@ -13,17 +13,20 @@ use world::World;
 /// The contract's floor for every run of the tests.
 const POINTS_MIN: u64 = 10_000;
 
-/// Stops survived, if it goes well.
-fn run(setting: &Setting, steps: &[Step]) -> Option<u64> {
+/// Stops survived, or what went wrong.
+fn run(setting: &Setting, steps: &[Step]) -> Result<u64, String> {
     // Identities of segments are drawn from it.
     fastrand::seed(setting.seed);
-    catch_unwind(AssertUnwindSafe(|| {
+    let history = || {
         let mut world = World::new(setting);
         steps.iter().for_each(|step| world.step(step));
         world.finish();
         world.points
-    }))
-    .ok()
+    };
+    catch_unwind(AssertUnwindSafe(history)).map_err(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => format!("{:?}", other.downcast_ref::<&str>()),
+    })
 }
 
 /// The fewest steps of a failing history that still fail.
@@ -34,7 +37,7 @@ fn minimise(setting: &Setting, mut steps: Vec<Step>) -> Vec<Step> {
         while from < steps.len() {
             let mut fewer = steps.clone();
             fewer.drain(from..(from + chunk).min(steps.len()));
-            if run(setting, &fewer).is_none() {
+            if run(setting, &fewer).is_err() {
                 steps = fewer;
             } else {
                 from += chunk;
@@ -59,13 +62,14 @@ fn whatever_stops_it_at_whatever_disk_call_nothing_acknowledged_is_lost_and_the_
     for seed in seeds() {
         let (setting, steps) = steps::history(seed);
         match run(&setting, &steps) {
-            Some(more) => points += more,
-            None => {
+            Ok(more) => points += more,
+            Err(what) if std::env::var("LOG_SURVEY").is_ok() => eprintln!("FAIL {seed}: {what}"),
+            Err(_) => {
                 let steps = minimise(&setting, steps);
                 eprintln!("\nseed {seed}: {setting:?}");
                 steps.iter().for_each(|step| eprintln!("  {step:?}"));
-                run(&setting, &steps);
-                panic!("history {seed} fails; its fewest steps are above");
+                let what = run(&setting, &steps).err();
+                panic!("history {seed} fails; its fewest steps are above: {what:?}");
             }
         }
         histories += 1;

@@ -74,8 +74,7 @@ pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -
 
 /// All segments that can be told, in order; of several that begin at one sequence the last.
 fn segments(disk: &SimDisk) -> Vec<Segment> {
-    let mut names: Vec<Name> =
-        disk.files().keys().filter_map(|name| Name::parse(name)).collect();
+    let mut names: Vec<Name> = disk.files().keys().filter_map(|name| Name::parse(name)).collect();
     names.sort_unstable();
     let open = |name: Name| {
         let file = disk.open(&name.to_string()).unwrap();

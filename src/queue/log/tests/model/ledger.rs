@@ -253,7 +253,8 @@ impl Ledger {
     /// All positions were saved.
     pub(super) fn saved(&mut self) {
         for side in &mut self.sides {
-            let is_done = |standing: &Standing| matches!(standing, Standing::Done | Standing::Saved);
+            let is_done =
+                |standing: &Standing| matches!(standing, Standing::Done | Standing::Saved);
             let runs = side.standing.chunk_by(|one, next| is_done(one) == is_done(next)).count();
             side.may_repeat |= runs / 2 > RUNS_RAGGED;
             for standing in &mut side.standing {

@@ -7,6 +7,8 @@ use super::super::super::disk::sim::Fault;
 /// Names a destination may have; the first one is always configured.
 pub(super) const NAMES: [&str; 3] = ["0", "1", "2"];
 
+const TARGETS: bool = false;
+
 /// What does not change within one history.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
@@ -23,21 +25,41 @@ pub(super) struct Setting {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Commit(Vec<Shape>),
-    Lease { side: usize, bytes: usize, tuples: u32 },
-    Ack { side: usize, nth: usize },
-    Release { side: usize, nth: usize },
+    Lease {
+        side: usize,
+        bytes: usize,
+        tuples: u32,
+    },
+    Ack {
+        side: usize,
+        nth: usize,
+    },
+    Release {
+        side: usize,
+        nth: usize,
+    },
     Reject(u64),
     Save,
     Collect,
     Maintain,
-    Wait { millis: u64 },
-    Fault { nth: u64, fault: Fault },
+    Wait {
+        millis: u64,
+    },
+    Fault {
+        nth: u64,
+        fault: Fault,
+    },
     /// So many bytes more than are used now.
-    Full { more: u64 },
+    Full {
+        more: u64,
+    },
     /// Neither faults nor a limit any more.
     Heal,
     /// The machine or the process stops in the middle of a disk call to come.
-    Stop { nth: u64, end: End },
+    Stop {
+        nth: u64,
+        end: End,
+    },
     /// An orderly end, and a new beginning.
     Restart(Restart),
 }
@@ -174,7 +196,7 @@ fn shape(rng: &mut Rng) -> Shape {
     let block = |rng: &mut Rng| (0..rng.usize(1..tuples)).map(|_| rng.u16(0..pad)).collect();
     Shape {
         source: rng.u8(0..3),
-        target: (rng.u8(0..8) == 0).then(|| rng.usize(0..2)),
+        target: (TARGETS && rng.u8(0..8) == 0).then(|| rng.usize(0..2)),
         blocks: (0..blocks).map(|_| block(rng)).collect(),
         rejected: rng.u64(0..3),
     }

@@ -91,12 +91,14 @@ impl Ledger {
         for id in missing.collect::<Vec<Id>>() {
             let request = &mut self.requests[self.tuples[id].request];
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
-            if self.excused.contains(&id) {
+            let is_shown = shown.any(|shown| request.tuples.contains(shown));
+            // Found after one crash, it may be gone after the next: nobody was told anything yet.
+            let may_vanish = request.fate == Fate::Found && !is_shown;
+            let is_voidable = self.voidable.contains(&id) || request.is_shaky;
+            if self.excused.contains(&id) || is_shown && is_voidable {
                 self.sides[*side].standing[id] = Standing::Lost;
-            } else if !self.voidable.contains(&id) && !request.is_shaky {
+            } else if !is_voidable && !may_vanish && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
-            } else if shown.any(|shown| request.tuples.contains(shown)) {
-                self.sides[*side].standing[id] = Standing::Lost;
             } else if request.fate != Fate::Voided {
                 request.fate = Fate::Voided;
                 request.add_to(outstanding);
@@ -154,7 +156,8 @@ impl Ledger {
         assert!((delivered..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
         let most = damaged + perhaps + unbooked + self.excess.tuples;
         assert!((damaged..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
-        let other = books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
+        let other =
+            books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
         assert_eq!(other, 0, "{books:?}");
     }
 }

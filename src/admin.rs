@@ -1,0 +1,154 @@
+//! The admin port: what the gateway tells about itself, never on the ingest port (contract C9).
+//!
+//! ```text
+//! serve        accept, bounds of a connection, one request each
+//!   route        path and method
+//!     reading      one look at the queue, the edge and the receivers
+//!       readiness    why the gateway is not ready, for `/readyz`
+//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`
+//!   forecast     sampled meanwhile: when will there be no room
+//! ```
+//!
+//! Everything is read when somebody asks; nobody on the way of a metric knows of it. What is told holds
+//! no secret, no client's address and no metric's name: neither requests nor answers of receivers are
+//! quoted here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::forward::{Attempts, Forwarder, Status};
+use crate::http;
+use crate::metric::timestamp::Timestamp;
+use crate::queue::{Meters, Outlet, Queue};
+
+mod forecast;
+mod names;
+mod page;
+mod readiness;
+mod reading;
+mod route;
+mod serve;
+
+use forecast::Forecast;
+
+/// What an admin port tells about.
+pub struct Parts {
+    /// Its books, its room, and whether it works.
+    pub queue: Arc<dyn Queue>,
+    /// What the queue measures of its own work.
+    pub meters: Meters,
+    /// The ingest edge.
+    pub edge: Arc<http::State>,
+    /// Deliveries, at most one for each destination of the queue.
+    pub deliveries: Vec<Delivery>,
+    /// Ages and waits.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What is known of the deliveries to one receiver.
+pub struct Delivery {
+    /// The receiver's name, which is its destination's in the queue.
+    pub name: Arc<str>,
+    /// Its status, live.
+    pub status: watch::Receiver<Status>,
+    /// Its attempts, live.
+    pub attempts: Arc<Attempts>,
+}
+
+impl Delivery {
+    /// Of the receiver called `name`.
+    pub fn of(name: &str, forwarder: &Forwarder) -> Self {
+        Self { name: name.into(), status: forwarder.status(), attempts: forwarder.attempts() }
+    }
+}
+
+/// A running admin port; closed when dropped.
+pub struct Admin {
+    addr: SocketAddr,
+    state: Arc<State>,
+    serving: JoinHandle<()>,
+}
+
+impl Admin {
+    /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
+    pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
+        let addr = listener.local_addr()?;
+        let state = Arc::new(State::new(parts));
+        let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
+        Ok(Self { addr, state, serving })
+    }
+
+    /// Where it is served, with the port it got.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// From here on the gateway is not ready: the first step of its way out (contract C6.5).
+    pub fn shutting_down(&self) {
+        self.state.is_closing.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What every answer is made of.
+struct State {
+    queue: Arc<dyn Queue>,
+    meters: Meters,
+    edge: Arc<http::State>,
+    destinations: Vec<Destination>,
+    clock: Arc<dyn Clock>,
+    started: Timestamp,
+    started_at: Duration,
+    is_closing: AtomicBool,
+    forecast: Mutex<Forecast>,
+}
+
+/// A destination of the queue; without deliveries when its receiver left the configuration.
+struct Destination {
+    name: Arc<str>,
+    outlet: Arc<dyn Outlet>,
+    delivery: Option<Delivery>,
+}
+
+impl State {
+    fn new(parts: Parts) -> Self {
+        let Parts { queue, meters, edge, mut deliveries, clock } = parts;
+        let destination = |name: Arc<str>| {
+            let outlet = queue.outlet(&name)?;
+            let nth = deliveries.iter().position(|delivery| delivery.name == name);
+            let delivery = nth.map(|nth| deliveries.swap_remove(nth));
+            Some(Destination { name, outlet, delivery })
+        };
+        Self {
+            destinations: queue.destinations().into_iter().filter_map(destination).collect(),
+            started: clock.now(),
+            started_at: clock.monotonic(),
+            is_closing: AtomicBool::new(false),
+            forecast: Mutex::default(),
+            queue,
+            meters,
+            edge,
+            clock,
+        }
+    }
+
+    /// To be called every few seconds.
+    fn sample(&self) {
+        let (now, room) = (self.clock.monotonic(), forecast::room(&self.queue.standing()));
+        self.forecast.lock().unwrap_or_else(PoisonError::into_inner).sample(now, room);
+    }
+}

@@ -1,0 +1,214 @@
+//! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
+//!
+//! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
+//! receivers, words of closed lists and status codes: never a token, an address or a metric's name.
+
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+
+/// One family of metrics.
+pub(super) struct Family {
+    /// Without prefix, unit and `_total`.
+    pub(super) name: &'static str,
+    pub(super) unit: Option<&'static Unit>,
+    pub(super) kind: MetricType,
+    /// What a value means, and for labels what they say.
+    pub(super) help: &'static str,
+}
+
+/// Before every name.
+pub(super) const PREFIX: &str = "tidegate";
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family { name, unit: None, kind: MetricType::Counter, help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family { name, unit: None, kind: MetricType::Gauge, help }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Family {
+    Family { name, unit: None, kind: MetricType::Histogram, help }
+}
+
+const fn info(name: &'static str, help: &'static str) -> Family {
+    Family { name, unit: None, kind: MetricType::Info, help }
+}
+
+impl Family {
+    const fn seconds(mut self) -> Self {
+        self.unit = Some(&SECONDS);
+        self
+    }
+
+    const fn bytes(mut self) -> Self {
+        self.unit = Some(&BYTES);
+        self
+    }
+}
+
+static SECONDS: Unit = Unit::Seconds;
+static BYTES: Unit = Unit::Bytes;
+
+// -- the process --
+
+pub(super) static BUILD: Family = info("build", "The running version.");
+pub(super) static START_TIME: Family =
+    gauge("start_time", "When this process started, as a Unix time.").seconds();
+pub(super) static UPTIME: Family =
+    gauge("uptime", "Time since this process started; not affected by the wall clock.").seconds();
+pub(super) static READY: Family = gauge("ready", "1 while /readyz answers 200, else 0.");
+pub(super) static UNREADY: Family = gauge(
+    "unready",
+    "1 for each cause for which the gateway is not ready; /readyz says more about it.",
+);
+
+// -- what comes in --
+
+pub(super) static REQUESTS: Family = counter(
+    "http_requests",
+    "Requests to the ingest port that were answered, by status. 202: metrics were taken.",
+);
+pub(super) static CONNECTIONS: Family =
+    gauge("http_connections", "Connections to the ingest port.");
+pub(super) static CONNECTIONS_LIMIT: Family =
+    gauge("http_connections_limit", "How many there may be, limits.connections.");
+pub(super) static TURNED_AWAY: Family = counter(
+    "http_connections_turned_away",
+    "Connections closed at limits.connections; their requests are not counted anywhere.",
+);
+pub(super) static OVER_LIMIT: Family = counter(
+    "http_over_limit",
+    "Requests refused because their address sent more than limits.requests_per_minute.",
+);
+pub(super) static PANICS: Family =
+    counter("http_panics", "Requests that ended in a bug and got a 500. Please report it.");
+pub(super) static MEMORY: Family =
+    gauge("http_memory", "Memory that bodies and tuples of running requests hold.").bytes();
+pub(super) static MEMORY_LIMIT: Family =
+    gauge("http_memory_limit", "How much they may hold, limits.memory_bytes.").bytes();
+
+// -- the books: metrics as sent --
+
+pub(super) static RECEIVED: Family = counter(
+    "metrics_received",
+    "Metrics as sent that were decided: accepted + rejected, since the queue began.",
+);
+pub(super) static ACCEPTED: Family = counter(
+    "metrics_accepted",
+    "Metrics as sent that are in the queue or were, since the queue began.",
+);
+pub(super) static REJECTED: Family = counter(
+    "metrics_rejected",
+    "Metrics as sent that were itemised as errors to their client, since the queue began.",
+);
+pub(super) static REJECTIONS: Family = counter(
+    "rejections",
+    "Metrics rejected by this process, by code, counted when their request is answered.",
+);
+pub(super) static WARNINGS: Family = counter(
+    "warnings",
+    "Metrics accepted by this process with a warning, by code; one metric may have several.",
+);
+
+// -- the books: series by receiver --
+
+pub(super) static SERIES: Family = counter(
+    "series",
+    "Tuples accepted for all receivers, since this one began. The books: series + replayed = \
+     delivered + filtered + queued + dead_lettered + expired + damaged + purged + lost.",
+);
+pub(super) static REPLAYED: Family =
+    counter("replayed", "Tuples queued again for this receiver alone, from its dead letters.");
+pub(super) static DELIVERED: Family = counter("delivered", "Tuples this receiver accepted.");
+pub(super) static FILTERED: Family =
+    counter("filtered", "Tuples not meant for this receiver, by its filter.");
+pub(super) static QUEUED: Family =
+    gauge("queued", "Tuples waiting for this receiver or on their way to it.");
+pub(super) static DEAD_LETTERED: Family =
+    counter("dead_lettered", "Tuples this receiver refused for good; they are kept.");
+pub(super) static EXPIRED: Family =
+    counter("expired", "Tuples given up because the backlog of this receiver was at its bound.");
+pub(super) static DAMAGED: Family = counter("damaged", "Tuples lost to damage on the disk.");
+pub(super) static PURGED: Family = counter("purged", "Tuples thrown away by the operator.");
+pub(super) static LOST: Family =
+    counter("lost", "Tuples that were in a queue in memory when the gateway ended.");
+pub(super) static BALANCED: Family = gauge(
+    "books_balanced",
+    "1 while the sums of the books hold and agree with what the queue holds; 0 is a bug.",
+);
+
+// -- the queue --
+
+pub(super) static QUEUE: Family = info(
+    "queue",
+    "What a crash loses. fsync: nothing acknowledged; os: what the system had not written yet; \
+     memory: all that was not delivered.",
+);
+pub(super) static QUEUE_BYTES: Family = gauge("queue", "Bytes the queue takes.").bytes();
+pub(super) static QUEUE_LIMIT: Family =
+    gauge("queue_limit", "Bytes it may take, queue.max_bytes; beyond it clients get 503.").bytes();
+pub(super) static QUEUE_SEGMENTS: Family =
+    gauge("queue_segments", "Segment files of the queue; none in memory.");
+pub(super) static DISK_FREE: Family =
+    gauge("queue_disk_free", "Bytes free on the disk of the queue; absent in memory.").bytes();
+pub(super) static DISK_RESERVE: Family = gauge(
+    "queue_disk_reserve",
+    "Bytes of them that are to stay free, queue.min_free_bytes; below it clients get 503.",
+)
+.bytes();
+pub(super) static FULL: Family = gauge(
+    "queue_full",
+    "Time until the queue or its disk is full at the growth of the last minute; absent while it \
+     does not grow.",
+)
+.seconds();
+pub(super) static WAITING_BLOCKS: Family =
+    gauge("queue_waiting_blocks", "Blocks waiting for this receiver or on their way to it.");
+pub(super) static WAITING_TUPLES: Family = gauge("queue_waiting_tuples", "Tuples in those blocks.");
+pub(super) static WAITING_BYTES: Family = gauge("queue_waiting", "Bytes in those blocks.").bytes();
+pub(super) static OLDEST_AGE: Family = gauge(
+    "queue_oldest_age",
+    "Time since the oldest of those blocks was received; 0 when none waits, absent when the queue \
+     cannot be read.",
+)
+.seconds();
+pub(super) static COMMIT: Family = histogram(
+    "queue_commit",
+    "Time from the first write of a group of requests to the end of its sync; none in memory.",
+)
+.seconds();
+pub(super) static GROUP_REQUESTS: Family =
+    histogram("queue_group_requests", "Requests answered by one sync.");
+pub(super) static GROUP_BYTES: Family =
+    histogram("queue_group", "Bytes written before one sync.").bytes();
+pub(super) static COMMIT_FAILURES: Family = counter(
+    "queue_commit_failures",
+    "Groups that could not be written or synced at the first try.",
+);
+pub(super) static DAMAGES: Family =
+    counter("queue_damages", "Stretches of damage met in the files of the queue.");
+pub(super) static SET_ASIDE: Family = counter(
+    "queue_set_aside",
+    "Torn ends of files, and files nobody can read, that were set aside when the queue was opened.",
+);
+
+// -- deliveries --
+
+pub(super) static RECEIVER_STATE: Family = gauge(
+    "receiver_state",
+    "1 for the state of this receiver, 0 for the others. flowing: accepts, or was not tried; \
+     retrying: fails in a way that passes; held: refuses until somebody changes something.",
+);
+pub(super) static IN_FLIGHT: Family =
+    gauge("deliveries_in_flight", "Requests to this receiver on the wire.");
+pub(super) static DELIVERIES: Family = counter(
+    "deliveries",
+    "Requests to this receiver that ended, by what follows (done, retry, hold) and what came back \
+     (a class of status, timeout, connect, broken or other).",
+);
+pub(super) static LAST_SUCCESS: Family = gauge(
+    "receiver_last_success_timestamp",
+    "When this receiver last accepted something, as a Unix time; absent before the first time.",
+)
+.seconds();

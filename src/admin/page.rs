@@ -1,0 +1,270 @@
+//! `/metrics`: a reading as OpenMetrics text.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::names::{self, Family};
+use super::readiness::{Kind, Readiness};
+use super::reading::{Delivery, Destination, Health, Reading, seconds_between};
+use crate::forward::State;
+use crate::metric::timestamp::Timestamp;
+use crate::normalize::Code;
+use crate::queue::{Books, Durability};
+
+/// What [`render`] makes.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The whole page.
+pub(super) fn render(reading: Reading) -> String {
+    let mut registry = Registry::with_prefix(names::PREFIX);
+    registry.register_collector(Box::new(Page(reading)));
+    let mut page = String::new();
+    text::encode(&mut page, &registry).expect("a string takes every text");
+    page
+}
+
+struct Page(Reading);
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Page").field(&self.0.health).finish()
+    }
+}
+
+impl Collector for Page {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (sheet, reading) = (&mut Sheet { encoder }, &self.0);
+        process(sheet, reading)?;
+        edge(sheet, reading)?;
+        metrics(sheet, reading)?;
+        books(sheet, &reading.health)?;
+        queue(sheet, reading)?;
+        waiting(sheet, &reading.health)?;
+        work(sheet, reading)?;
+        deliveries(sheet, &reading.health)
+    }
+}
+
+fn process(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    sheet.info(&names::BUILD, ("version", env!("CARGO_PKG_VERSION")))?;
+    sheet.one(&names::START_TIME, unix_s(reading.started))?;
+    sheet.one(&names::UPTIME, reading.uptime.as_secs_f64())?;
+    let readiness = Readiness::of(&reading.health);
+    sheet.one(&names::READY, u64::from(readiness.ready))?;
+    let has = |kind| readiness.causes.iter().any(|cause| cause.kind == kind);
+    let causes = Kind::ALL.map(|kind| ([("cause", kind.as_str())], u64::from(has(kind))));
+    sheet.each(&names::UNREADY, causes)
+}
+
+fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
+    let counts = edge.counts();
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let answers = counts.answers().into_iter();
+    let answers = answers.map(|(status, count)| ([("status", status.to_string())], count));
+    sheet.each(&names::REQUESTS, answers)?;
+    sheet.one(&names::CONNECTIONS, read(&counts.connections))?;
+    sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
+    sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
+    sheet.one(&names::OVER_LIMIT, read(&counts.over_limit))?;
+    sheet.one(&names::PANICS, read(&counts.panics))?;
+    sheet.one(&names::MEMORY, edge.memory_used())?;
+    sheet.one(&names::MEMORY_LIMIT, edge.memory_limit())
+}
+
+fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    let (totals, counts) = (reading.totals, reading.edge.counts());
+    sheet.one(&names::RECEIVED, totals.accepted + totals.rejected)?;
+    sheet.one(&names::ACCEPTED, totals.accepted)?;
+    sheet.one(&names::REJECTED, totals.rejected)?;
+    let label = |code: Code| [("code", code.as_str())];
+    let rejections = Code::rejections().map(|code| (label(code), counts.rejections(code)));
+    sheet.each(&names::REJECTIONS, rejections)?;
+    let warnings = Code::warnings().map(|code| (label(code), counts.warnings(code)));
+    sheet.each(&names::WARNINGS, warnings)
+}
+
+fn books(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
+    type Column = (&'static Family, fn(&Books) -> u64);
+    let columns: [Column; 10] = [
+        (&names::SERIES, |books| books.series),
+        (&names::REPLAYED, |books| books.replayed),
+        (&names::DELIVERED, |books| books.delivered),
+        (&names::FILTERED, |books| books.filtered),
+        (&names::QUEUED, |books| books.queued),
+        (&names::DEAD_LETTERED, |books| books.dead_lettered),
+        (&names::EXPIRED, |books| books.expired),
+        (&names::DAMAGED, |books| books.damaged),
+        (&names::PURGED, |books| books.purged),
+        (&names::LOST, |books| books.lost),
+    ];
+    for (name, column) in columns {
+        sheet.by_receiver(name, health, |destination| Some(column(&destination.books)))?;
+    }
+    sheet.one(&names::BALANCED, u64::from(health.is_balanced()))
+}
+
+fn queue(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    let durability = match reading.durability {
+        Durability::Fsync => "fsync",
+        Durability::Os => "os",
+        Durability::Memory => "memory",
+    };
+    sheet.info(&names::QUEUE, ("durability", durability))?;
+    let standing = &reading.health.standing;
+    sheet.one(&names::QUEUE_BYTES, standing.used_bytes)?;
+    sheet.one(&names::QUEUE_LIMIT, standing.limit_bytes)?;
+    sheet.one(&names::QUEUE_SEGMENTS, standing.segments)?;
+    sheet.maybe(&names::DISK_FREE, standing.disk.map(|(free, _)| free))?;
+    sheet.maybe(&names::DISK_RESERVE, standing.disk.map(|(_, reserve)| reserve))?;
+    sheet.maybe(&names::FULL, reading.full_s)
+}
+
+fn waiting(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
+    sheet.by_receiver(&names::WAITING_BLOCKS, health, |of| Some(of.depth.blocks))?;
+    sheet.by_receiver(&names::WAITING_TUPLES, health, |of| Some(of.depth.tuples))?;
+    sheet.by_receiver(&names::WAITING_BYTES, health, |of| Some(of.depth.bytes))?;
+    sheet.by_receiver(&names::OLDEST_AGE, health, |of| {
+        let oldest = of.oldest.as_ref().ok()?;
+        Some(oldest.map_or(0.0, |oldest| seconds_between(oldest, health.now)))
+    })
+}
+
+fn work(sheet: &mut Sheet<'_>, Reading { meters, .. }: &Reading) -> fmt::Result {
+    sheet.histogram(&names::COMMIT, &meters.commit_seconds)?;
+    sheet.histogram(&names::GROUP_REQUESTS, &meters.group_requests)?;
+    sheet.histogram(&names::GROUP_BYTES, &meters.group_bytes)?;
+    sheet.one(&names::COMMIT_FAILURES, meters.commit_failures.get())?;
+    sheet.one(&names::DAMAGES, meters.damages.get())?;
+    sheet.one(&names::SET_ASIDE, meters.set_aside.get())
+}
+
+fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
+    let known = health.destinations.iter().filter_map(|destination| {
+        let delivery = destination.delivery.as_ref()?;
+        Some((("receiver", &*destination.name), delivery))
+    });
+    let known: Vec<((&str, &str), &Delivery)> = known.collect();
+    let states = known.iter().flat_map(|(receiver, delivery)| {
+        let of = state(&delivery.status.state);
+        let states = ["flowing", "retrying", "held"];
+        states.map(|state| ([*receiver, ("state", state)], u64::from(state == of)))
+    });
+    sheet.each(&names::RECEIVER_STATE, states)?;
+    let on_wire = |of: &Destination| Some(of.delivery.as_ref()?.status.in_flight as u64);
+    sheet.by_receiver(&names::IN_FLIGHT, health, on_wire)?;
+    let attempts = known.iter().flat_map(|(receiver, delivery)| {
+        delivery.attempts.iter().map(|(outcome, answer, count)| {
+            ([*receiver, ("outcome", *outcome), ("answer", *answer)], *count)
+        })
+    });
+    sheet.each(&names::DELIVERIES, attempts)?;
+    let success = |of: &Destination| of.delivery.as_ref()?.status.last_success.map(unix_s);
+    sheet.by_receiver(&names::LAST_SUCCESS, health, success)
+}
+
+fn state(state: &State) -> &'static str {
+    match state {
+        State::Flowing => "flowing",
+        State::Retrying => "retrying",
+        State::Held { .. } => "held",
+    }
+}
+
+fn unix_s(at: Timestamp) -> f64 {
+    at.seconds() as f64 + f64::from(at.nanos()) / 1e9
+}
+
+/// A number of one sample. Never infinite or NaN: the encoder has no valid text for them.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Whole(u64),
+    Real(f64),
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Whole(number)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Real(number)
+    }
+}
+
+impl Value {
+    fn encode(self, kind: MetricType, mut sample: MetricEncoder<'_>) -> fmt::Result {
+        match (kind, self) {
+            (MetricType::Counter, Self::Whole(number)) => {
+                sample.encode_counter::<NoLabelSet, _, u64>(&number, None)
+            }
+            (MetricType::Counter, Self::Real(number)) => {
+                sample.encode_counter::<NoLabelSet, _, u64>(&number, None)
+            }
+            (_, Self::Whole(number)) => sample.encode_gauge(&number),
+            (_, Self::Real(number)) => sample.encode_gauge(&number),
+        }
+    }
+}
+
+/// Writes families one after the other.
+struct Sheet<'e> {
+    encoder: DescriptorEncoder<'e>,
+}
+
+impl Sheet<'_> {
+    fn family(&mut self, name: &'static Family) -> Result<MetricEncoder<'_>, fmt::Error> {
+        self.encoder.encode_descriptor(name.name, name.help, name.unit, name.kind)
+    }
+
+    fn one(&mut self, name: &'static Family, value: impl Into<Value>) -> fmt::Result {
+        let value = value.into();
+        value.encode(name.kind, self.family(name)?)
+    }
+
+    fn maybe(&mut self, name: &'static Family, value: Option<impl Into<Value>>) -> fmt::Result {
+        let family = self.family(name)?;
+        value.map_or(Ok(()), |value| value.into().encode(name.kind, family))
+    }
+
+    fn each<L: EncodeLabelSet, V: Into<Value>>(
+        &mut self,
+        name: &'static Family,
+        samples: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        let mut family = self.family(name)?;
+        for (labels, value) in samples {
+            value.into().encode(name.kind, family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn by_receiver<V: Into<Value>>(
+        &mut self,
+        name: &'static Family,
+        health: &Health,
+        value: impl Fn(&Destination) -> Option<V>,
+    ) -> fmt::Result {
+        let samples = health.destinations.iter().filter_map(|destination| {
+            Some(([("receiver", &*destination.name)], value(destination)?))
+        });
+        self.each(name, samples)
+    }
+
+    fn info(&mut self, name: &'static Family, label: (&str, &str)) -> fmt::Result {
+        self.family(name)?.encode_info(&[label])
+    }
+
+    fn histogram(&mut self, name: &'static Family, histogram: &Histogram) -> fmt::Result {
+        histogram.encode(self.family(name)?)
+    }
+}

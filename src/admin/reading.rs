@@ -1,0 +1,128 @@
+//! One look at everything an answer tells of.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::State;
+use crate::forward::Status;
+use crate::http;
+use crate::metric::timestamp::Timestamp;
+use crate::queue::{
+    AppendError, Books, Depth, Durability, Meters, Outlet, ReadError, Standing, Totals,
+};
+
+/// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
+/// would tell of it.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What readiness depends on.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    pub(super) now: Timestamp,
+    pub(super) is_closing: bool,
+    pub(super) room: Result<(), AppendError>,
+    pub(super) standing: Standing,
+    pub(super) destinations: Vec<Destination>,
+}
+
+/// One destination of the queue.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    pub(super) name: Arc<str>,
+    pub(super) books: Books,
+    pub(super) depth: Depth,
+    pub(super) oldest: Result<Option<Timestamp>, ReadError>,
+    pub(super) delivery: Option<Delivery>,
+}
+
+/// Its deliveries.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    pub(super) status: Status,
+    /// Outcome, class of answer, count.
+    pub(super) attempts: Vec<(&'static str, &'static str, u64)>,
+}
+
+/// What is measured, besides.
+pub(super) struct Reading {
+    pub(super) health: Health,
+    pub(super) totals: Totals,
+    pub(super) full_s: Option<f64>,
+    pub(super) durability: Durability,
+    pub(super) started: Timestamp,
+    pub(super) uptime: Duration,
+    pub(super) edge: Arc<http::State>,
+    pub(super) meters: Meters,
+}
+
+impl Health {
+    pub(super) async fn of(state: &State) -> Self {
+        let by = Instant::now() + READ_TIMEOUT;
+        let mut destinations = Vec::with_capacity(state.destinations.len());
+        for destination in &state.destinations {
+            destinations.push(Destination::of(destination, by).await);
+        }
+        Self {
+            now: state.clock.now(),
+            is_closing: state.is_closing.load(Ordering::Relaxed),
+            room: state.queue.room(),
+            standing: state.queue.standing(),
+            destinations,
+        }
+    }
+
+    /// The self-check of contract C7.
+    pub(super) fn is_balanced(&self) -> bool {
+        let of = |destination: &Destination| destination.books.is_balanced();
+        !self.standing.is_unbalanced && self.destinations.iter().all(of)
+    }
+}
+
+impl Destination {
+    async fn of(destination: &super::Destination, by: Instant) -> Self {
+        let outlet = &destination.outlet;
+        Self {
+            name: Arc::clone(&destination.name),
+            oldest: oldest(&**outlet, by).await,
+            depth: outlet.depth(),
+            books: outlet.books(),
+            delivery: destination.delivery.as_ref().map(|delivery| Delivery {
+                status: delivery.status.borrow().clone(),
+                attempts: delivery.attempts.read().collect(),
+            }),
+        }
+    }
+}
+
+async fn oldest(outlet: &dyn Outlet, by: Instant) -> Result<Option<Timestamp>, ReadError> {
+    timeout_at(by, outlet.oldest()).await.unwrap_or_else(|_| {
+        let why = format!("no answer within {} s", READ_TIMEOUT.as_secs());
+        Err(ReadError { why: why.into() })
+    })
+}
+
+impl Reading {
+    pub(super) async fn of(state: &State) -> Self {
+        let health = Health::of(state).await;
+        let forecast = state.forecast.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            health,
+            totals: state.queue.totals(),
+            full_s: forecast.full_s(),
+            durability: state.queue.durability(),
+            started: state.started,
+            uptime: state.clock.monotonic().saturating_sub(state.started_at),
+            edge: Arc::clone(&state.edge),
+            meters: state.meters.clone(),
+        }
+    }
+}
+
+/// Seconds from one instant to a later one; zero when a clock was set back between them.
+pub(super) fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
+    let seconds = (later.seconds() - earlier.seconds()) as f64;
+    (seconds + (f64::from(later.nanos()) - f64::from(earlier.nanos())) / 1e9).max(0.0)
+}

@@ -1,0 +1,49 @@
+//! Path and method of one request, and its answer.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+
+use super::readiness::Readiness;
+use super::reading::{Health, Reading};
+use super::{State, page};
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What the port answers; errors are text.
+pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {
+    if !matches!(path, "/livez" | "/readyz" | "/metrics") {
+        let text = "there is nothing here: the admin port has /metrics, /livez and /readyz";
+        return respond(StatusCode::NOT_FOUND, TEXT, text);
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        let text = "this method does nothing here: the admin port is for GET and HEAD";
+        let mut answer = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    match path {
+        "/livez" => respond(StatusCode::OK, TEXT, "ok"),
+        "/readyz" => readyz(&Readiness::of(&Health::of(state).await)),
+        _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
+    }
+}
+
+fn readyz(readiness: &Readiness) -> Answer {
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_vec(readiness).expect("readiness is words and text");
+    respond(status, "application/json", body)
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // What was true a moment ago is of no use.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

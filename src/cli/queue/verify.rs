@@ -1,0 +1,220 @@
+//! `tidegate queue verify`: every record read, and the books proved from the files.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::config::Environment;
+use crate::queue::log::inspect::View;
+use crate::queue::log::inspect::account::Account;
+use crate::queue::log::inspect::verify::{Finding, Report, Step, verify};
+use crate::queue::log::segment::Name;
+
+use super::super::{Failure, convert};
+use super::args::VerifyArgs;
+use super::table::{Align, Table, grouped, size};
+use super::{Opened, finding, words};
+
+/// Findings that are printed; of more it is said how many.
+const FINDINGS_MAX: usize = 1_000;
+
+pub(super) fn run(args: &VerifyArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let opened = Opened::find(&args.place, environment)?;
+    let mut findings = Findings::new(!args.json);
+    let progress = Progress::new(&opened.view);
+    let report = verify(&opened.view, &mut |step| match step {
+        Step::Found(finding) => progress.bar.suspend(|| findings.add(&finding)),
+        Step::Read { file, bytes } => progress.show(*file, bytes),
+    });
+    progress.bar.finish_and_clear();
+    let report = report.map_err(|error| opened.place.unreadable(&error))?;
+    let text = if args.json {
+        format!("{:#}\n", as_json(&report, &findings))
+    } else {
+        as_text(&opened, &report, &findings)
+    };
+    convert::print(&text).map_err(|error| Failure::Run(error.into()))?;
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was found, kept or shown at once.
+#[derive(Default)]
+struct Findings {
+    is_shown: bool,
+    number: usize,
+    objects: Vec<Value>,
+}
+
+impl Findings {
+    fn new(is_shown: bool) -> Self {
+        Self { is_shown, ..Self::default() }
+    }
+
+    fn add(&mut self, finding: &Finding) {
+        self.number += 1;
+        if self.number > FINDINGS_MAX {
+            return;
+        }
+        if !self.is_shown {
+            self.objects.push(finding::object(finding));
+            return;
+        }
+        let mark = if finding.is_fault() { "FAULT" } else { "note " };
+        // Nobody to read it is no reason to stop: the exit code still says what came out.
+        drop(writeln!(io::stdout(), "{mark}  {}", finding::sentence(finding)));
+    }
+
+    fn left_out(&self) -> usize {
+        self.number.saturating_sub(FINDINGS_MAX)
+    }
+}
+
+/// A bar over the bytes of all segments, where somebody watches.
+struct Progress {
+    bar: ProgressBar,
+    /// Bytes of the segments before each one.
+    before: HashMap<Name, u64>,
+}
+
+impl Progress {
+    fn new(view: &View) -> Self {
+        let bar = if io::stderr().is_terminal() {
+            ProgressBar::with_draw_target(Some(view.bytes()), ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(style).expect("the template is well-formed");
+        let mut sum = 0;
+        let start = |segment: &crate::queue::log::inspect::view::Segment| {
+            let before = sum;
+            sum += segment.bytes;
+            (segment.name, before)
+        };
+        let before = view.segments.iter().map(start).collect();
+        Self { bar: bar.with_style(style), before }
+    }
+
+    fn show(&self, file: Name, bytes: u64) {
+        self.bar.set_position(self.before.get(&file).copied().unwrap_or(0) + bytes);
+    }
+}
+
+fn as_text(opened: &Opened, report: &Report, findings: &Findings) -> String {
+    let mut text = String::new();
+    if findings.left_out() > 0 {
+        text.push_str(&format!("       and {} more\n", grouped(findings.left_out() as u64)));
+    }
+    if findings.number > 0 {
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "{} read, {}, in {}; the log ends at record {}\n\n",
+        words::count(report.records, "record"),
+        size(report.bytes),
+        words::count(opened.view.segments.len() as u64, "segment"),
+        report.end.head,
+    ));
+    text.push_str(&books(&report.accounts));
+    text.push('\n');
+    text.push_str(&verdict(report));
+    text
+}
+
+fn books(accounts: &[Account]) -> String {
+    if accounts.is_empty() {
+        return "no destination has a position: there are no books\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("tuples", Align::Left),
+        ("series", Align::Right),
+        ("+ replayed", Align::Right),
+        ("= delivered", Align::Right),
+        ("+ filtered", Align::Right),
+        ("+ queued", Align::Right),
+        ("+ dead-lettered", Align::Right),
+        ("+ expired", Align::Right),
+        ("+ damaged", Align::Right),
+        ("+ purged", Align::Right),
+        ("+ unreadable", Align::Right),
+        ("", Align::Left),
+    ]);
+    for account in accounts {
+        let books = account.books;
+        let numbers = [
+            books.series,
+            books.replayed,
+            books.delivered,
+            books.filtered,
+            books.queued,
+            books.dead_lettered,
+            books.expired,
+            books.damaged,
+            books.purged,
+            account.lost,
+        ];
+        let [a, b, c, d, e, f, g, h, i, j] = numbers.map(grouped);
+        table.row([account.name.to_string(), a, b, c, d, e, f, g, h, i, j, balance(account)]);
+    }
+    table.render()
+}
+
+fn balance(account: &Account) -> String {
+    match account.off_by() {
+        0 if account.is_inferred => "balances, if what is missing was not delivered".to_owned(),
+        0 => "balances".to_owned(),
+        missing if missing > 0 => format!("DOES NOT BALANCE: {missing} are nowhere"),
+        extra => format!("DOES NOT BALANCE: {} too many", -extra),
+    }
+}
+
+fn verdict(report: &Report) -> String {
+    if report.is_sound() {
+        return "sound: every record is intact, and the books balance\n".to_owned();
+    }
+    let off = report.accounts.iter().filter(|account| !account.is_balanced()).count();
+    let books = match off {
+        0 => "the books balance".to_owned(),
+        1 => "the books of 1 destination do not balance".to_owned(),
+        more => format!("the books of {more} destinations do not balance"),
+    };
+    format!("NOT sound: {}; {books}\n", words::count(report.faults, "fault"))
+}
+
+fn as_json(report: &Report, findings: &Findings) -> Value {
+    let account = |account: &Account| {
+        let books = account.books;
+        json!({
+            "name": &*account.name,
+            "series": books.series,
+            "replayed": books.replayed,
+            "delivered": books.delivered,
+            "filtered": books.filtered,
+            "queued": books.queued,
+            "dead_lettered": books.dead_lettered,
+            "expired": books.expired,
+            "damaged": books.damaged,
+            "purged": books.purged,
+            "unreadable": account.lost,
+            "balances": account.is_balanced(),
+            "off_by": account.off_by().to_string(),
+        })
+    };
+    let totals = report.end.totals;
+    json!({
+        "sound": report.is_sound(),
+        "faults": report.faults,
+        "records": report.records,
+        "bytes": report.bytes,
+        "last_record": report.end.head,
+        "totals": {
+            "tuples": totals.tuples, "accepted": totals.accepted, "rejected": totals.rejected,
+        },
+        "destinations": report.accounts.iter().map(account).collect::<Vec<_>>(),
+        "findings": findings.objects,
+        "findings_left_out": findings.left_out(),
+    })
+}

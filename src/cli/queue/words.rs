@@ -1,0 +1,78 @@
+//! Instants and stretches of records as people read them.
+
+use std::time::{Duration, SystemTime};
+
+use crate::metric::timestamp::Timestamp;
+
+/// `2026-11-22T04:41:59Z`; `-` outside the years that can be written so.
+pub(super) fn instant(at: Timestamp) -> String {
+    // Year 9999 ends here.
+    const SECONDS_MAX: i64 = 253_402_300_799;
+    match u64::try_from(at.seconds()) {
+        Ok(seconds) if at.seconds() <= SECONDS_MAX => {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            humantime::format_rfc3339_seconds(time).to_string()
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+/// How long ago, in seconds; 0 for what lies ahead.
+pub(super) fn age_seconds(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.seconds().saturating_sub(at.seconds())).unwrap_or(0)
+}
+
+/// `42s`, `5m 3s`, `2h 3m`, `4days 1h`: the two largest units.
+pub(super) fn age(seconds: u64) -> String {
+    let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// `7`, `7 to 12`
+pub(super) fn span(first: u64, last: u64) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
+}
+
+/// `record 7`, `records 7 to 12`
+pub(super) fn records(first: u64, last: u64) -> String {
+    let noun = if first == last { "record" } else { "records" };
+    format!("{noun} {}", span(first, last))
+}
+
+/// `1 tuple`, `1,204 tuples`
+pub(super) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", super::table::grouped(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_show_their_two_largest_units() {
+        for (seconds, wanted) in
+            [(0, "0s"), (42, "42s"), (303, "5m 3s"), (7_421, "2h 3m"), (349_261, "4days 1h")]
+        {
+            assert_eq!(age(seconds), wanted);
+        }
+    }
+
+    #[test]
+    fn instants_that_cannot_be_written_are_a_dash() {
+        for (seconds, wanted) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_795_322_519, "2026-11-22T04:41:59Z"),
+            (-1, "-"),
+            (i64::MAX, "-"),
+        ] {
+            assert_eq!(instant(Timestamp::from_unix(seconds, 0)), wanted);
+        }
+    }
+
+    #[test]
+    fn what_lies_ahead_has_no_age() {
+        let [early, late] = [10, 25].map(|seconds| Timestamp::from_unix(seconds, 0));
+        assert_eq!((age_seconds(early, late), age_seconds(late, early)), (15, 0));
+    }
+}

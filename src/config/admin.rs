@@ -1,0 +1,38 @@
+//! `[admin]`: where the gateway tells about itself (contract C9).
+
+use std::net::SocketAddr;
+
+use super::address;
+use super::section::Section;
+
+/// `[admin]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where `/metrics`, `/livez` and `/readyz` are served: an IP address and port, port 0 takes a
+    /// free one; `"off"` (`None` here) turns it off. Default `127.0.0.1:8081`. It asks for no token:
+    /// `0.0.0.0:8081` only where a network policy says who may reach it.
+    pub listen: Option<SocketAddr>,
+}
+
+/// What turns the port off.
+const OFF: &str = "off";
+
+impl Admin {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Some(SocketAddr::from(([127, 0, 0, 1], 8081)));
+        let show = |listen: &Option<SocketAddr>| {
+            listen.map_or_else(|| OFF.to_owned(), |address| address.to_string())
+        };
+        let admin = Self { listen: section.parsed("listen", default, show, listen) };
+        section.finish();
+        admin
+    }
+}
+
+fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.trim() == OFF {
+        return Ok(None);
+    }
+    let expected = "an IP address with a port, like \"127.0.0.1:8081\", or \"off\"";
+    address(text).map(Some).map_err(|_| expected.to_owned())
+}

@@ -1,0 +1,125 @@
+//! A queue that works, with faults that are told of when a test says so.
+
+use std::sync::{Arc, Mutex};
+
+use tidegate::metric::timestamp::Timestamp;
+use tidegate::queue::memory::MemoryQueue;
+use tidegate::queue::{
+    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
+    Standing, Totals, Want,
+};
+
+/// What is wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) refusal: Option<AppendError>,
+    pub(crate) fault: Option<Arc<str>>,
+    pub(crate) is_unbalanced: bool,
+    pub(crate) disk: Option<(u64, u64)>,
+    pub(crate) reading: Reading,
+}
+
+/// How reading back goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Reading {
+    #[default]
+    Works,
+    Fails,
+    Hangs,
+}
+
+pub(crate) struct FaultyQueue {
+    queue: Arc<MemoryQueue>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+struct FaultyOutlet {
+    outlet: Arc<dyn Outlet>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+impl FaultyQueue {
+    pub(crate) fn over(queue: Arc<MemoryQueue>) -> Arc<Self> {
+        Arc::new(Self { queue, faults: Arc::default() })
+    }
+
+    /// From now on this is wrong, and nothing else.
+    pub(crate) fn set(&self, faults: Faults) {
+        *self.faults.lock().unwrap() = faults;
+    }
+}
+
+impl Queue for FaultyQueue {
+    fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>> {
+        self.queue.append(entry)
+    }
+
+    fn room(&self) -> Result<(), AppendError> {
+        self.faults.lock().unwrap().refusal.clone().map_or_else(|| self.queue.room(), Err)
+    }
+
+    fn count_rejected(&self, metrics: u64) {
+        self.queue.count_rejected(metrics);
+    }
+
+    fn totals(&self) -> Totals {
+        self.queue.totals()
+    }
+
+    fn standing(&self) -> Standing {
+        let Faults { fault, is_unbalanced, disk, .. } = self.faults.lock().unwrap().clone();
+        Standing { fault, is_unbalanced, disk, ..self.queue.standing() }
+    }
+
+    fn destinations(&self) -> Vec<Arc<str>> {
+        self.queue.destinations()
+    }
+
+    fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
+        let outlet = self.queue.outlet(destination)?;
+        Some(Arc::new(FaultyOutlet { outlet, faults: Arc::clone(&self.faults) }))
+    }
+
+    fn durability(&self) -> Durability {
+        self.queue.durability()
+    }
+
+    fn close(&self) {
+        self.queue.close();
+    }
+
+    fn end(&self) -> Pending<'_, Vec<(Arc<str>, Books)>> {
+        self.queue.end()
+    }
+}
+
+impl Outlet for FaultyOutlet {
+    fn lease(&self, want: Want) -> Pending<'_, Option<Lease>> {
+        self.outlet.lease(want)
+    }
+
+    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
+        self.outlet.ack(lease)
+    }
+
+    fn release(&self, lease: Lease) {
+        self.outlet.release(lease);
+    }
+
+    fn depth(&self) -> Depth {
+        self.outlet.depth()
+    }
+
+    fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>> {
+        let reading = self.faults.lock().unwrap().reading;
+        match reading {
+            Reading::Works => self.outlet.oldest(),
+            Reading::Fails => Box::pin(std::future::ready(Err(ReadError { why: "EIO".into() }))),
+            Reading::Hangs => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn books(&self) -> Books {
+        self.outlet.books()
+    }
+}
