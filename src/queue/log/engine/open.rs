@@ -45,6 +45,7 @@ impl Engine {
 
         let mut state = State {
             phase: Phase::Open,
+            stopped_by: None,
             catalogue,
             head,
             certain,
