@@ -22,6 +22,8 @@ use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
 mod open;
+#[cfg(test)]
+mod tests;
 mod tidy;
 
 /// What a log is told when it is opened.
