@@ -147,7 +147,9 @@ fn a_position_beyond_everything_does_not_hide_what_comes_next() {
 fn ruins(position: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let with = |places: &[usize]| {
         let mut bytes = position.to_vec();
-        places.iter().for_each(|at| bytes[*at] ^= 0x20);
+        for at in places {
+            bytes[*at] ^= 0x20;
+        }
         bytes
     };
     let mut torn = position.to_vec();
@@ -251,8 +253,7 @@ fn a_head_cut_off_at_the_tail_makes_nobody_spin() {
     fill(&engine, 1..=2);
     let name = segments(&disk)[0].clone();
     let bytes = disk.files()[&name].clone();
-    let heads = bytes.windows(4).enumerate().filter(|(_, four)| *four == MAGIC);
-    let (second, _) = heads.last().unwrap();
+    let second = bytes.windows(4).rposition(|four| four == MAGIC).unwrap();
     for len in second..second + 100 {
         let disk = disk.copy();
         disk.cut(&name, len as u64);
