@@ -25,6 +25,8 @@ use crate::metric::timestamp::Timestamp;
 mod ledger;
 mod mishap;
 mod open;
+#[cfg(test)]
+mod tests;
 mod tidy;
 
 /// What a log is told when it is opened.
