@@ -26,10 +26,15 @@ pub(super) struct Recovered {
     pub(super) catalogue: Catalogue,
     /// The last sequence that was ever acknowledged, or may have been.
     pub(super) head: u64,
+    /// The last sequence known to have been acknowledged, or as good: below `head` where the last
+    /// group has lost a part. What is kept of it is void as soon as more of it is lost, so it has to
+    /// be judged by the same measure every time.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     /// Attempts at the next segment that are taken.
     pub(super) attempts: u32,
-    /// Stretches of sequences up to `head` that no segment holds, or that are damaged or void in one.
+    /// Stretches of sequences that are damaged or void in a segment. What no segment holds is not
+    /// among them.
     pub(super) lost: Vec<(u64, u64)>,
     pub(super) notices: Vec<Notice>,
 }
@@ -38,6 +43,7 @@ pub(super) struct Recovered {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     pub(super) head: u64,
+    pub(super) certain: u64,
     pub(super) totals: Totals,
 }
 
@@ -47,6 +53,9 @@ struct Found {
     file: Arc<dyn DiskFile>,
     header: Header,
 }
+
+/// One of the ways to set a file aside.
+type SetAside = fn(&dyn Disk, &str, &mut Vec<Notice>);
 
 /// Reads the directory whose files are `names`.
 pub(super) fn recover(
@@ -58,15 +67,21 @@ pub(super) fn recover(
     let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
     all.sort_unstable();
     let found = headers(disk, &all, known, &mut recovered.notices)?;
+    disk.sync().map_err(|cause| io_error("the directory", cause))?;
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
+        let failed = |cause| io_error(&segment.name.to_string(), cause);
+        // The process before may have ended between a write and its sync: what is read here has to
+        // be durable before anything is said that follows from it. Only the last file that was
+        // written to can be without a sync, or the one before it with its footer.
+        let has_footer = || Footer::read(&*segment.file, segment.header.identity);
+        if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
+            segment.file.sync().map_err(failed)?;
+        }
         take(disk, segment, next, known, &mut recovered)?;
     }
-    if known.head > recovered.head {
-        let from = recovered.head + 1;
-        recovered.lost.push((from, known.head));
-        recovered.head = known.head;
-    }
+    recovered.head = recovered.head.max(known.head);
+    recovered.certain = recovered.certain.max(known.certain);
     recovered.totals = max(recovered.totals, known.totals);
     let next = recovered.head + 1;
     // Also those that were set aside: a name is never used again.
@@ -84,12 +99,13 @@ fn headers(
     known: Known,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Found>, OpenError> {
-    let newest = all.last().copied();
     let mut found: Vec<Found> = Vec::new();
+    // Not before every header was read: a directory that is refused must not have been changed.
+    let mut asides: Vec<(String, SetAside)> = Vec::new();
     for name in all.iter().rev() {
         let file_name = name.to_string();
         if found.last().is_some_and(|later| later.name.first == name.first) {
-            aside::whole(disk, &file_name, notices);
+            asides.push((file_name, aside::whole));
             continue;
         }
         let failed = |cause| io_error(&file_name, cause);
@@ -103,18 +119,23 @@ fn headers(
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version { file: file_name, version, expected: VERSION });
             }
-            // Its creation was cut off, unless others know of records in it.
-            Err(HeaderFault::Blank | HeaderFault::Foreign)
-                if Some(*name) == newest && known.head < name.first =>
+            // Its creation was cut off, unless others know of records in it; then anything may be there
+            // that its blocks held before.
+            Ok(_) | Err(HeaderFault::Blank | HeaderFault::Foreign)
+                if found.is_empty() && known.head < name.first =>
             {
-                aside::whole(disk, &file_name, notices);
+                asides.push((file_name, aside::whole));
             }
-            Err(HeaderFault::Blank) => aside::headless(disk, &file_name, notices),
+            Err(HeaderFault::Blank | HeaderFault::Damaged) => {
+                asides.push((file_name, aside::headless));
+            }
             Err(HeaderFault::Foreign) | Ok(_) => {
                 return Err(OpenError::Foreign { file: file_name });
             }
-            Err(HeaderFault::Damaged) => aside::headless(disk, &file_name, notices),
         }
+    }
+    for (file_name, set_aside) in asides {
+        set_aside(disk, &file_name, notices);
     }
     found.reverse();
     Ok(found)
@@ -131,9 +152,6 @@ fn take(
     let Found { name, file, header } = found;
     let file_name = name.to_string();
     let failed = |cause| io_error(&file_name, cause);
-    if header.first > recovered.head + 1 && recovered.catalogue.len() > 0 {
-        recovered.lost.push((recovered.head + 1, header.first - 1));
-    }
     let bytes = file.len().map_err(failed)?;
     let limit = next.map_or(u64::MAX, |next| next.first - 1);
     let mut segment = Segment::begin(*name, header);
@@ -144,8 +162,10 @@ fn take(
         segment.totals = footer.totals;
         segment.end = footer.end;
         segment.marks = footer.marks;
+        segment.is_sealed = true;
+        recovered.certain = recovered.certain.max(footer.last);
     } else {
-        let certain = next.map_or(known.head, |next| next.certain);
+        let certain = next.map_or(known.certain, |next| next.certain);
         let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
         recovered.lost.extend_from_slice(&survey.lost);
         recovered.notices.extend(survey.notices(&file_name));
@@ -153,8 +173,10 @@ fn take(
         if segment.is_empty() {
             aside::whole(disk, &file_name, &mut recovered.notices);
             recovered.head = recovered.head.max(header.first - 1);
+            recovered.certain = recovered.certain.max(header.certain);
             return Ok(());
         }
+        recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
         aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {

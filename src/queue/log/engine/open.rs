@@ -20,8 +20,14 @@ use super::super::state::{Destination, Limits, Phase, State};
 use super::tidy::Stretch;
 use super::{Engine, Options};
 
-/// What a position file was found to hold; nothing if it has to be begun anew.
-type Kept = Option<(PositionFile, Saved)>;
+/// What a position file was found to hold.
+enum Kept {
+    Position(PositionFile, Saved),
+    /// Nothing yet: its creation was cut off.
+    Blank,
+    /// Nothing that can be read.
+    Lost,
+}
 
 impl Engine {
     /// Opens a log, or begins one in an empty directory. What was found in the files that somebody
@@ -33,14 +39,16 @@ impl Engine {
         let names = disk.list().map_err(|cause| failed("listing the directory", cause))?;
         let kept = positions(&*disk, &names)?;
         let recovered = recovery::recover(&*disk, &names, known(&kept))?;
-        let Recovered { catalogue, head, totals, attempts, lost, mut notices } = recovered;
+        let Recovered { catalogue, head, certain, totals, attempts, lost, mut notices } = recovered;
         let foreign = names.iter().filter(|name| !is_ours(name)).cloned();
         notices.extend(foreign.map(|file| Notice::Foreign { file }));
 
         let mut state = State {
             phase: Phase::Open,
+            stopped_by: None,
             catalogue,
             head,
+            certain,
             totals,
             recent: Recent::default(),
             destinations: Vec::new(),
@@ -71,7 +79,8 @@ impl Engine {
             reader,
             state: Mutex::new(state),
         };
-        engine.meters.damages.inc_by(lost.len() as u64);
+        let missing = notices.iter().filter(|told| matches!(told, Notice::Missing { .. })).count();
+        engine.meters.damages.inc_by((lost.len() + missing) as u64);
         let is_aside = |notice: &&Notice| {
             matches!(
                 notice,
@@ -96,6 +105,12 @@ fn is_ours(name: &str) -> bool {
         || [".torn", ".damaged", ".partial"].iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// The destination whose position was set aside under this name because nobody could read it.
+fn set_aside_of(file: &str) -> Option<&str> {
+    let (position, rest) = file.split_once('@')?;
+    destination_of(position).filter(|_| rest.ends_with(".damaged"))
+}
+
 /// Every position there is.
 fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>, OpenError> {
     let mut kept = BTreeMap::new();
@@ -103,8 +118,9 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         let read = PositionFile::open(disk, name);
         let read = read.map_err(|cause| failed(&format!("reading {file}"), cause))?;
         let position = match read {
-            Ok(position) => Some(position),
-            Err(SlotsFault::Blank | SlotsFault::Damaged) => None,
+            Ok((file, saved)) => Kept::Position(file, saved),
+            Err(SlotsFault::Blank) => Kept::Blank,
+            Err(SlotsFault::Damaged) => Kept::Lost,
             Err(SlotsFault::Foreign) => return Err(OpenError::Foreign { file: file.clone() }),
             Err(SlotsFault::Version(version)) => {
                 let expected = position::VERSION;
@@ -113,16 +129,23 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         };
         kept.insert(name.to_owned(), position);
     }
+    // One that was set aside and whose successor was not finished is still lost.
+    for name in names.iter().filter_map(|file| set_aside_of(file)) {
+        match kept.get(name) {
+            None | Some(Kept::Blank) => kept.insert(name.to_owned(), Kept::Lost),
+            Some(Kept::Position(..) | Kept::Lost) => None,
+        };
+    }
     Ok(kept)
 }
 
 /// The most that any position knows of the log.
 fn known(kept: &BTreeMap<String, Kept>) -> Known {
     let mut known = Known::default();
-    for (_, saved) in kept.values().flatten() {
-        if saved.head >= known.head {
-            known.head = saved.head;
-        }
+    for kept in kept.values() {
+        let Kept::Position(_, saved) = kept else { continue };
+        known.head = known.head.max(saved.head);
+        known.certain = known.certain.max(saved.certain);
         known.totals.tuples = known.totals.tuples.max(saved.totals.tuples);
         known.totals.accepted = known.totals.accepted.max(saved.totals.accepted);
         known.totals.rejected = known.totals.rejected.max(saved.totals.rejected);
@@ -146,31 +169,34 @@ impl Setup<'_> {
     ) -> Result<(), OpenError> {
         for name in &self.options.destinations {
             match kept.remove(name) {
-                Some(position) => self.add(name, position, notices)?,
+                Some(Kept::Position(file, saved)) => self.add(name, saved, file),
+                Some(Kept::Lost) => self.begin_again(name, notices)?,
+                Some(Kept::Blank) => {
+                    self.set_aside(&file_name(name), "torn")?;
+                    self.begin(name)?;
+                }
                 None => self.begin(name)?,
             }
         }
         for (name, position) in kept {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
-            let Some(position) = position else { continue };
+            let Kept::Position(file, saved) = position else { continue };
             notices.push(Notice::Orphan { destination: name.clone() });
-            self.add(&name, Some(position), notices)?;
+            self.add(&name, saved, file);
             self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &str, kept: Kept, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
-        if let Some((file, saved)) = kept {
-            let position = Position::from_saved(&saved);
-            self.push(name, position, saved, file);
-            return Ok(());
-        }
-        // In a log without records its creation was cut off, and nothing can be lost.
-        if self.state.head > 0 {
-            notices.push(Notice::PositionLost { destination: name.to_owned() });
-        }
-        self.set_aside(&file_name(name))?;
+    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) {
+        let position = Position::from_saved(&saved);
+        self.push(name, position, saved, file);
+    }
+
+    /// A position that cannot be read: it gets everything that is kept.
+    fn begin_again(&mut self, name: &str, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
+        notices.push(Notice::PositionLost { destination: name.to_owned() });
+        self.set_aside(&file_name(name), "damaged")?;
         let oldest = self.state.catalogue.iter().next();
         let (at, tuples) = oldest
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
@@ -189,6 +215,7 @@ impl Setup<'_> {
         let create = || {
             let mut file = PositionFile::create(self.disk, name)?;
             let mut saved = position.save(self.state.head, &|_, _| false);
+            saved.certain = self.state.certain;
             saved.totals = self.state.totals;
             file.write(&mut saved)?;
             Ok((file, saved))
@@ -204,15 +231,20 @@ impl Setup<'_> {
         self.keeper.files.push(file);
     }
 
-    /// Renames a position nobody can read.
-    fn set_aside(&self, file: &str) -> Result<(), OpenError> {
+    /// Renames a position nobody can read, durably: that it was lost is known from this name until
+    /// another one is saved.
+    fn set_aside(&self, file: &str, suffix: &str) -> Result<(), OpenError> {
         let mut outcome = Ok(());
         for number in 0..100 {
-            outcome = self.disk.rename(file, &format!("{file}@{number}.damaged"));
+            outcome = self.disk.rename(file, &format!("{file}@{number}.{suffix}"));
             if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
                 break;
             }
         }
+        if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            outcome = Ok(());
+        }
+        let outcome = outcome.and_then(|()| self.disk.sync());
         outcome.map_err(|cause| failed(&format!("setting {file} aside"), cause))
     }
 }
@@ -240,20 +272,30 @@ fn settle(
         }
         let stretches: Vec<Stretch> = rest.undelivered(state.head).collect();
         let replayed = position.replayed() > 0;
+        // What cannot be told from damage beside it stays queued until it is met.
         let counted = reader.count(&state.catalogue, &stretches)?;
-        let mut damaged = booked.saturating_sub(counted);
-        if (counted > booked || (gone.is_empty() && damaged > 0)) && !replayed {
+        let mut damaged = if replayed {
+            // The totals of the log do not know what waits for this destination alone.
+            reader.count(&state.catalogue, &gone)?.unwrap_or(0)
+        } else {
+            counted.map_or(0, |counted| booked.saturating_sub(counted))
+        };
+        let wrong = counted.filter(|counted| *counted > booked || gone.is_empty() && damaged > 0);
+        if let Some(counted) = wrong.filter(|_| !replayed) {
             let destination = state.destinations[index].name.to_string();
             state.is_unbalanced = true;
             notices.push(Notice::Unbalanced { destination, booked, counted });
         }
         let destination = &mut state.destinations[index];
+        destination.has_holes |= !gone.is_empty() || counted.is_none();
         for (first, last) in gone {
             destination.position.pass(first, last, Tally { damaged, ..Tally::default() });
             destination.is_dirty = true;
             damaged = 0;
-            if !lost.iter().any(|(from, to)| *from <= first && last <= *to) {
-                notices.push(Notice::Missing { sequences: (first, last) });
+            let missing = Notice::Missing { sequences: (first, last) };
+            let is_here = lost.iter().any(|(from, to)| *from <= first && last <= *to);
+            if !is_here && !notices.contains(&missing) {
+                notices.push(missing);
             }
         }
     }

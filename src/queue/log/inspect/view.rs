@@ -109,8 +109,10 @@ pub struct Aside {
 /// The highest head of all positions, and the log's totals there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The highest sequence known to be acknowledged.
+    /// The highest sequence that may not be used again.
     pub head: u64,
+    /// The highest sequence known to be acknowledged.
+    pub certain: u64,
     /// The log's totals up to there.
     pub totals: Totals,
 }
@@ -163,8 +165,11 @@ impl View {
         let destinations = positions(disk)?;
         let saved = || destinations.iter().filter_map(|known| known.position.as_ref().ok());
         let known = saved().max_by_key(|saved| saved.head);
-        let known = known
-            .map_or_else(Known::default, |saved| Known { head: saved.head, totals: saved.totals });
+        let known = known.map_or_else(Known::default, |saved| Known {
+            head: saved.head,
+            certain: saved.certain,
+            totals: saved.totals,
+        });
         let names = disk.list().map_err(InspectError::io("the directory"))?;
         let mut view = Self {
             disk: Arc::clone(disk),
@@ -217,7 +222,7 @@ impl View {
 
     /// From the last segment to the first, because a later one says what of an earlier one counts.
     fn chain(&mut self, names: &[Name]) -> Result<Result<(), String>, InspectError> {
-        let (mut limit, mut certain) = (u64::MAX, self.known.head);
+        let (mut limit, mut certain) = (u64::MAX, self.known.certain);
         let mut owed = self.known.head;
         for (nth, name) in names.iter().enumerate().rev() {
             let Some(file) = open(&*self.disk, &name.to_string())? else {

@@ -64,6 +64,11 @@ impl World {
     }
 
     pub(super) fn step(&mut self, step: &Step) {
+        if std::env::var("LOG_TALK").is_ok() {
+            let files = self.disk.files();
+            let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+            eprintln!("  step {step:?}\n    files {sizes:?}");
+        }
         self.disk.limit_calls(CALLS_MAX);
         match step {
             Step::Commit(shapes) => self.commit(shapes),
@@ -361,6 +366,9 @@ fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, Str
     };
     let (engine, notices) = Engine::open(disk.handle(), &options).map_err(|e| e.to_string())?;
     for notice in notices {
+        if std::env::var("LOG_TALK").is_ok() {
+            eprintln!("    notice: {notice:?}");
+        }
         let is_bad = matches!(notice, Notice::Unbalanced { .. } | Notice::Foreign { .. });
         assert!(!is_bad, "{notice}");
     }

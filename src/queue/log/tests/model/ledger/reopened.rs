@@ -87,17 +87,20 @@ impl Ledger {
 
     fn check_missing(&mut self, seen: &[Seen], index: usize, outstanding: &mut Totals) {
         let Seen { side, ids, .. } = &seen[index];
+        for (id, standing) in self.sides[*side].standing.iter_mut().enumerate() {
+            if *standing == Standing::Done && self.excused.contains(&id) && !ids.contains(&id) {
+                *standing = Standing::Unclear;
+            }
+        }
         let missing = self.waiting(*side).filter(|id| !ids.contains(id));
         for id in missing.collect::<Vec<Id>>() {
             let request = &mut self.requests[self.tuples[id].request];
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
             let is_shown = shown.any(|shown| request.tuples.contains(shown));
-            // Found after one crash, it may be gone after the next: nobody was told anything yet.
-            let may_vanish = request.fate == Fate::Found && !is_shown;
             let is_voidable = self.voidable.contains(&id) || request.is_shaky;
             if self.excused.contains(&id) || is_shown && is_voidable {
                 self.sides[*side].standing[id] = Standing::Lost;
-            } else if !is_voidable && !may_vanish && request.fate != Fate::Voided {
+            } else if !is_voidable && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
             } else if request.fate != Fate::Voided {
                 request.fate = Fate::Voided;
@@ -144,6 +147,7 @@ impl Ledger {
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
             match standing {
+                Standing::Unclear => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
                 Standing::Done | Standing::Saved => perhaps += 1,
                 // Nobody but its own head knows how many tuples a record for one destination had.
