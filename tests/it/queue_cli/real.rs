@@ -122,7 +122,10 @@ fn every_command_works_on_what_a_killed_gateway_leaves() {
     assert_eq!(destination["state"], "configured");
     assert_eq!(destination["queued"]["tuples"], 300);
     let output = queue(directory, &["verify", "--json"]);
-    assert_eq!((code(&output), &json(&output)["destinations"][0]["queued"]), (Some(0), &300.into()));
+    assert_eq!(
+        (code(&output), &json(&output)["destinations"][0]["queued"]),
+        (Some(0), &300.into())
+    );
     let output = queue(directory, &["export"]);
     let names: Vec<String> = stdout(&output)
         .lines()
@@ -151,8 +154,10 @@ fn looking_never_finds_fault_with_a_queue_in_motion() {
     const ROUNDS_MAX: u64 = 200;
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    let mut receiver =
-        Running::start(directory, &["receiver", "--listen", "127.0.0.1:0", "--api-key", "k", "--quiet"]);
+    let mut receiver = Running::start(
+        directory,
+        &["receiver", "--listen", "127.0.0.1:0", "--api-key", "k", "--quiet"],
+    );
     receiver.ignore_log();
     let mut gateway = Running::gateway(directory, &receiver.address);
     gateway.ignore_log();
