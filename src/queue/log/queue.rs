@@ -31,6 +31,9 @@ use crate::clock::Clock;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
 use crate::metric::timestamp::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 /// Most bytes one sync makes durable, but for a request that is larger: a group must not keep those
 /// behind it waiting for long.
 const GROUP_BYTES_MAX: u64 = 16 << 20;
