@@ -160,6 +160,9 @@ impl Engine {
     ) -> Result<Option<Lease>, ReadError> {
         loop {
             let Some((pick, request, name)) = self.claim(index, want, monotonic) else {
+                let mut state = self.lock();
+                let notice = state.reconcile(index);
+                state.notices.extend(notice);
                 return Ok(None);
             };
             let found = self.reader.read(&request, &name);

@@ -237,6 +237,28 @@ impl Reader {
         Ok(counted)
     }
 
+    /// Tuples in readable records behind a sequence that are for one destination alone.
+    pub(super) fn addressed(
+        &self,
+        catalogue: &Catalogue,
+        destination: &str,
+        after: u64,
+    ) -> io::Result<u64> {
+        let mut tuples = 0;
+        for segment in catalogue.iter().filter(|segment| segment.last > after) {
+            let request = Request::new(segment, after + 1, segment.last, None, Want::default());
+            let file = self.open(segment.name)?;
+            let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+            while let Some(piece) = scanner.next()? {
+                let Piece::Record(Record { head, .. }) = piece else { continue };
+                if head.sequence > after && head.target.as_deref() == Some(destination) {
+                    tuples += u64::from(head.tuples);
+                }
+            }
+        }
+        Ok(tuples)
+    }
+
     fn open(&self, name: Name) -> io::Result<Arc<dyn DiskFile>> {
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = handles.iter().position(|(known, _)| *known == name) {

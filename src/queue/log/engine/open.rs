@@ -60,9 +60,11 @@ impl Engine {
             notices: Vec::new(),
         };
         let mut keeper = Keeper::default();
-        let mut setup = Setup { disk: &*disk, options, state: &mut state, keeper: &mut keeper };
-        setup.add_all(kept, &mut notices)?;
         let reader = Reader::new(Arc::clone(&disk));
+        let (state_ref, keeper_ref) = (&mut state, &mut keeper);
+        let mut setup =
+            Setup { disk: &*disk, reader: &reader, options, state: state_ref, keeper: keeper_ref };
+        setup.add_all(kept, &mut notices)?;
         settle(&reader, &mut state, &lost, &mut notices)
             .map_err(|cause| failed("counting what waits", cause))?;
 
@@ -153,6 +155,7 @@ fn known(kept: &BTreeMap<String, Kept>) -> Known {
 
 struct Setup<'a> {
     disk: &'a dyn Disk,
+    reader: &'a Reader,
     options: &'a Options,
     state: &'a mut State,
     keeper: &'a mut Keeper,
@@ -167,7 +170,7 @@ impl Setup<'_> {
     ) -> Result<(), OpenError> {
         for name in &self.options.destinations {
             match kept.remove(name) {
-                Some(Kept::Position(file, saved)) => self.add(name, saved, file),
+                Some(Kept::Position(file, saved)) => self.add(name, saved, file)?,
                 Some(Kept::Lost) => self.begin_again(name, notices)?,
                 Some(Kept::Blank) => {
                     self.set_aside(&file_name(name), "torn")?;
@@ -180,15 +183,24 @@ impl Setup<'_> {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
             let Kept::Position(file, saved) = position else { continue };
             notices.push(Notice::Orphan { destination: name.clone() });
-            self.add(&name, saved, file);
+            self.add(&name, saved, file)?;
             self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) {
-        let position = Position::from_saved(&saved);
+    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) -> Result<(), OpenError> {
+        let mut position = Position::from_saved(&saved);
+        // What was committed for it alone since it was saved, it does not know.
+        position.add_replayed(self.addressed(name, saved.head)?);
         self.push(name, position, saved, file);
+        Ok(())
+    }
+
+    /// Tuples behind a sequence that are for this destination alone.
+    fn addressed(&self, name: &str, after: u64) -> Result<u64, OpenError> {
+        let tuples = self.reader.addressed(&self.state.catalogue, name, after);
+        tuples.map_err(|cause| failed("counting what is for one receiver alone", cause))
     }
 
     /// A position that cannot be read: it gets everything that is kept.
@@ -200,7 +212,9 @@ impl Setup<'_> {
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
                 (segment.first(), segment.base.tuples)
             });
-        self.create(name, Position::begin(at, tuples))
+        let mut position = Position::begin(at, tuples);
+        position.add_replayed(self.addressed(name, at - 1)?);
+        self.create(name, position)
     }
 
     /// A receiver that is new begins at the tail (contract C5.5).
@@ -275,6 +289,7 @@ fn settle(
         let mut damaged = if replayed {
             // The totals of the log do not know what waits for this destination alone.
             reader.count(&state.catalogue, &gone)?.unwrap_or(0)
+                + missing_tuples(&state.catalogue, state.head, state.totals.tuples, &gone)
         } else {
             counted.map_or(0, |counted| booked.saturating_sub(counted))
         };
@@ -296,6 +311,20 @@ fn settle(
         }
     }
     Ok(())
+}
+
+/// Tuples for every destination in stretches that no segment holds, as far as the segments around
+/// them tell.
+fn missing_tuples(catalogue: &Catalogue, head: u64, total: u64, stretches: &[Stretch]) -> u64 {
+    let is_whole = |&(first, last): &Stretch| stretches.contains(&(first, last));
+    let gaps = uncovered(catalogue, head).into_iter().filter(is_whole);
+    let tuples = |(first, last): Stretch| {
+        let before = catalogue.iter().take_while(|segment| segment.first() < first).last();
+        let behind = catalogue.iter().find(|segment| segment.first() > last);
+        let behind = behind.map_or(total, |segment| segment.base.tuples);
+        behind.saturating_sub(before.map_or(0, |segment| segment.totals.tuples))
+    };
+    gaps.map(tuples).sum()
 }
 
 /// Sequences up to `head` that no segment holds.
