@@ -61,9 +61,14 @@ impl Engine {
         };
         let mut keeper = Keeper::default();
         let reader = Reader::new(Arc::clone(&disk));
-        let (state_ref, keeper_ref) = (&mut state, &mut keeper);
-        let mut setup =
-            Setup { disk: &*disk, reader: &reader, options, state: state_ref, keeper: keeper_ref };
+        let mut setup = Setup {
+            disk: &*disk,
+            reader: &reader,
+            lost: &lost,
+            options,
+            state: &mut state,
+            keeper: &mut keeper,
+        };
         setup.add_all(kept, &mut notices)?;
         settle(&reader, &mut state, &lost, &mut notices)
             .map_err(|cause| failed("counting what waits", cause))?;
@@ -156,6 +161,8 @@ fn known(kept: &BTreeMap<String, Kept>) -> Known {
 struct Setup<'a> {
     disk: &'a dyn Disk,
     reader: &'a Reader,
+    /// What is void or damaged.
+    lost: &'a [Stretch],
     options: &'a Options,
     state: &'a mut State,
     keeper: &'a mut Keeper,
@@ -199,7 +206,7 @@ impl Setup<'_> {
 
     /// Tuples behind a sequence that are for this destination alone.
     fn addressed(&self, name: &str, after: u64) -> Result<u64, OpenError> {
-        let tuples = self.reader.addressed(&self.state.catalogue, name, after);
+        let tuples = self.reader.addressed(&self.state.catalogue, name, after, self.lost);
         tuples.map_err(|cause| failed("counting what is for one receiver alone", cause))
     }
 
