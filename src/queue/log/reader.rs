@@ -264,7 +264,8 @@ impl Reader {
                         && head.target.as_deref() == Some(destination)
                         && !is_void(head)
                 };
-                tuples += heads.iter().filter(is_own).map(|head| u64::from(head.tuples)).sum::<u64>();
+                tuples +=
+                    heads.iter().filter(is_own).map(|head| u64::from(head.tuples)).sum::<u64>();
             }
         }
         Ok(tuples)

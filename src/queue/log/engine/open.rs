@@ -213,7 +213,6 @@ impl Setup<'_> {
     /// A position that cannot be read: it gets everything that is kept.
     fn begin_again(&mut self, name: &str, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
         notices.push(Notice::PositionLost { destination: name.to_owned() });
-        self.set_aside(&file_name(name), "damaged")?;
         let oldest = self.state.catalogue.iter().next();
         let (at, tuples) = oldest
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
@@ -221,6 +220,12 @@ impl Setup<'_> {
             });
         let mut position = Position::begin(at, tuples);
         position.add_replayed(self.addressed(name, at - 1)?);
+        let is_there = self.disk.open(&file_name(name)).is_ok();
+        if is_there && self.disk.free_bytes().is_ok_and(|free| free < 2 * position::FILE_BYTES) {
+            // A full disk has no room for two: nobody can read the old one, so it is written over.
+            return self.fill(name, position, PositionFile::reuse);
+        }
+        self.set_aside(&file_name(name), "damaged")?;
         self.create(name, position)
     }
 
@@ -230,9 +235,18 @@ impl Setup<'_> {
     }
 
     fn create(&mut self, name: &str, position: Position) -> Result<(), OpenError> {
+        self.fill(name, position, PositionFile::create)
+    }
+
+    fn fill(
+        &mut self,
+        name: &str,
+        position: Position,
+        make: fn(&dyn Disk, &str) -> io::Result<PositionFile>,
+    ) -> Result<(), OpenError> {
         let doing = format!("creating {}", file_name(name));
         let create = || {
-            let mut file = PositionFile::create(self.disk, name)?;
+            let mut file = make(self.disk, name)?;
             let mut saved = position.save(self.state.head, &|_, _| false);
             saved.certain = self.state.certain;
             saved.totals = self.state.totals;

@@ -79,7 +79,10 @@ impl Ledger {
             match side.standing[*id] {
                 Standing::Waiting => {}
                 Standing::Done => side.standing[*id] = Standing::Waiting,
-                Standing::Saved if side.may_repeat => side.standing[*id] = Standing::Waiting,
+                // It gets what is kept, also what was there before it began.
+                Standing::Saved | Standing::Elsewhere if side.may_repeat => {
+                    side.standing[*id] = Standing::Waiting;
+                }
                 other => panic!("tuple {id} is there again for {}: it was {other:?}", seen.side),
             }
         }
@@ -145,7 +148,7 @@ impl Ledger {
         if side.may_repeat {
             return;
         }
-        let (mut delivered, mut perhaps, mut damaged) = (0, 0, 0);
+        let (mut delivered, mut perhaps, mut damaged) = (0, 0, 0_u64);
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
             match standing {
@@ -158,8 +161,9 @@ impl Ledger {
         }
         let most = delivered + perhaps;
         assert!((delivered..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
-        let most = damaged + perhaps + self.unbooked(side) + self.excess.tuples;
-        assert!((damaged..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
+        let (unbooked, least) = (self.unbooked(side), damaged.saturating_sub(self.unbooked(side)));
+        let most = damaged + perhaps + unbooked + self.excess.tuples;
+        assert!((least..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
         let other =
             books.filtered + books.dead_lettered + books.expired + books.purged + books.lost;
         assert_eq!(other, 0, "{books:?}");
@@ -167,12 +171,16 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Tuples of damaged records for this destination alone: nobody but their heads knew how many they
-    /// were, so they may count as queued until all else is delivered.
+    /// Damaged tuples of a destination that had some for itself alone: nobody but their heads knew how
+    /// many those were, so they may count as queued until all else is delivered.
     pub(in super::super) fn unbooked(&self, side: &Side) -> u64 {
-        let lost = side.standing.iter().enumerate();
-        let lost = lost.filter(|(_, standing)| **standing == Standing::Lost);
-        lost.filter(|(id, _)| self.request(*id).target.is_some()).count() as u64
+        let own = |(id, standing): &(Id, &Standing)| {
+            **standing != Standing::Elsewhere && self.request(*id).target.is_some()
+        };
+        if !side.standing.iter().enumerate().any(|tuple| own(&tuple)) {
+            return 0;
+        }
+        side.standing.iter().filter(|standing| **standing == Standing::Lost).count() as u64
     }
 }
 
