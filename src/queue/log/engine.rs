@@ -221,6 +221,9 @@ impl Engine {
                 if !is_booked {
                     self.write_off(index).map_err(|error| read_error(&error))?;
                 }
+                let mut state = self.lock();
+                let notice = state.reconcile(index);
+                state.notices.extend(notice);
             }
             Err(error) => {
                 destination.position.release(pick.first);

@@ -18,7 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use file::{PositionFile, SlotsFault, destination_of, file_name};
+pub use file::{FILE_BYTES, PositionFile, SlotsFault, destination_of, file_name};
 pub use saved::{RANGES_MAX, Saved};
 pub use slot::{SLOT_BYTES, SlotFault, VERSION};
 pub use tally::Tally;

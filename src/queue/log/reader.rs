@@ -9,7 +9,7 @@ use super::super::Want;
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
-use super::scan::{Piece, Record, Scanner, Tail};
+use super::scan::{Damage, Piece, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
 use crate::metric::timestamp::Timestamp;
@@ -235,6 +235,40 @@ impl Reader {
             }
         }
         Ok(counted)
+    }
+
+    /// Tuples in records behind a sequence that are for one destination alone, those included of which
+    /// only the body is damaged, but none in `void` stretches.
+    pub(super) fn addressed(
+        &self,
+        catalogue: &Catalogue,
+        destination: &str,
+        after: u64,
+        void: &[(u64, u64)],
+    ) -> io::Result<u64> {
+        let is_void = |head: &Head| {
+            void.iter().any(|(first, last)| (*first..=*last).contains(&head.sequence))
+        };
+        let mut tuples = 0;
+        for segment in catalogue.iter().filter(|segment| segment.last > after) {
+            let request = Request::new(segment, after + 1, segment.last, None, Want::default());
+            let file = self.open(segment.name)?;
+            let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+            while let Some(piece) = scanner.next()? {
+                let heads = match piece {
+                    Piece::Record(Record { head, .. }) => vec![head],
+                    Piece::Damage(Damage { heads, .. }) | Piece::Tail(Tail { heads, .. }) => heads,
+                };
+                let is_own = |head: &&Head| {
+                    head.sequence > after
+                        && head.target.as_deref() == Some(destination)
+                        && !is_void(head)
+                };
+                tuples +=
+                    heads.iter().filter(is_own).map(|head| u64::from(head.tuples)).sum::<u64>();
+            }
+        }
+        Ok(tuples)
     }
 
     fn open(&self, name: Name) -> io::Result<Arc<dyn DiskFile>> {

@@ -198,7 +198,8 @@ impl State {
         }
         destination.position.write_off(booked);
         destination.is_dirty = true;
-        if destination.has_holes {
+        let position = &destination.position;
+        if destination.has_holes || position.replayed() > 0 || position.tally().damaged > booked {
             return None;
         }
         let destination = destination.name.to_string();

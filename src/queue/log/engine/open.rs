@@ -61,9 +61,16 @@ impl Engine {
             notices: Vec::new(),
         };
         let mut keeper = Keeper::default();
-        let mut setup = Setup { disk: &*disk, options, state: &mut state, keeper: &mut keeper };
-        setup.add_all(kept, &mut notices)?;
         let reader = Reader::new(Arc::clone(&disk));
+        let mut setup = Setup {
+            disk: &*disk,
+            reader: &reader,
+            lost: &lost,
+            options,
+            state: &mut state,
+            keeper: &mut keeper,
+        };
+        setup.add_all(kept, &mut notices)?;
         settle(&reader, &mut state, &lost, &mut notices)
             .map_err(|cause| failed("counting what waits", cause))?;
 
@@ -155,6 +162,9 @@ fn known(kept: &BTreeMap<String, Kept>) -> Known {
 
 struct Setup<'a> {
     disk: &'a dyn Disk,
+    reader: &'a Reader,
+    /// What is void or damaged.
+    lost: &'a [Stretch],
     options: &'a Options,
     state: &'a mut State,
     keeper: &'a mut Keeper,
@@ -169,7 +179,7 @@ impl Setup<'_> {
     ) -> Result<(), OpenError> {
         for name in &self.options.destinations {
             match kept.remove(name) {
-                Some(Kept::Position(file, saved)) => self.add(name, saved, file),
+                Some(Kept::Position(file, saved)) => self.add(name, saved, file)?,
                 Some(Kept::Lost) => self.begin_again(name, notices)?,
                 Some(Kept::Blank) => {
                     self.set_aside(&file_name(name), "torn")?;
@@ -182,27 +192,43 @@ impl Setup<'_> {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
             let Kept::Position(file, saved) = position else { continue };
             notices.push(Notice::Orphan { destination: name.clone() });
-            self.add(&name, saved, file);
+            self.add(&name, saved, file)?;
             self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) {
-        let position = Position::from_saved(&saved);
+    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) -> Result<(), OpenError> {
+        let mut position = Position::from_saved(&saved);
+        // What was committed for it alone since it was saved, it does not know.
+        position.add_replayed(self.addressed(name, saved.head)?);
         self.push(name, position, saved, file);
+        Ok(())
+    }
+
+    /// Tuples behind a sequence that are for this destination alone.
+    fn addressed(&self, name: &str, after: u64) -> Result<u64, OpenError> {
+        let tuples = self.reader.addressed(&self.state.catalogue, name, after, self.lost);
+        tuples.map_err(|cause| failed("counting what is for one receiver alone", cause))
     }
 
     /// A position that cannot be read: it gets everything that is kept.
     fn begin_again(&mut self, name: &str, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
         notices.push(Notice::PositionLost { destination: name.to_owned() });
-        self.set_aside(&file_name(name), "damaged")?;
         let oldest = self.state.catalogue.iter().next();
         let (at, tuples) = oldest
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
                 (segment.first(), segment.base.tuples)
             });
-        self.create(name, Position::begin(at, tuples))
+        let mut position = Position::begin(at, tuples);
+        position.add_replayed(self.addressed(name, at - 1)?);
+        let is_there = self.disk.open(&file_name(name)).is_ok();
+        if is_there && self.disk.free_bytes().is_ok_and(|free| free < 2 * position::FILE_BYTES) {
+            // A full disk has no room for two: nobody can read the old one, so it is written over.
+            return self.fill(name, position, PositionFile::reuse);
+        }
+        self.set_aside(&file_name(name), "damaged")?;
+        self.create(name, position)
     }
 
     /// A receiver that is new begins at the tail (contract C5.5).
@@ -211,9 +237,18 @@ impl Setup<'_> {
     }
 
     fn create(&mut self, name: &str, position: Position) -> Result<(), OpenError> {
+        self.fill(name, position, PositionFile::create)
+    }
+
+    fn fill(
+        &mut self,
+        name: &str,
+        position: Position,
+        make: fn(&dyn Disk, &str) -> io::Result<PositionFile>,
+    ) -> Result<(), OpenError> {
         let doing = format!("creating {}", file_name(name));
         let create = || {
-            let mut file = PositionFile::create(self.disk, name)?;
+            let mut file = make(self.disk, name)?;
             let mut saved = position.save(self.state.head, &|_, _| false);
             saved.certain = self.state.certain;
             saved.totals = self.state.totals;
@@ -277,6 +312,7 @@ fn settle(
         let mut damaged = if replayed {
             // The totals of the log do not know what waits for this destination alone.
             reader.count(&state.catalogue, &gone)?.unwrap_or(0)
+                + missing_tuples(&state.catalogue, state.head, state.totals.tuples, &gone)
         } else {
             counted.map_or(0, |counted| booked.saturating_sub(counted))
         };
@@ -300,6 +336,20 @@ fn settle(
         }
     }
     Ok(())
+}
+
+/// Tuples for every destination in stretches that no segment holds, as far as the segments around
+/// them tell.
+fn missing_tuples(catalogue: &Catalogue, head: u64, total: u64, stretches: &[Stretch]) -> u64 {
+    let is_whole = |&(first, last): &Stretch| stretches.contains(&(first, last));
+    let gaps = uncovered(catalogue, head).into_iter().filter(is_whole);
+    let tuples = |(first, last): Stretch| {
+        let before = catalogue.iter().take_while(|segment| segment.first() < first).last();
+        let behind = catalogue.iter().find(|segment| segment.first() > last);
+        let behind = behind.map_or(total, |segment| segment.base.tuples);
+        behind.saturating_sub(before.map_or(0, |segment| segment.totals.tuples))
+    };
+    gaps.map(tuples).sum()
 }
 
 /// Sequences up to `head` that no segment holds.

@@ -39,6 +39,9 @@ pub enum SlotsFault {
     Foreign,
 }
 
+/// What both slots take.
+pub const FILE_BYTES: u64 = (SLOTS * SLOT_BYTES) as u64;
+
 /// An open position file of one destination. One process writes to it at a time (contract C5.6).
 pub struct PositionFile {
     file: Arc<dyn DiskFile>,
@@ -74,6 +77,12 @@ impl PositionFile {
         Ok(Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] })
     }
 
+    /// Takes over the file of this destination, whatever is in it: the next save fills both slots.
+    pub fn reuse(disk: &dyn Disk, name: &str) -> io::Result<Self> {
+        let file = disk.open(&file_name(name))?;
+        Ok(Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] })
+    }
+
     /// Opens the file of this destination, and reads it.
     pub fn open(disk: &dyn Disk, name: &str) -> io::Result<Result<(Self, Saved), SlotsFault>> {
         let file = disk.open(&file_name(name))?;
@@ -82,6 +91,9 @@ impl PositionFile {
             Ok(slots) => slots,
             Err(fault) => return Ok(Err(fault)),
         };
+        // The process before may have ended between a write and its sync: what is relied on from here
+        // has to be on the disk before the other slot is written.
+        file.sync()?;
         let Intact { mut newest, at, slots } = slots;
         name.clone_into(&mut newest.name);
         let file = Self {

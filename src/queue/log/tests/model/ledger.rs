@@ -276,6 +276,20 @@ impl Ledger {
         }
     }
 
+    /// The books are exactly as they have to be.
+    pub(super) fn check_books(&mut self, index: usize, books: Books) {
+        let side = &self.sides[index];
+        let mut expected = side.books;
+        if books != expected {
+            // All else is delivered: what was of unknown size is now known.
+            let late = expected.queued - books.queued;
+            assert!(books.queued == 0 && late <= self.unbooked(side), "{index}: {books:?}");
+            (expected.queued, expected.damaged) = (0, expected.damaged + late);
+        }
+        assert_eq!(books, expected, "{index}");
+        self.sides[index].books = expected;
+    }
+
     /// Whether something is there to lease.
     pub(super) fn has_waiting(&self, side: usize) -> bool {
         self.waiting(side).next().is_some()

@@ -252,6 +252,9 @@ impl World {
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
             let cost = damage::flip(&self.disk, flip, &mut self.headers);
+            if std::env::var("LOG_TALK").is_ok() {
+                eprintln!("    flip costs {cost:?}");
+            }
             self.ledger.excused.extend(cost.record);
             for id in cost.requests {
                 self.ledger.voidable.extend(self.ledger.siblings(id));
@@ -320,7 +323,7 @@ impl World {
         self.ledger.reopened(&seen, self.engine.totals());
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         let standing = self.engine.standing(self.monotonic);
         assert!(!standing.is_unbalanced);
         assert_eq!(self.engine.totals(), self.ledger.totals);
@@ -330,7 +333,7 @@ impl World {
         for side in self.sides() {
             let books = self.engine.books(self.index(side));
             assert!(books.is_balanced(), "{side}: {books:?}");
-            assert_eq!(books, self.ledger.sides[side].books, "{side}");
+            self.ledger.check_books(side, books);
             let depth = self.engine.depth(self.index(side));
             assert_eq!(depth.tuples, books.queued, "{side}");
             assert!((depth.blocks == 0) <= (books.queued == 0), "{side}: {depth:?}");
