@@ -93,6 +93,14 @@ impl Log {
         self.calls.len()
     }
 
+    /// Segments that were begun.
+    pub(super) fn segments(&self) -> usize {
+        let begins = |call: &&Call| {
+            call.is(&["openat"]) && call.text.contains("O_CREAT") && call.text.contains(".seg\"")
+        };
+        self.calls.iter().filter(begins).count()
+    }
+
     /// Shows that the request was on the disk before it was answered with 202, or says what is missing.
     /// `ids` are names of metrics in it, which its records hold as they are.
     pub(super) fn proof(&self, request_id: &str, ids: &[String]) -> Result<Proof, String> {

@@ -165,12 +165,11 @@ impl View {
         let destinations = positions(disk)?;
         let saved = || destinations.iter().filter_map(|known| known.position.as_ref().ok());
         let known = saved().max_by_key(|saved| saved.head);
-        let known = known
-            .map_or_else(Known::default, |saved| Known {
-                head: saved.head,
-                certain: saved.certain,
-                totals: saved.totals,
-            });
+        let known = known.map_or_else(Known::default, |saved| Known {
+            head: saved.head,
+            certain: saved.certain,
+            totals: saved.totals,
+        });
         let names = disk.list().map_err(InspectError::io("the directory"))?;
         let mut view = Self {
             disk: Arc::clone(disk),
