@@ -3,6 +3,7 @@
 //! Three locks, taken in this order and never another: the appender's, held while a group is written;
 //! the keeper's, held while positions are saved; the state's, held for moves in memory only.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -174,16 +175,19 @@ impl Engine {
                 Ok(Found::Others { last }) => {
                     destination.pass_loan(pick.first, last, Tally::default());
                 }
-                Ok(Found::Damage { offset, last, tuples }) => {
-                    let tally = Tally { damaged: tuples, ..Tally::default() };
-                    destination.pass_loan(pick.first, last, tally);
+                Ok(Found::Damage(hole)) => {
+                    let is_booked = destination.pass_hole(pick.first, &hole);
                     self.meters.damages.inc();
-                    let sequences = (pick.first, last);
-                    state.notices.push(Notice::Damaged { file: request.file(), offset, sequences });
+                    let (file, sequences) = (request.file(), (pick.first, hole.last));
+                    state.notices.push(Notice::Damaged { file, offset: hole.offset, sequences });
+                    drop(state);
+                    if !is_booked {
+                        self.write_off(index).map_err(|error| read_error(&error))?;
+                    }
                 }
                 Err(error) => {
                     destination.position.release(pick.first);
-                    return Err(ReadError { why: Arc::from(error.to_string()) });
+                    return Err(read_error(&error));
                 }
             }
         }
@@ -280,7 +284,7 @@ impl Engine {
             Ok(_) => Ok(lent),
             // Delivered and deleted meanwhile.
             Err(_) if self.lock().catalogue.holding(request.first()).is_none() => Ok(lent),
-            Err(error) => Err(ReadError { why: Arc::from(error.to_string()) }),
+            Err(error) => Err(read_error(&error)),
         }
     }
 
@@ -318,6 +322,10 @@ impl Engine {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+fn read_error(error: &io::Error) -> ReadError {
+    ReadError { why: Arc::from(error.to_string()) }
 }
 
 fn leased(batch: Batch) -> Vec<Leased> {

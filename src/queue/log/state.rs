@@ -12,7 +12,7 @@ use super::group::After;
 use super::lanes::{Lanes, Recent};
 use super::notice::Notice;
 use super::position::{Position, Saved, Tally};
-use super::reader::Batch;
+use super::reader::{Batch, Hole};
 use super::record::Head;
 use crate::metric::timestamp::Timestamp;
 
@@ -64,6 +64,8 @@ pub(super) struct Destination {
     pub(super) unsaved_acks: u32,
     pub(super) is_dirty: bool,
     pub(super) loans: HashMap<u64, Loan>,
+    /// Something of its backlog was damaged: its books may hold tuples that are in no record.
+    pub(super) has_holes: bool,
     next_loan: u64,
     /// Where records begin that may be leased next; a bounded cache, by sequence.
     places: HashMap<u64, Place>,
@@ -179,6 +181,10 @@ impl State {
             return None;
         }
         destination.position.write_off(booked);
+        destination.is_dirty = true;
+        if destination.has_holes {
+            return None;
+        }
         let destination = destination.name.to_string();
         Some(Notice::Unbalanced { destination, booked, counted: 0 })
     }
@@ -241,6 +247,7 @@ impl Destination {
             unsaved_acks: 0,
             is_dirty: false,
             loans: HashMap::new(),
+            has_holes: false,
             next_loan: 0,
             places: HashMap::new(),
         }
@@ -283,6 +290,21 @@ impl Destination {
             self.position.pass(first, end, tally.take().unwrap_or_default());
         }
         self.is_dirty = true;
+    }
+
+    /// A loan for reading ended in a hole, of which everything that waits is lost. Whether its tuples
+    /// could be booked; otherwise they count as queued.
+    pub(super) fn pass_hole(&mut self, first: u64, hole: &Hole) -> bool {
+        self.position.release(first);
+        let mut is_booked = true;
+        while let Some((first, last)) = self.position.waiting(first, hole.last) {
+            let shared = hole.tuples(first, last);
+            is_booked &= shared.is_some();
+            let damaged = shared.unwrap_or(0) + hole.tuples_for(&self.name, first, last);
+            self.position.pass(first, last, Tally { damaged, ..Tally::default() });
+        }
+        (self.has_holes, self.is_dirty) = (true, true);
+        is_booked
     }
 
     pub(super) fn settle(&mut self, id: u64, tally: impl FnOnce(&Loan) -> Tally) {

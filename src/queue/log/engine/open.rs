@@ -270,14 +270,22 @@ fn settle(
         }
         let stretches: Vec<Stretch> = rest.undelivered(state.head).collect();
         let replayed = position.replayed() > 0;
+        // What cannot be told from damage beside it stays queued until it is met.
         let counted = reader.count(&state.catalogue, &stretches)?;
-        let mut damaged = booked.saturating_sub(counted);
-        if (counted > booked || (gone.is_empty() && damaged > 0)) && !replayed {
+        let mut damaged = if replayed {
+            // The totals of the log do not know what waits for this destination alone.
+            reader.count(&state.catalogue, &gone)?.unwrap_or(0)
+        } else {
+            counted.map_or(0, |counted| booked.saturating_sub(counted))
+        };
+        let wrong = counted.filter(|counted| *counted > booked || gone.is_empty() && damaged > 0);
+        if let Some(counted) = wrong.filter(|_| !replayed) {
             let destination = state.destinations[index].name.to_string();
             state.is_unbalanced = true;
             notices.push(Notice::Unbalanced { destination, booked, counted });
         }
         let destination = &mut state.destinations[index];
+        destination.has_holes |= !gone.is_empty() || counted.is_none();
         for (first, last) in gone {
             destination.position.pass(first, last, Tally { damaged, ..Tally::default() });
             destination.is_dirty = true;

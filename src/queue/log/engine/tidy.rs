@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::super::keeper::Keeper;
 use super::super::notice::Notice;
 use super::super::position::{Saved, Tally};
-use super::super::reader::Side;
 use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
@@ -179,11 +178,12 @@ impl Engine {
                     state.destinations[index].position.waiting(segment.first(), segment.last)
                 };
                 let Some((first, last)) = stretch else { break };
-                let before = self.reader.tuples_at(&segment, first, Side::Before)?;
-                let behind = self.reader.tuples_at(&segment, last, Side::Behind)?;
-                let expired = behind.saturating_sub(before);
+                let before = self.reader.tuples_before(&segment, first)?;
+                let behind = self.reader.tuples_before(&segment, last + 1)?;
+                let expired = behind.zip(before).map_or(0, |(behind, before)| behind - before);
                 let destination = &mut self.lock().destinations[index];
                 destination.position.pass(first, last, Tally { expired, ..Tally::default() });
+                destination.has_holes |= behind.is_none() || before.is_none();
                 destination.is_dirty = true;
             }
         }
@@ -235,28 +235,44 @@ impl Engine {
         // Not in the head of the loop: the lock would be held until its end.
         let destinations = self.lock().destinations.len();
         for index in 0..destinations {
-            // Nothing is deleted while the keeper's lock is held.
-            let keeper = lock(&self.keeper);
-            let (stretches, catalogue, booked, name) = {
-                let state = self.lock();
-                let destination = &state.destinations[index];
-                if destination.position.replayed() > 0 {
-                    continue;
-                }
-                let stretches = destination.position.undelivered(state.head).collect::<Vec<_>>();
-                let booked = state.books(index).queued;
-                (stretches, state.catalogue.clone(), booked, Arc::clone(&destination.name))
-            };
-            let counted = self.reader.count(&catalogue, &stretches)?;
-            drop(keeper);
-            if counted != booked {
-                let destination = name.to_string();
-                let mut state = self.lock();
+            let Some((booked, counted)) = self.count(index)? else { continue };
+            let mut state = self.lock();
+            if counted != booked && !state.destinations[index].has_holes {
+                let destination = state.destinations[index].name.to_string();
                 state.is_unbalanced = true;
                 state.notices.push(Notice::Unbalanced { destination, booked, counted });
             }
         }
         Ok(())
+    }
+
+    /// Books as damaged what is queued by the books alone: of a hole that could not be told from
+    /// others beside it. What cannot be counted now is written off when everything else is delivered.
+    pub(super) fn write_off(&self, index: usize) -> io::Result<()> {
+        if let Some((booked, counted)) = self.count(index)? {
+            let destination = &mut self.lock().destinations[index];
+            destination.position.write_off(booked.saturating_sub(counted));
+        }
+        Ok(())
+    }
+
+    /// Tuples that wait for a destination by the books and by the files; `None` where the files cannot
+    /// tell.
+    fn count(&self, index: usize) -> io::Result<Option<(u64, u64)>> {
+        // Nothing is deleted while the keeper's lock is held.
+        let _keeper = lock(&self.keeper);
+        let (stretches, catalogue, booked) = {
+            let state = self.lock();
+            let position = &state.destinations[index].position;
+            // The totals of the log do not know of records for one destination.
+            if position.replayed() > 0 {
+                return Ok(None);
+            }
+            let stretches = position.undelivered(state.head).collect::<Vec<_>>();
+            (stretches, state.catalogue.clone(), state.books(index).queued)
+        };
+        let counted = self.reader.count(&catalogue, &stretches)?;
+        Ok(counted.map(|counted| (booked, counted)))
     }
 }
 

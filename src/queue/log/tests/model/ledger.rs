@@ -95,6 +95,8 @@ enum Standing {
     Saved,
     /// Damaged.
     Lost,
+    /// Damaged, and acknowledged before in a way that the position may not know of.
+    Unclear,
 }
 
 /// Beyond so many stretches that are done a save may have merged some (64 with a margin).

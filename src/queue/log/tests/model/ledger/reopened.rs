@@ -87,6 +87,11 @@ impl Ledger {
 
     fn check_missing(&mut self, seen: &[Seen], index: usize, outstanding: &mut Totals) {
         let Seen { side, ids, .. } = &seen[index];
+        for (id, standing) in self.sides[*side].standing.iter_mut().enumerate() {
+            if *standing == Standing::Done && self.excused.contains(&id) && !ids.contains(&id) {
+                *standing = Standing::Unclear;
+            }
+        }
         let missing = self.waiting(*side).filter(|id| !ids.contains(id));
         for id in missing.collect::<Vec<Id>>() {
             let request = &mut self.requests[self.tuples[id].request];
@@ -142,8 +147,7 @@ impl Ledger {
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
             match standing {
-                // Whether the position that knows of it is on the disk is not known.
-                Standing::Done if self.excused.contains(&id) => perhaps += 1,
+                Standing::Unclear => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
                 Standing::Done | Standing::Saved => perhaps += 1,
                 // Nobody but its own head knows how many tuples a record for one destination had.
