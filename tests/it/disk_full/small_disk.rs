@@ -63,7 +63,7 @@ impl SmallDisk {
     pub(super) fn files(&self) -> Vec<String> {
         let files = fs::read_dir(self.root().join("data/queue")).unwrap().map(Result::unwrap);
         let size = |file: &fs::DirEntry| file.metadata().map_or(0, |metadata| metadata.len());
-        files.map(|file| format!("{} {:?}", size(&file), file.file_name())).collect()
+        files.map(|file| format!("{} {}", size(&file), file.file_name().display())).collect()
     }
 
     /// A file of somebody else's of this size.

@@ -126,7 +126,7 @@ impl Log {
             // Quotes are printed with a backslash.
             let marked = format!("\\\"{id}\\\"");
             let is_it = |call: &Call| {
-                call.is(&WRITES) && call.target().ends_with(".seg") && call.text.contains(&marked)
+                call.is(&WRITES) && call.target().contains(".seg") && call.text.contains(&marked)
             };
             let write = self.first(read, is_it).ok_or_else(|| format!("{id} was not written"))?;
             written = written.max(write.ended);

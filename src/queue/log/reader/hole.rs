@@ -26,7 +26,13 @@ impl Hole {
     }
 
     /// `first`: what should have stood there; `last` and `behind`: where the committed records end.
-    pub(super) fn of_tail(tail: Tail, first: u64, before: Option<u64>, last: u64, behind: u64) -> Self {
+    pub(super) fn of_tail(
+        tail: Tail,
+        first: u64,
+        before: Option<u64>,
+        last: u64,
+        behind: u64,
+    ) -> Self {
         Self { offset: tail.offset, first, last, before, behind, heads: tail.heads }
     }
 
