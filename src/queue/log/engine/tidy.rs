@@ -224,7 +224,7 @@ impl Engine {
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: stalled.or_else(|| state.fault.clone()),
+            fault: state.stopped_by.clone().or(stalled).or_else(|| state.fault.clone()),
             is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
