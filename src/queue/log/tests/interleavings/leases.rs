@@ -78,6 +78,21 @@ fn two_consumers_share_what_one_of_them_leaves_and_miss_no_group() {
     check_two_consumers(1, &[&["1", "2", "3"], &["4", "5"]]);
 }
 
+/// Neither of them gives anything back, so nothing else can wake the other one.
+#[test]
+fn what_a_read_leaves_goes_to_whoever_waits() {
+    check(3, || {
+        let desk = desk(&SimDisk::new(0));
+        append(&desk, &["1", "2"]);
+        let of_other = Arc::clone(&desk);
+        let other = spawn(move || lease(&of_other, ONE).unwrap());
+        let one = lease(&desk, ONE).unwrap();
+        let other = other.join().unwrap();
+        assert_ne!(one.blocks[0].source, other.blocks[0].source);
+        assert_eq!((one.blocks.len(), other.blocks.len()), (1, 1));
+    });
+}
+
 #[test]
 fn a_released_lease_wakes_the_other_consumer() {
     check(2, || {
