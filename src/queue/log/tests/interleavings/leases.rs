@@ -18,7 +18,9 @@ use crate::queue::{Books, Entry, Lease, Want};
 /// Lets entries in and commits them as one group.
 fn append(desk: &TheDesk, texts: &[&'static str]) {
     let entries: Vec<Entry> = texts.iter().map(|text| entry(text)).collect();
-    entries.iter().for_each(|entry| desk.ledger().admit(entry).unwrap());
+    for entry in &entries {
+        desk.ledger().admit(entry).unwrap();
+    }
     commit(desk, &entries);
 }
 
@@ -57,7 +59,9 @@ fn check_two_consumers(preemptions: usize, groups: &'static [&'static [&'static 
             spawn(move || drain(&desk, want))
         };
         let (one, other) = (consume(ONE), consume(ANY));
-        groups.iter().for_each(|group| append(&desk, group));
+        for group in groups {
+            append(&desk, group);
+        }
         desk.close();
         let mut texts = one.join().unwrap();
         texts.extend(other.join().unwrap());
@@ -221,12 +225,12 @@ fn a_caller_who_gives_up_costs_nobody_a_wake_up_or_a_block() {
 /// A read in a thread of its own, and its answer: what a runtime's pool for blocking calls gives.
 /// What nobody takes out is dropped with the last of the two.
 fn read_elsewhere(desk: &TheDesk) -> (Answer, loom::thread::JoinHandle<()>) {
-    let answer = Answer(Arc::new(Mutex::new(Slot { found: None, waker: None })));
+    let answer = Answer(Arc::new(Mutex::new(Slot { found: Poll::Pending, waker: None })));
     let (slot, desk) = (Arc::clone(&answer.0), Arc::clone(desk));
     let reading = spawn(move || {
         let found = desk.read(0, ANY, Duration::ZERO).unwrap();
         let mut slot = slot.lock().unwrap();
-        slot.found = Some(found);
+        slot.found = Poll::Ready(found);
         slot.waker.take().into_iter().for_each(Waker::wake);
     });
     (answer, reading)
@@ -235,7 +239,7 @@ fn read_elsewhere(desk: &TheDesk) -> (Answer, loom::thread::JoinHandle<()>) {
 struct Answer(Arc<Mutex<Slot>>);
 
 struct Slot {
-    found: Option<Option<TheLease>>,
+    found: Poll<Option<TheLease>>,
     waker: Option<Waker>,
 }
 
@@ -244,10 +248,7 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut slot = self.0.lock().unwrap();
-        if let Some(found) = slot.found.take() {
-            return Poll::Ready(found);
-        }
         slot.waker = Some(context.waker().clone());
-        Poll::Pending
+        std::mem::replace(&mut slot.found, Poll::Pending)
     }
 }
