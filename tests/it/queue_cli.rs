@@ -7,6 +7,7 @@ mod books;
 mod change;
 mod damage;
 mod look;
+mod real;
 
 use crate::support::log_files::{Files, Plan, Written, waiting};
 use tidegate::queue::Totals;

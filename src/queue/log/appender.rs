@@ -207,7 +207,7 @@ impl Appender {
 
     /// Leaves the active file for good. One without an acknowledged record holds nothing of worth and
     /// goes, if the disk lets it; otherwise recovery sees that a later segment takes its place.
-    fn abandon(&mut self, events: &mut Vec<Event>) {
+    pub(super) fn abandon(&mut self, events: &mut Vec<Event>) {
         let Some(active) = self.active.take() else { return };
         if active.last < active.name.first {
             self.disk.remove(&active.name.to_string()).ok();

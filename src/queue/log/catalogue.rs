@@ -84,6 +84,11 @@ impl Catalogue {
         self.bytes += segment.bytes;
     }
 
+    /// None of them is written to any more.
+    pub(super) fn close_all(&mut self) {
+        self.segments.values_mut().for_each(|segment| segment.is_closed = true);
+    }
+
     /// The segment that holds a committed record of this sequence.
     pub(super) fn holding(&self, sequence: u64) -> Option<&Segment> {
         let (_, segment) = self.segments.range(..=sequence).next_back()?;

@@ -91,8 +91,9 @@ impl fmt::Display for Notice {
             ),
             Self::Missing { sequences: (first, last) } => write!(
                 f,
-                "the queue holds no file with records {first} to {last}, which were not delivered yet: \
-                 they are lost and counted as damaged; were files removed by hand?"
+                "the queue's files do not hold records {first} to {last} any more, which were not \
+                 delivered yet: they are lost and counted as damaged; were files removed or put back by \
+                 hand, or did the machine stop under another `queue.durability` than \"fsync\"?"
             ),
             Self::Headless { file } => write!(
                 f,
@@ -137,7 +138,7 @@ impl OpenError {
     }
 }
 
-/// Why a log is not opened. Nothing was changed.
+/// Why a log is not opened. A directory in which a file is refused was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Reading or writing failed.

@@ -33,7 +33,8 @@ pub(super) struct Recovered {
     pub(super) totals: Totals,
     /// Attempts at the next segment that are taken.
     pub(super) attempts: u32,
-    /// Stretches of sequences up to `head` that no segment holds, or that are damaged or void in one.
+    /// Stretches of sequences that are damaged or void in a segment. What no segment holds is not
+    /// among them.
     pub(super) lost: Vec<(u64, u64)>,
     pub(super) notices: Vec<Notice>,
 }
@@ -52,6 +53,9 @@ struct Found {
     file: Arc<dyn DiskFile>,
     header: Header,
 }
+
+/// One of the ways to set a file aside.
+type SetAside = fn(&dyn Disk, &str, &mut Vec<Notice>);
 
 /// Reads the directory whose files are `names`.
 pub(super) fn recover(
@@ -76,11 +80,7 @@ pub(super) fn recover(
         }
         take(disk, segment, next, known, &mut recovered)?;
     }
-    if known.head > recovered.head {
-        let from = recovered.head + 1;
-        recovered.lost.push((from, known.head));
-        recovered.head = known.head;
-    }
+    recovered.head = recovered.head.max(known.head);
     recovered.certain = recovered.certain.max(known.certain);
     recovered.totals = max(recovered.totals, known.totals);
     let next = recovered.head + 1;
@@ -100,10 +100,12 @@ fn headers(
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Found>, OpenError> {
     let mut found: Vec<Found> = Vec::new();
+    // Not before every header was read: a directory that is refused must not have been changed.
+    let mut asides: Vec<(String, SetAside)> = Vec::new();
     for name in all.iter().rev() {
         let file_name = name.to_string();
         if found.last().is_some_and(|later| later.name.first == name.first) {
-            aside::whole(disk, &file_name, notices);
+            asides.push((file_name, aside::whole));
             continue;
         }
         let failed = |cause| io_error(&file_name, cause);
@@ -123,14 +125,18 @@ fn headers(
             Ok(_) | Err(HeaderFault::Blank | HeaderFault::Foreign)
                 if found.is_empty() && known.head < name.first =>
             {
-                aside::whole(disk, &file_name, notices);
+                asides.push((file_name, aside::whole));
             }
-            Err(HeaderFault::Blank) => aside::headless(disk, &file_name, notices),
+            Err(HeaderFault::Blank | HeaderFault::Damaged) => {
+                asides.push((file_name, aside::headless));
+            }
             Err(HeaderFault::Foreign) | Ok(_) => {
                 return Err(OpenError::Foreign { file: file_name });
             }
-            Err(HeaderFault::Damaged) => aside::headless(disk, &file_name, notices),
         }
+    }
+    for (file_name, set_aside) in asides {
+        set_aside(disk, &file_name, notices);
     }
     found.reverse();
     Ok(found)
@@ -161,9 +167,6 @@ fn take(
     let Found { name, file, header } = found;
     let file_name = name.to_string();
     let failed = |cause| io_error(&file_name, cause);
-    if header.first > recovered.head + 1 && recovered.catalogue.len() > 0 {
-        recovered.lost.push((recovered.head + 1, header.first - 1));
-    }
     let bytes = file.len().map_err(failed)?;
     let limit = next.map_or(u64::MAX, |next| next.first - 1);
     let mut segment = Segment::begin(*name, header);

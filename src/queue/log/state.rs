@@ -26,8 +26,21 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// What there is for one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Something to lease.
+    Waiting,
+    /// Nothing at the moment: what is on loan may come back, and new entries may come in.
+    Nothing,
+    /// It has everything there will ever be, or nothing is leased any more.
+    Over,
+}
+
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// Why nothing can be written until the next start: what the writer did last is not known.
+    pub(super) stopped_by: Option<Arc<str>>,
     pub(super) catalogue: Catalogue,
     /// The last committed sequence.
     pub(super) head: u64,
@@ -102,6 +115,9 @@ impl State {
     pub(super) fn room(&self, limits: &Limits, more: u64) -> Result<(), AppendError> {
         if self.phase != Phase::Open {
             return Err(AppendError::Closed);
+        }
+        if let Some(why) = &self.stopped_by {
+            return Err(AppendError::Failed { why: Arc::clone(why) });
         }
         let pending = self.pending_bytes;
         if pending > 0 && pending.saturating_add(more) > PENDING_BYTES_MAX {

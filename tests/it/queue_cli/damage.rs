@@ -126,6 +126,26 @@ const CASES: &[Case] = &[
         unreadable: 13,
     },
     Case {
+        name: "a wiped header before records that were acknowledged",
+        harm: |_, [.., three]| three.cut(0),
+        code: 1,
+        says: &[
+            "FAULT  {three}: both copies of its header are damaged",
+            "no file holds record 9 (",
+        ],
+        unreadable: 9,
+    },
+    Case {
+        name: "a position that was set aside and not begun again",
+        harm: |files, _| {
+            let queue = files.queue();
+            fs::rename(queue.join("default.pos"), queue.join("default.pos@0.damaged")).unwrap();
+        },
+        code: 1,
+        says: &["FAULT  default.pos: both slots of the position are damaged; "],
+        unreadable: 0,
+    },
+    Case {
         name: "a file that is gone",
         harm: |_, [_, two, _]| fs::remove_file(&two.path).unwrap(),
         code: 1,

@@ -197,6 +197,7 @@ pub(crate) fn waiting(head: u64, totals: Totals, done: Tally, ranges: &[(u64, u6
     Saved {
         began_at: 1,
         head,
+        certain: head,
         totals,
         tally: done,
         ranges: ranges.to_vec(),

@@ -45,6 +45,7 @@ impl Engine {
 
         let mut state = State {
             phase: Phase::Open,
+            stopped_by: None,
             catalogue,
             head,
             certain,
@@ -85,7 +86,8 @@ impl Engine {
             reader,
             state: Mutex::new(state),
         };
-        engine.meters.damages.inc_by(lost.len() as u64);
+        let missing = notices.iter().filter(|told| matches!(told, Notice::Missing { .. })).count();
+        engine.meters.damages.inc_by((lost.len() + missing) as u64);
         let is_aside = |notice: &&Notice| {
             matches!(
                 notice,
@@ -326,8 +328,10 @@ fn settle(
             destination.position.pass(first, last, Tally { damaged, ..Tally::default() });
             destination.is_dirty = true;
             damaged = 0;
-            if !lost.iter().any(|(from, to)| *from <= first && last <= *to) {
-                notices.push(Notice::Missing { sequences: (first, last) });
+            let missing = Notice::Missing { sequences: (first, last) };
+            let is_here = lost.iter().any(|(from, to)| *from <= first && last <= *to);
+            if !is_here && !notices.contains(&missing) {
+                notices.push(missing);
             }
         }
     }

@@ -224,7 +224,7 @@ impl Engine {
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: stalled.or_else(|| state.fault.clone()),
+            fault: state.stopped_by.clone().or(stalled).or_else(|| state.fault.clone()),
             is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
@@ -232,7 +232,9 @@ impl Engine {
     /// Counts what waits in the files, and compares it with the books (contract C7). Whether every
     /// destination could be counted; records that move meanwhile make that impossible now and then.
     pub(in super::super) fn check_books(&self) -> io::Result<()> {
-        for index in 0..self.lock().destinations.len() {
+        // Not in the head of the loop: the lock would be held until its end.
+        let destinations = self.lock().destinations.len();
+        for index in 0..destinations {
             let Some((booked, counted)) = self.count(index)? else { continue };
             let mut state = self.lock();
             if counted != booked && !state.destinations[index].has_holes {

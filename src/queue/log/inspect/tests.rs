@@ -11,7 +11,7 @@ use super::super::super::{Books, Durability, Entry, Meters, Want};
 use super::super::disk::sim::SimDisk;
 use super::super::engine::{Engine, Options, cost};
 use super::super::lanes::Order;
-use super::super::segment::HEADER_BYTES;
+use super::super::segment::{HEADER_BYTES, Name};
 use super::View;
 use super::account::Account;
 use super::survey::survey;
@@ -145,7 +145,7 @@ fn drain(engine: &Engine, index: usize) {
 /// The files without the zeros that a segment is filled ahead with: they only cost time.
 fn trimmed(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
     let mut files = disk.files();
-    for (_, bytes) in files.iter_mut().filter(|(name, _)| name.ends_with(".seg")) {
+    for (_, bytes) in files.iter_mut().filter(|(name, _)| Name::parse(name).is_some()) {
         let content = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(content.max(HEADER_BYTES as usize));
     }
@@ -199,7 +199,7 @@ fn what_is_seen_from_outside_is_what_the_log_says_of_damage() {
         let disk = SimDisk::with_files(0, &files);
         let segments: Vec<(String, u64)> = files
             .iter()
-            .filter(|(name, _)| name.ends_with(".seg"))
+            .filter(|(name, _)| Name::parse(name).is_some())
             .map(|(name, bytes)| (name.clone(), bytes.len() as u64))
             .collect();
         if segments.is_empty() {
@@ -226,7 +226,7 @@ fn every_flipped_byte_of_a_small_log_is_seen_as_the_log_sees_it() {
     let disk = SimDisk::new(7);
     live(&disk, &mut rng).unwrap_or_else(|error| panic!("{error}"));
     let files = trimmed(&disk.kill());
-    for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".seg")) {
+    for (name, bytes) in files.iter().filter(|(name, _)| Name::parse(name).is_some()) {
         for at in (0..bytes.len() as u64).step_by(41) {
             let disk = SimDisk::with_files(at, &files);
             disk.flip(name, at, 0x01);
