@@ -6,7 +6,7 @@
 //! answered about: its complete requests are kept, as their clients may believe them to be, and what
 //! is left of others is void (contract C5.1).
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::super::Totals;
@@ -114,6 +114,7 @@ fn headers(
         let read = file.read_at(0, &mut bytes).map_err(failed)?;
         match Header::parse(&bytes[..read]) {
             Ok(header) if header.first == name.first => {
+                mend(&*file, &header, &bytes);
                 found.push(Found { name: *name, file, header });
             }
             Err(HeaderFault::Version(version)) => {
@@ -139,6 +140,20 @@ fn headers(
     }
     found.reverse();
     Ok(found)
+}
+
+/// Writes a copy of the header anew that was torn or damaged: the next damage must not meet the last
+/// one. If that fails, the other copy is as good as it was.
+fn mend(file: &dyn DiskFile, header: &Header, bytes: &[u8]) {
+    let half = bytes.len() / 2;
+    let whole = header.encode();
+    let is_good = [bytes[..half] == whole[..half], bytes[half..] == whole[half..]];
+    let outcome = match is_good {
+        [true, false] => file.write_at(half as u64, &[IoSlice::new(&whole[half..])]),
+        [false, true] => file.write_at(0, &[IoSlice::new(&whole[..half])]),
+        _ => Ok(()),
+    };
+    outcome.unwrap_or_default();
 }
 
 /// Adds one segment to what is recovered.

@@ -55,6 +55,9 @@ pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -
     }
     // A copy, so that what is read here is not read by the log.
     let before = disk.copy();
+    if std::env::var("LOG_TALK").is_ok() {
+        eprintln!("    flip {name} at {offset}");
+    }
     disk.flip(name, offset, 1 << flip.bit);
     if flip.is_position {
         let side = NAMES.iter().position(|side| *name == &format!("{side}.pos"));

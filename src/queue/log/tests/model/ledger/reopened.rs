@@ -180,7 +180,12 @@ impl Ledger {
         if !side.standing.iter().enumerate().any(|tuple| own(&tuple)) {
             return 0;
         }
-        side.standing.iter().filter(|standing| **standing == Standing::Lost).count() as u64
+        let is_gone = |(id, standing): &(Id, &Standing)| match standing {
+            Standing::Lost => true,
+            Standing::Waiting => self.request(*id).fate == Fate::Voided,
+            _ => false,
+        };
+        side.standing.iter().enumerate().filter(is_gone).count() as u64
     }
 }
 
