@@ -11,6 +11,7 @@ use super::super::{
     AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
 };
 use super::appender::{Appender, Base, Event, Sync};
+use super::catalogue::Segment;
 use super::disk::Disk;
 use super::group::{self, After};
 use super::keeper::Keeper;
@@ -65,6 +66,8 @@ pub(super) struct Claim {
     pick: Pick,
     request: Request,
     name: Arc<str>,
+    /// When it was claimed.
+    at: Duration,
 }
 
 /// While a claim is read: should that panic, its stretch waits again.
@@ -135,6 +138,9 @@ impl Engine {
         let started = Instant::now();
         let after = {
             let mut state = self.lock();
+            if let Some(why) = &state.stopped_by {
+                return Err(AppendError::Failed { why: Arc::clone(why) });
+            }
             state.writing_since = Some(monotonic);
             After { sequence: state.head, certain: state.certain, totals: state.totals }
         };
@@ -196,14 +202,19 @@ impl Engine {
     /// Reads what was claimed. `None` when nothing of it can be had: then that is done with, and what
     /// is behind it may be claimed.
     pub(super) fn redeem(&self, claim: Claim) -> Result<Option<Lease>, ReadError> {
-        let Claim { index, pick, request, name } = claim;
+        let Claim { index, pick, request, name, at } = claim;
         let reading = Reading { engine: self, index, first: pick.first };
         let found = self.reader.read(&request, &name);
         drop(reading);
         let mut state = self.lock();
         let destination = &mut state.destinations[index];
+        let failing = if found.is_ok() { destination.note_success(pick.first) } else { None };
         match found {
             Ok(Found::Blocks(batch)) => {
+                if let Some(since) = failing.filter(|_| request.is_giving_up()) {
+                    // What could not be read lies behind these, and has been waited for already.
+                    destination.note_failure(batch.last() + 1, since);
+                }
                 destination.position.shorten(pick.first, batch.last());
                 destination.lanes.taken(&pick);
                 let id = destination.open_loan(&batch);
@@ -214,22 +225,40 @@ impl Engine {
             }
             Ok(Found::Damage(hole)) => {
                 let is_booked = destination.pass_hole(pick.first, &hole);
-                self.meters.damages.inc();
                 let (file, sequences) = (request.file(), (pick.first, hole.last));
-                state.notices.push(Notice::Damaged { file, offset: hole.offset, sequences });
+                let notice = Notice::Damaged { file, offset: hole.offset, sequences };
+                self.tell_of_damage(&mut state, pick.first, notice);
                 drop(state);
                 if !is_booked {
                     self.write_off(index).map_err(|error| read_error(&error))?;
                 }
             }
+            // Somebody has taken the file away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && request.is_giving_up() => {
+                destination.has_holes = true;
+                destination.pass_loan(pick.first, request.last(), Tally::default());
+                let notice = Notice::Missing { sequences: (pick.first, request.last()) };
+                self.tell_of_damage(&mut state, pick.first, notice);
+                drop(state);
+                self.write_off(index).map_err(|error| read_error(&error))?;
+            }
             Err(error) => {
                 destination.position.release(pick.first);
+                destination.note_failure(pick.first, at);
                 // The other lane gets its turn: a file that cannot be read must not stop it.
                 destination.lanes.taken(&pick);
                 return Err(read_error(&error));
             }
         }
         Ok(None)
+    }
+
+    fn tell_of_damage(&self, state: &mut State, sequence: u64, notice: Notice) {
+        self.meters.damages.inc();
+        state.notices.push(notice);
+        if let Some(first) = state.catalogue.holding(sequence).map(Segment::first) {
+            state.catalogue.update(first, |segment| segment.has_damage = true);
+        }
     }
 
     /// Lends the next stretch to whoever reads it, whole until it is known how much fits.
@@ -256,9 +285,12 @@ impl Engine {
             let last = pick.last.min(segment.last);
             position.lend(pick.first, last);
             let place = destination.place(pick.first);
-            let request = Request::new(segment, pick.first, last, place, want);
+            let mut request = Request::new(segment, pick.first, last, place, want);
+            if destination.has_lost(pick.first, monotonic) {
+                request = request.giving_up();
+            }
             let name = Arc::clone(&destination.name);
-            return Some(Claim { index, pick, request, name });
+            return Some(Claim { index, pick, request, name, at: monotonic });
         }
     }
 

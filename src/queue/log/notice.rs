@@ -45,6 +45,13 @@ pub enum Notice {
         /// The destination.
         destination: String,
     },
+    /// At the cap, a destination that is not configured gave up its oldest records.
+    Expired {
+        /// The destination.
+        destination: String,
+        /// Tuples in them.
+        tuples: u64,
+    },
     /// A position whose destination is not configured; it keeps its records.
     Orphan {
         /// The destination.
@@ -104,6 +111,11 @@ impl fmt::Display for Notice {
                 f,
                 "both halves of the position of receiver {destination} are damaged: everything the \
                  queue still holds is delivered to it again; check the disk"
+            ),
+            Self::Expired { destination, tuples } => write!(
+                f,
+                "the queue is full: {tuples} tuples for receiver {destination}, which is not configured, were \
+                 given up and counted as expired, so that others go on"
             ),
             Self::Orphan { destination } => write!(
                 f,

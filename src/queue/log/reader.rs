@@ -9,7 +9,7 @@ use super::super::Want;
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
-use super::scan::{Damage, Piece, Record, Scanner, Tail};
+use super::scan::{Damage, Medium, Piece, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
 use crate::metric::timestamp::Timestamp;
@@ -46,6 +46,7 @@ pub(super) struct Request {
     last_committed: u64,
     tuples_at_end: u64,
     want: Want,
+    medium: Medium,
 }
 
 /// What lies at the first sequence that was asked for.
@@ -105,7 +106,22 @@ impl Request {
             last_committed: segment.last,
             tuples_at_end: segment.totals.tuples,
             want,
+            medium: Medium::Away,
         }
+    }
+
+    /// The same, taking what cannot be read for lost.
+    pub(super) fn giving_up(self) -> Self {
+        Self { medium: Medium::Damaged, ..self }
+    }
+
+    pub(super) fn is_giving_up(&self) -> bool {
+        self.medium == Medium::Damaged
+    }
+
+    /// The last sequence that was asked for.
+    pub(super) fn last(&self) -> u64 {
+        self.last
     }
 
     pub(super) fn first(&self) -> u64 {
@@ -131,7 +147,8 @@ impl Reader {
     /// The first records that were asked for, as many as are wanted, for a destination of this name.
     pub(super) fn read(&self, request: &Request, destination: &str) -> io::Result<Found> {
         let file = self.open(request.name)?;
-        let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        let scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        let mut scanner = scanner.taking_the_unreadable_for(request.medium);
         let mut before = request.before;
         let mut expected = request.from.sequence;
         let mut batch: Option<Batch> = None;

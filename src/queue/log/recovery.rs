@@ -7,17 +7,23 @@
 //! is left of others is void (contract C5.1).
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use super::super::Totals;
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile, is_unreadable};
 use super::notice::{Notice, OpenError};
+use super::scan::Medium;
 use super::segment::{Footer, HEADER_BYTES, Header, HeaderFault, Name, VERSION};
 
 mod aside;
 mod survey;
 
 use survey::Survey;
+
+/// How often, and how long apart, bytes are read again that the disk cannot read.
+const READ_TRIES: u32 = 5;
+const READ_PAUSE: Duration = Duration::from_millis(200);
 
 /// The state a log goes on from.
 #[derive(Debug, Default)]
@@ -110,13 +116,18 @@ fn headers(
         let failed = |cause| io_error(&file_name, cause);
         let file = disk.open(&file_name).map_err(failed)?;
         let mut bytes = vec![0; HEADER_BYTES as usize];
-        let read = match file.read_at(0, &mut bytes) {
+        let read = patiently(|medium| match file.read_at(0, &mut bytes) {
+            Err(error) if is_unreadable(&error) && medium == Medium::Damaged => Ok(None),
+            read => read.map(Some),
+        });
+        let read = match read {
             // The medium has lost it, like a header whose checksum does not hold.
-            Err(error) if is_unreadable(&error) => {
+            Ok(None) => {
                 asides.push((file_name, aside::headless));
                 continue;
             }
-            read => read.map_err(failed)?,
+            Ok(Some(read)) => read,
+            Err(error) => return Err(failed(error)),
         };
         match Header::parse(&bytes[..read]) {
             Ok(header) if header.first == name.first => {
@@ -188,7 +199,8 @@ fn take(
         recovered.certain = recovered.certain.max(footer.last);
     } else {
         let certain = next.map_or(known.certain, |next| next.certain);
-        let survey = Survey::of(file, header, certain, limit).map_err(failed)?;
+        let survey = patiently(|medium| Survey::of(file, header, certain, limit, medium));
+        let survey = survey.map_err(failed)?;
         recovered.lost.extend_from_slice(&survey.lost);
         segment.has_damage = !survey.lost.is_empty();
         recovered.notices.extend(survey.notices(&file_name));
@@ -210,6 +222,18 @@ fn take(
     recovered.totals = max(recovered.totals, segment.totals);
     recovered.catalogue.insert(segment);
     Ok(())
+}
+
+/// Reads again for a while what the disk cannot read, before it is taken for lost: a volume that was
+/// away for a moment must not cost what it holds.
+fn patiently<T>(mut read: impl FnMut(Medium) -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..READ_TRIES {
+        match read(Medium::Away) {
+            Err(error) if is_unreadable(&error) => std::thread::sleep(READ_PAUSE),
+            other => return other,
+        }
+    }
+    read(Medium::Damaged)
 }
 
 fn max(one: Totals, other: Totals) -> Totals {

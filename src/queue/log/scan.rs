@@ -17,6 +17,7 @@ use super::segment::Mark;
 mod tests;
 mod window;
 
+pub use window::Medium;
 use window::{CHUNK_BYTES, Window};
 
 /// Most heads that a [`Damage`] or a [`Tail`] lists: of more, the first ones and the very last.
@@ -136,6 +137,13 @@ impl<'f> Scanner<'f> {
             found: None,
             is_over: false,
         }
+    }
+
+    /// The same scan with another view of bytes that the disk cannot read; they are damage otherwise.
+    #[must_use]
+    pub fn taking_the_unreadable_for(mut self, medium: Medium) -> Self {
+        self.window.take_for(medium);
+        self
     }
 
     /// The next piece; `None` once the tail was returned. Bytes that the disk cannot read are damage;

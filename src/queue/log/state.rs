@@ -80,6 +80,8 @@ pub(super) struct Destination {
     /// Something of its backlog was damaged: its books may hold tuples that are in no record.
     pub(super) has_holes: bool,
     next_loan: u64,
+    /// Since when reading fails at these sequences; bounded.
+    failing: HashMap<u64, Duration>,
     /// Where records begin that may be leased next; a bounded cache, by sequence.
     places: HashMap<u64, Place>,
 }
@@ -106,6 +108,10 @@ const PENDING_BYTES_MAX: u64 = 256 << 20;
 
 /// Most notices that wait for the keeper to tell of them.
 const NOTICES_MAX: usize = 64;
+
+/// What the disk cannot read for this long is taken for lost. Less would give up a backlog because a
+/// volume was away for a moment; all that time the other lane is delivered, and readiness says so.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Entries in [`Destination::places`].
 const PLACES_MAX: usize = 256;
@@ -198,11 +204,11 @@ impl State {
         }
         destination.position.write_off(booked);
         destination.is_dirty = true;
-        let position = &destination.position;
-        if destination.has_holes || position.replayed() > 0 || position.tally().damaged > booked {
+        if std::mem::take(&mut destination.has_holes) || destination.position.replayed() > 0 {
             return None;
         }
         let destination = destination.name.to_string();
+        self.is_unbalanced = true;
         Some(Notice::Unbalanced { destination, booked, counted: 0 })
     }
 
@@ -266,8 +272,27 @@ impl Destination {
             loans: HashMap::new(),
             has_holes: false,
             next_loan: 0,
+            failing: HashMap::new(),
             places: HashMap::new(),
         }
+    }
+
+    /// Reading at this sequence failed.
+    pub(super) fn note_failure(&mut self, sequence: u64, at: Duration) {
+        if self.failing.len() >= PLACES_MAX {
+            self.failing.clear();
+        }
+        self.failing.entry(sequence).or_insert(at);
+    }
+
+    /// Reading at this sequence came to an end, one or the other.
+    pub(super) fn note_success(&mut self, sequence: u64) -> Option<Duration> {
+        self.failing.remove(&sequence)
+    }
+
+    /// Whether reading at this sequence has failed for so long that it will not succeed any more.
+    pub(super) fn has_lost(&self, sequence: u64, now: Duration) -> bool {
+        self.failing.get(&sequence).is_some_and(|since| now.saturating_sub(*since) >= PATIENCE)
     }
 
     pub(super) fn place(&self, sequence: u64) -> Option<Place> {
@@ -320,7 +345,8 @@ impl Destination {
             let damaged = shared.unwrap_or(0) + hole.tuples_for(&self.name, first, last);
             self.position.pass(first, last, Tally { damaged, ..Tally::default() });
         }
-        (self.has_holes, self.is_dirty) = (true, true);
+        self.has_holes |= !is_booked;
+        self.is_dirty = true;
         is_booked
     }
 

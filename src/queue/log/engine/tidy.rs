@@ -197,10 +197,13 @@ impl Engine {
                 let before = self.reader.tuples_before(&segment, first)?;
                 let behind = self.reader.tuples_before(&segment, last + 1)?;
                 let expired = behind.zip(before).map_or(0, |(behind, before)| behind - before);
-                let destination = &mut self.lock().destinations[index];
+                let mut state = self.lock();
+                let destination = &mut state.destinations[index];
                 destination.position.pass(first, last, Tally { expired, ..Tally::default() });
                 destination.has_holes |= behind.is_none() || before.is_none();
                 destination.is_dirty = true;
+                let destination = destination.name.to_string();
+                state.notices.push(Notice::Expired { destination, tuples: expired });
             }
         }
         Ok(true)

@@ -8,7 +8,7 @@ use super::super::catalogue::Segment;
 use super::super::disk::DiskFile;
 use super::super::notice::Notice;
 use super::super::record::Head;
-use super::super::scan::{Piece, Record, Scanner, TailKind};
+use super::super::scan::{Medium, Piece, Record, Scanner, TailKind};
 use super::super::segment::{HEADER_BYTES, Header, Mark};
 
 /// What such a segment holds.
@@ -52,6 +52,7 @@ impl Survey {
         header: &Header,
         certain: u64,
         limit: u64,
+        medium: Medium,
     ) -> io::Result<Self> {
         let mut survey = Self {
             last: header.first - 1,
@@ -65,7 +66,8 @@ impl Survey {
         };
         let start = Mark { sequence: header.first, offset: HEADER_BYTES };
         let size = file.len()?;
-        let mut scanner = Scanner::new(file, header.identity, start, size);
+        let scanner = Scanner::new(file, header.identity, start, size);
+        let mut scanner = scanner.taking_the_unreadable_for(medium);
         // Not known to be acknowledged: never more than the records of one group.
         let mut uncertain: Vec<Part> = Vec::new();
         while let Some(piece) = scanner.next()? {

@@ -19,11 +19,27 @@ pub(super) struct Window<'f> {
     offset: u64,
     bytes: Bytes,
     unreadable_end: u64,
+    medium: Medium,
+}
+
+/// What to make of bytes that the disk cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// An error: a disk that was away for a moment has lost nothing.
+    Away,
+    /// Damage.
+    Damaged,
 }
 
 impl<'f> Window<'f> {
     pub(super) fn new(file: &'f dyn DiskFile, offset: u64, limit: u64, chunk_bytes: usize) -> Self {
-        Self { file, chunk_bytes, limit, offset, bytes: Bytes::new(), unreadable_end: 0 }
+        let bytes = Bytes::new();
+        let medium = Medium::Damaged;
+        Self { file, chunk_bytes, limit, offset, bytes, unreadable_end: 0, medium }
+    }
+
+    pub(super) fn take_for(&mut self, medium: Medium) {
+        self.medium = medium;
     }
 
     /// Where reading ends: the limit that was set, or the end of the file once it was met before that.
@@ -69,7 +85,7 @@ impl<'f> Window<'f> {
     /// Reads over what cannot be read, where zeros are left. How far the file went.
     fn fill(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.file.read_at(offset, into) {
-            Err(error) if is_unreadable(&error) => {}
+            Err(error) if is_unreadable(&error) && self.medium == Medium::Damaged => {}
             other => return other,
         }
         let mut done = 0;

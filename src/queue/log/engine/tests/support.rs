@@ -21,7 +21,7 @@ pub(super) const SEGMENT_BYTES: u64 = 4300;
 /// More disk calls than any of these logs needs to open or to be emptied: whoever makes more spins.
 const CALLS_MAX: u64 = 5_000;
 
-const WANT: Want = Want { bytes: 1 << 20, tuples: 1000 };
+pub(super) const WANT: Want = Want { bytes: 1 << 20, tuples: 1000 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_unix(1_700_000_000, 0);
 
