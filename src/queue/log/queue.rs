@@ -134,9 +134,15 @@ impl LogQueue {
 }
 
 impl Drop for LogQueue {
+    /// Waits for what is being written: behind the lock that is let go of now, whoever takes it next
+    /// must be alone in the directory.
     fn drop(&mut self) {
         self.shared.handoff.close();
         self.shared.keeper.close();
+        for thread in self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A thread that died of a bug has said so itself.
+            drop(thread.join());
+        }
     }
 }
 
