@@ -18,7 +18,6 @@
 //!   `record` and `scan` hold; compressed bodies are refused at the ingest edge (contract C1.5).
 //! * Counts of requests that survive a restart by a file of their own, out of step with the data: there
 //!   is no such file.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod damage;
 mod failing;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::super::super::disk::sim::SimDisk;
 use super::super::super::lanes::Order;
 use super::super::super::notice::Notice;
+use super::super::super::segment::Name;
 use super::super::{Engine, Options, cost};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
@@ -88,7 +89,8 @@ pub(super) fn lease(engine: &Engine, tuples: u32) -> Option<Lease> {
 
 /// The numbers of the entries on loan.
 pub(super) fn numbers(lease: &Lease) -> Vec<u64> {
-    let number = |text: &str| text.split('"').nth(1).unwrap()[1..].parse().unwrap();
+    let number =
+        |text: &str| text.strip_prefix("[\"m").unwrap().split('"').next().unwrap().parse().unwrap();
     let blocks = lease.blocks.iter().map(|leased| leased.block.bytes.clone());
     let of = |bytes: Bytes| -> Vec<u64> {
         str::from_utf8(&bytes).unwrap().split(",\n").map(number).collect()
@@ -126,7 +128,7 @@ pub(super) fn deliver_one(engine: &Engine) -> Vec<u64> {
 
 /// The segments of a directory, oldest first.
 pub(super) fn segments(disk: &SimDisk) -> Vec<String> {
-    disk.files().into_keys().filter(|name| name.ends_with(".seg")).collect()
+    disk.files().into_keys().filter(|name| Name::parse(name).is_some()).collect()
 }
 
 /// A disk with the position of one and everything else of another.
