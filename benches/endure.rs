@@ -31,10 +31,8 @@ fn number(name: &str, default: u64) -> u64 {
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     // `cargo test --benches` passes --test: a small one, to see that it works.
-    let until = match std::env::args().any(|arg| arg == "--test") {
-        true => Until::Kills(2),
-        false => Until::Time(Duration::from_secs(60 * number("--minutes", 30))),
-    };
+    let is_test = std::env::args().any(|arg| arg == "--test");
+    let time = Duration::from_mins(number("--minutes", 30));
     let plan = Plan {
         seed: number("--seed", 1),
         clients: number("--clients", 16) as usize,
@@ -44,9 +42,9 @@ async fn main() -> ExitCode {
             Some(other) => panic!("--durability is fsync or os, not {other:?}"),
         },
         answers_max: number("--answers", 2_000),
-        until,
+        until: if is_test { Until::Kills(2) } else { Until::Time(time) },
         weather: Weather::Changing,
-        silence: Duration::from_secs(60),
+        silence: Duration::from_mins(1),
     };
     let verdict = endure::run(plan).await;
     println!("{verdict}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use crate::config::Environment;
-use crate::queue::log::disk::{Access, RealDisk};
+use crate::queue::log::disk::{Access, Disk, RealDisk};
 use crate::queue::log::inspect::{InspectError, View};
 
 use super::Failure;
@@ -57,16 +57,17 @@ impl Opened {
         let directory = place.queue_dir()?;
         let disk = RealDisk::open(&directory, Access::ReadOnly);
         let disk = disk.with_context(|| format!("cannot read {}", directory.display()));
-        let view = View::open(Arc::new(disk.map_err(Failure::Usage)?));
+        let disk: Arc<dyn Disk> = Arc::new(disk.map_err(Failure::Usage)?);
+        let view = View::open(&disk);
         let view = view.map_err(|error| place.unreadable(&error))?;
         Ok(Self { place, view })
     }
 
     /// The destination that is meant, when one was named or there is only one.
-    fn destination(&self, named: Option<&str>) -> Result<Arc<str>, Failure> {
+    fn destination(&self, wanted: Option<&str>) -> Result<Arc<str>, Failure> {
         let known = &self.view.destinations;
         let names = || known.iter().map(|known| &*known.name).collect::<Vec<_>>().join(", ");
-        let found = match (named, &known[..]) {
+        let found = match (wanted, &known[..]) {
             (None, [only]) => Ok(only),
             (Some(name), _) => known.iter().find(|known| *known.name == *name).ok_or_else(|| {
                 let has = if known.is_empty() { "none".to_owned() } else { names() };

@@ -54,6 +54,8 @@ pub mod engine;
 pub mod inspect;
 mod primitives;
 mod handoff;
+mod waiters;
+mod desk;
 mod bell;
 mod queue;
 #[cfg(test)]

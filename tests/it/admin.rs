@@ -26,6 +26,7 @@ fn config(receiver: SocketAddr, more: &str) -> Config {
     let text = format!(
         "listen = \"127.0.0.1:0\"\n\
          admin.listen = \"127.0.0.1:0\"\n\
+         queue.durability = \"memory\"\n\
          [[sources]]\nname = \"checkout\"\ntoken = \"{TOKEN}\"\n\
          [receiver]\nurl = \"http://{receiver}/stsAgent/intake\"\napi_key = \"{KEY}\"\n{more}"
     );

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::support::endure::books::Books;
 use super::support::endure::client::{Connection, Format, Shape};
 use super::support::endure::gateway::Gateway;
 use super::support::endure::receiver::Receiver;
@@ -19,7 +20,7 @@ use small_disk::SmallDisk;
 const MIB: u64 = 1 << 20;
 
 /// Refusals in a row after which it counts as full.
-const REFUSALS: u32 = 20;
+const REFUSALS: u32 = 10;
 
 /// A gateway whose data is on the small disk, with clients and a receiver.
 struct Bench {
@@ -75,8 +76,12 @@ impl Bench {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        let taken = timeout(PATIENCE, poll).await;
-        assert!(taken.is_ok(), "still no room:\n{}", self.gateway.log());
+        if timeout(PATIENCE, poll).await.is_err() {
+            let admin = self.gateway.ready().await.admin.unwrap();
+            let (free, files) = (self.disk.free_bytes(), self.disk.files());
+            let books = Books::read(admin).await;
+            panic!("no room, {free} bytes free: {files:#?} {books:#?}\n{}", self.gateway.log());
+        }
     }
 
     async fn until_drained(&self) {
@@ -99,10 +104,11 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_answers_503_delivers_on_and_takes_again_without_a_restart() {
-    let Some(disk) = SmallDisk::mount(40 * MIB) else { return };
+    let Some(disk) = SmallDisk::mount(24 * MIB) else { return };
+    let occupied = disk.occupy(6 << 20);
     let bench = Bench::start(disk, 0).await;
     bench.fill().await;
-    let ballast = bench.disk.fill();
+    let _filled = bench.disk.fill();
     assert!(bench.disk.free_bytes() < 64 << 10, "{}", bench.disk.free_bytes());
     assert_eq!(bench.send(100, 1).await, Fate::Refused);
 
@@ -114,14 +120,15 @@ async fn a_full_disk_answers_503_delivers_on_and_takes_again_without_a_restart()
     bench.script.set(Act::Refuse(503));
     bench.fill().await;
     assert!(bench.tally.counts().waiting_ids > 0);
-    ballast.remove();
+    occupied.remove();
     bench.until_taken().await;
+    assert!(bench.tally.counts().waiting_ids > 0, "nothing was delivered meanwhile");
     bench.assert_good().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_killed_on_a_full_disk_starts_on_it_and_delivers() {
-    let Some(disk) = SmallDisk::mount(24 * MIB) else { return };
+    let Some(disk) = SmallDisk::mount(16 * MIB) else { return };
     let mut bench = Bench::start(disk, 0).await;
     bench.fill().await;
     let _ballast = bench.disk.fill();
@@ -137,8 +144,8 @@ async fn a_gateway_killed_on_a_full_disk_starts_on_it_and_delivers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reserve_stays_free_whoever_fills_the_disk() {
-    const RESERVE: u64 = 12 * MIB;
-    let Some(disk) = SmallDisk::mount(40 * MIB) else { return };
+    const RESERVE: u64 = 8 * MIB;
+    let Some(disk) = SmallDisk::mount(24 * MIB) else { return };
     let bench = Bench::start(disk, RESERVE).await;
     bench.fill().await;
     // What is known of the free space is a moment old.

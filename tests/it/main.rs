@@ -27,6 +27,7 @@ mod json_suite;
 mod kill;
 mod mutation;
 mod pipeline_property;
+mod queue_cli;
 mod receiver_client;
 mod receiver_corpus;
 mod receiver_faults;

@@ -113,6 +113,7 @@ async fn no_202_is_written_before_a_sync_that_began_after_its_request_was_read()
     let log = traced.log().await;
     assert!(log.len() > sent.len() * 2, "strace saw it: {} calls", log.len());
     assert_eq!(sent.len() as u64, CLIENTS * REQUESTS);
+    assert!(log.segments() > 1, "each segment's name has to be synced, too");
     for request in sent {
         let proof = log.proof(&format!("k-{}", request.0), &ids(request));
         proof.unwrap_or_else(|why| panic!("request {}: {why}", request.0));

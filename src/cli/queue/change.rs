@@ -33,10 +33,9 @@ pub(super) fn purge(args: &PurgeArgs, environment: &Environment) -> Result<ExitC
     let plan = plan(&opened, &name, before)?;
     let what = described(&plan, &name);
     if plan.is_empty() {
-        let older = args.older_than.map_or(String::new(), |age| {
-            format!(" that is older than {}", humantime::format_duration(age))
-        });
-        return done(&format!("nothing waits for {name}{older}"));
+        let old = before
+            .map_or(String::new(), |before| format!(" from before {}", words::instant(before)));
+        return done(&format!("nothing{old} waits for {name}"));
     }
     if lock.is_none() {
         print(&format!(
@@ -96,14 +95,11 @@ fn given_up(opened: &Opened, name: &str) -> Result<String, Failure> {
         let text = format!("the queue has no destination \"{name}\"; it has: {has}");
         return Err(Failure::Usage(anyhow!(text)));
     };
-    match &found.position {
-        Err(fault) => Ok(format!("what waits for it, of which nothing is known: {fault}")),
-        Ok(_) => {
-            let plan = plan(opened, name, None)?;
-            let waits = if plan.is_empty() { "nothing".to_owned() } else { described(&plan, name) };
-            Ok(waits)
-        }
+    if let Err(fault) = &found.position {
+        return Ok(format!("what waits for it, of which nothing is known: {fault}"));
     }
+    let plan = plan(opened, name, None)?;
+    Ok(if plan.is_empty() { "nothing".to_owned() } else { described(&plan, name) })
 }
 
 fn plan(opened: &Opened, name: &str, before: Option<Timestamp>) -> Result<Plan, Failure> {

@@ -154,10 +154,10 @@ fn segments(extents: &[Extent]) -> String {
             if is_empty { "none".to_owned() } else { words::span(extent.first, extent.last) };
         let mut state = if extent.is_sealed { "sealed" } else { "open" }.to_owned();
         if extent.lost > 0 {
-            state.push_str(&format!(", {} damaged", words::count(extent.lost, "record")));
+            state = format!("{state}, {} damaged", words::count(extent.lost, "record"));
         }
         if extent.void_bytes > 0 {
-            state.push_str(&format!(", {} at its end unfinished", size(extent.void_bytes)));
+            state = format!("{state}, {} at its end unfinished", size(extent.void_bytes));
         }
         let tuples = grouped(extent.tuples);
         table.row([extent.name.to_string(), span, tuples, size(extent.bytes), state]);

@@ -11,17 +11,23 @@ pub(super) enum Align {
 
 /// Rows under a heading.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
-    columns: [(&'static str, Align); N],
-    rows: Vec<[String; N]>,
+pub(super) struct Table {
+    heading: Vec<String>,
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
 }
 
-impl<const N: usize> Table<N> {
-    pub(super) fn new(columns: [(&'static str, Align); N]) -> Self {
-        Self { columns, rows: Vec::new() }
+impl Table {
+    pub(super) fn new<'t>(columns: impl IntoIterator<Item = (&'t str, Align)>) -> Self {
+        let columns = columns.into_iter().map(|(title, align)| (title.to_owned(), align));
+        let (heading, aligns) = columns.unzip();
+        Self { heading, aligns, rows: Vec::new() }
     }
 
-    pub(super) fn row(&mut self, row: [String; N]) {
+    /// As many cells as there are columns.
+    pub(super) fn row(&mut self, row: impl Into<Vec<String>>) {
+        let row = row.into();
+        debug_assert_eq!(row.len(), self.aligns.len(), "a cell for each column");
         self.rows.push(row);
     }
 
@@ -31,12 +37,11 @@ impl<const N: usize> Table<N> {
 
     /// The table with a heading, two spaces between columns and none at the end of a line.
     pub(super) fn render(&self) -> String {
-        let heading = self.columns.map(|(title, _)| title.to_owned());
-        let rows = || std::iter::once(&heading).chain(&self.rows);
+        let rows = || std::iter::once(&self.heading).chain(&self.rows);
         let mut text = String::new();
         for row in rows() {
             let mut line = String::new();
-            for (nth, (cell, (_, align))) in row.iter().zip(&self.columns).enumerate() {
+            for (nth, (cell, align)) in row.iter().zip(&self.aligns).enumerate() {
                 let width = rows().map(|row| row[nth].chars().count()).max().unwrap_or(0);
                 let gap = if nth == 0 { "" } else { "  " };
                 let written = match align {

@@ -104,70 +104,52 @@ impl Progress {
 }
 
 fn as_text(opened: &Opened, report: &Report, findings: &Findings) -> String {
-    let mut text = String::new();
-    if findings.left_out() > 0 {
-        text.push_str(&format!("       and {} more\n", grouped(findings.left_out() as u64)));
-    }
-    if findings.number > 0 {
-        text.push('\n');
-    }
-    text.push_str(&format!(
-        "{} read, {}, in {}; the log ends at record {}\n\n",
+    let more = match findings.left_out() {
+        0 => String::new(),
+        more => format!("       and {} more\n", grouped(more as u64)),
+    };
+    let gap = if findings.number > 0 { "\n" } else { "" };
+    format!(
+        "{more}{gap}{} read, {}, in {}; the log ends at record {}\n\n{}\n{}",
         words::count(report.records, "record"),
         size(report.bytes),
         words::count(opened.view.segments.len() as u64, "segment"),
         report.end.head,
-    ));
-    text.push_str(&books(&report.accounts));
-    text.push('\n');
-    text.push_str(&verdict(report));
-    text
+        books(&report.accounts),
+        verdict(report),
+    )
 }
 
 fn books(accounts: &[Account]) -> String {
     if accounts.is_empty() {
         return "no destination has a position: there are no books\n".to_owned();
     }
-    let mut table = Table::new([
-        ("tuples", Align::Left),
-        ("series", Align::Right),
-        ("+ replayed", Align::Right),
-        ("= delivered", Align::Right),
-        ("+ filtered", Align::Right),
-        ("+ queued", Align::Right),
-        ("+ dead-lettered", Align::Right),
-        ("+ expired", Align::Right),
-        ("+ damaged", Align::Right),
-        ("+ purged", Align::Right),
-        ("+ unreadable", Align::Right),
-        ("", Align::Left),
-    ]);
-    for account in accounts {
-        let books = account.books;
-        let numbers = [
-            books.series,
-            books.replayed,
-            books.delivered,
-            books.filtered,
-            books.queued,
-            books.dead_lettered,
-            books.expired,
-            books.damaged,
-            books.purged,
-            account.lost,
-        ];
-        let [a, b, c, d, e, f, g, h, i, j] = numbers.map(grouped);
-        table.row([account.name.to_string(), a, b, c, d, e, f, g, h, i, j, balance(account)]);
-    }
+    let names = accounts.iter().map(|account| (&*account.name, Align::Right));
+    let mut table = Table::new(std::iter::once(("tuples", Align::Left)).chain(names));
+    let mut row = |class: &str, cell: &dyn Fn(&Account) -> String| {
+        let cells = accounts.iter().map(cell);
+        table.row(std::iter::once(class.to_owned()).chain(cells).collect::<Vec<_>>());
+    };
+    row("  series", &|account| grouped(account.books.series));
+    row("+ replayed", &|account| grouped(account.books.replayed));
+    row("= delivered", &|account| grouped(account.books.delivered));
+    row("+ filtered", &|account| grouped(account.books.filtered));
+    row("+ queued, counted", &|account| grouped(account.books.queued));
+    row("+ dead-lettered", &|account| grouped(account.books.dead_lettered));
+    row("+ expired", &|account| grouped(account.books.expired));
+    row("+ damaged", &|account| grouped(account.books.damaged));
+    row("+ purged", &|account| grouped(account.books.purged));
+    row("+ unreadable", &|account| grouped(account.lost));
+    row("", &balance);
     table.render()
 }
 
 fn balance(account: &Account) -> String {
     match account.off_by() {
-        0 if account.is_inferred => "balances, if what is missing was not delivered".to_owned(),
+        // What of a lost stretch was delivered before, only the books say.
+        0 if account.is_inferred => "balances, inferred".to_owned(),
         0 => "balances".to_owned(),
-        missing if missing > 0 => format!("DOES NOT BALANCE: {missing} are nowhere"),
-        extra => format!("DOES NOT BALANCE: {} too many", -extra),
+        off_by => format!("OFF BY {off_by}"),
     }
 }
 
@@ -200,6 +182,7 @@ fn as_json(report: &Report, findings: &Findings) -> Value {
             "purged": books.purged,
             "unreadable": account.lost,
             "balances": account.is_balanced(),
+            "inferred": account.is_inferred,
             "off_by": account.off_by().to_string(),
         })
     };

@@ -111,7 +111,8 @@ impl Appender {
         if self.active.as_ref().is_some_and(|active| active.is_full(bytes, self.segment_bytes)) {
             self.seal(events);
         }
-        self.ahead = ZEROS_STEP_BYTES;
+        // Nothing of use behind the end of a segment.
+        self.ahead = ZEROS_STEP_BYTES.min(self.segment_bytes);
         let Err(error) = self.write_once(group, base, events) else { return Ok(()) };
         events.push(Event::Failed { why: error.to_string() });
         // A new file is the only other chance; it takes no more than it needs.
@@ -206,7 +207,7 @@ impl Appender {
 
     /// Leaves the active file for good. One without an acknowledged record holds nothing of worth and
     /// goes, if the disk lets it; otherwise recovery sees that a later segment takes its place.
-    fn abandon(&mut self, events: &mut Vec<Event>) {
+    pub(super) fn abandon(&mut self, events: &mut Vec<Event>) {
         let Some(active) = self.active.take() else { return };
         if active.last < active.name.first {
             self.disk.remove(&active.name.to_string()).ok();

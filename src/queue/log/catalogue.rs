@@ -25,6 +25,8 @@ pub(super) struct Segment {
     pub(super) marks: Vec<Mark>,
     /// Whether it is not written to any more.
     pub(super) is_closed: bool,
+    /// Whether it says itself what of it counts; else that follows from the segment behind it.
+    pub(super) is_sealed: bool,
 }
 
 /// All segments by their first sequence. Their ranges never overlap; they may leave gaps, where every
@@ -47,6 +49,7 @@ impl Segment {
             bytes: HEADER_BYTES,
             marks: Vec::new(),
             is_closed: false,
+            is_sealed: false,
         }
     }
 
@@ -79,6 +82,11 @@ impl Catalogue {
         self.bytes -= segment.bytes;
         change(segment);
         self.bytes += segment.bytes;
+    }
+
+    /// None of them is written to any more.
+    pub(super) fn close_all(&mut self) {
+        self.segments.values_mut().for_each(|segment| segment.is_closed = true);
     }
 
     /// The segment that holds a committed record of this sequence.

@@ -3,6 +3,7 @@
 //! Three locks, taken in this order and never another: the appender's, held while a group is written;
 //! the keeper's, held while positions are saved; the state's, held for moves in memory only.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,12 @@ use super::lanes::{Order, Pick};
 use super::notice::Notice;
 use super::position::Tally;
 use super::reader::{Batch, Found, Reader, Request};
-use super::state::{Limits, Phase, State};
+use super::state::{Limits, Look, Phase, State};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod ledger;
+mod mishap;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -54,6 +57,29 @@ pub struct Engine {
     keeper: Mutex<Keeper>,
     reader: Reader,
     state: Mutex<State>,
+}
+
+/// A stretch on loan to whoever reads it.
+pub(super) struct Claim {
+    index: usize,
+    pick: Pick,
+    request: Request,
+    name: Arc<str>,
+}
+
+/// While a claim is read: should that panic, its stretch waits again.
+struct Reading<'e> {
+    engine: &'e Engine,
+    index: usize,
+    first: u64,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.engine.lock().destinations[self.index].position.release(self.first);
+        }
+    }
 }
 
 /// Bytes a request takes beside its blocks: heads and names.
@@ -110,10 +136,10 @@ impl Engine {
         let after = {
             let mut state = self.lock();
             state.writing_since = Some(monotonic);
-            After { sequence: state.head, totals: state.totals }
+            After { sequence: state.head, certain: state.certain, totals: state.totals }
         };
         let plan = group::pack(entries, after);
-        let base = Base { totals: after.totals, certain: after.sequence, now };
+        let base = Base { totals: after.totals, certain: after.certain, now };
         let mut events = Vec::new();
         let outcome = appender.write(&plan, base, &mut events);
         let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
@@ -159,54 +185,66 @@ impl Engine {
         want: Want,
         monotonic: Duration,
     ) -> Result<Option<Lease>, ReadError> {
-        loop {
-            let Some((pick, request, name)) = self.claim(index, want, monotonic) else {
-                return Ok(None);
-            };
-            let found = self.reader.read(&request, &name);
-            let mut state = self.lock();
-            let destination = &mut state.destinations[index];
-            match found {
-                Ok(Found::Blocks(batch)) => {
-                    destination.position.shorten(pick.first, batch.last());
-                    destination.lanes.taken(&pick);
-                    let id = destination.open_loan(&batch);
-                    return Ok(Some(Lease { id, blocks: leased(batch) }));
-                }
-                Ok(Found::Others { last }) => {
-                    destination.pass_loan(pick.first, last, Tally::default());
-                }
-                Ok(Found::Damage { offset, last, tuples }) => {
-                    let tally = Tally { damaged: tuples, ..Tally::default() };
-                    destination.pass_loan(pick.first, last, tally);
-                    self.meters.damages.inc();
-                    let sequences = (pick.first, last);
-                    state.notices.push(Notice::Damaged { file: request.file(), offset, sequences });
-                }
-                Err(error) => {
-                    destination.position.release(pick.first);
-                    return Err(ReadError { why: Arc::from(error.to_string()) });
-                }
+        while let Some(claim) = self.claim(index, want, monotonic) {
+            if let Some(lease) = self.redeem(claim)? {
+                return Ok(Some(lease));
             }
         }
+        Ok(None)
+    }
+
+    /// Reads what was claimed. `None` when nothing of it can be had: then that is done with, and what
+    /// is behind it may be claimed.
+    pub(super) fn redeem(&self, claim: Claim) -> Result<Option<Lease>, ReadError> {
+        let Claim { index, pick, request, name } = claim;
+        let reading = Reading { engine: self, index, first: pick.first };
+        let found = self.reader.read(&request, &name);
+        drop(reading);
+        let mut state = self.lock();
+        let destination = &mut state.destinations[index];
+        match found {
+            Ok(Found::Blocks(batch)) => {
+                destination.position.shorten(pick.first, batch.last());
+                destination.lanes.taken(&pick);
+                let id = destination.open_loan(&batch);
+                return Ok(Some(Lease { id, blocks: leased(batch) }));
+            }
+            Ok(Found::Others { last }) => {
+                destination.pass_loan(pick.first, last, Tally::default());
+            }
+            Ok(Found::Damage(hole)) => {
+                let is_booked = destination.pass_hole(pick.first, &hole);
+                self.meters.damages.inc();
+                let (file, sequences) = (request.file(), (pick.first, hole.last));
+                state.notices.push(Notice::Damaged { file, offset: hole.offset, sequences });
+                drop(state);
+                if !is_booked {
+                    self.write_off(index).map_err(|error| read_error(&error))?;
+                }
+            }
+            Err(error) => {
+                destination.position.release(pick.first);
+                return Err(read_error(&error));
+            }
+        }
+        Ok(None)
     }
 
     /// Lends the next stretch to whoever reads it, whole until it is known how much fits.
-    fn claim(
-        &self,
-        index: usize,
-        want: Want,
-        monotonic: Duration,
-    ) -> Option<(Pick, Request, Arc<str>)> {
+    pub(super) fn claim(&self, index: usize, want: Want, monotonic: Duration) -> Option<Claim> {
         let mut state = self.lock();
         let state = &mut *state;
-        let destination = &mut state.destinations[index];
         loop {
             if state.phase == Phase::Ended {
                 return None;
             }
+            let destination = &mut state.destinations[index];
             let (position, lanes) = (&mut destination.position, &mut destination.lanes);
-            let pick = lanes.pick(position, &state.recent, state.head, monotonic)?;
+            let Some(pick) = lanes.pick(position, &state.recent, state.head, monotonic) else {
+                let notice = state.reconcile(index);
+                state.notices.extend(notice);
+                return None;
+            };
             let Some(segment) = state.catalogue.holding(pick.first) else {
                 // Opening the log has accounted for everything that is not here.
                 let next = state.catalogue.at_or_behind(pick.first).unwrap_or(state.head + 1);
@@ -217,7 +255,8 @@ impl Engine {
             position.lend(pick.first, last);
             let place = destination.place(pick.first);
             let request = Request::new(segment, pick.first, last, place, want);
-            return Some((pick, request, Arc::clone(&destination.name)));
+            let name = Arc::clone(&destination.name);
+            return Some(Claim { index, pick, request, name });
         }
     }
 
@@ -240,23 +279,17 @@ impl Engine {
         state.destinations[index].unsaved_acks
     }
 
-    /// Whether there is something to lease.
-    pub(super) fn has_waiting(&self, index: usize) -> bool {
+    /// What there is for a destination.
+    pub(super) fn look(&self, index: usize) -> Look {
         let state = self.lock();
-        state.phase != Phase::Ended
-            && state.destinations[index].position.waiting(0, state.head).is_some()
-    }
-
-    /// Whether a destination has everything there will ever be.
-    pub(super) fn is_over(&self, index: usize) -> bool {
-        let state = self.lock();
+        let position = &state.destinations[index].position;
         match state.phase {
-            Phase::Open => false,
-            Phase::Closed => {
-                state.pending_bytes == 0
-                    && state.destinations[index].position.is_drained(state.head)
+            Phase::Ended => Look::Over,
+            _ if position.waiting(0, state.head).is_some() => Look::Waiting,
+            Phase::Closed if state.pending_bytes == 0 && position.is_drained(state.head) => {
+                Look::Over
             }
-            Phase::Ended => true,
+            Phase::Open | Phase::Closed => Look::Nothing,
         }
     }
 
@@ -282,7 +315,7 @@ impl Engine {
             Ok(_) => Ok(lent),
             // Delivered and deleted meanwhile.
             Err(_) if self.lock().catalogue.holding(request.first()).is_none() => Ok(lent),
-            Err(error) => Err(ReadError { why: Arc::from(error.to_string()) }),
+            Err(error) => Err(read_error(&error)),
         }
     }
 
@@ -320,6 +353,10 @@ impl Engine {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+fn read_error(error: &io::Error) -> ReadError {
+    ReadError { why: Arc::from(error.to_string()) }
 }
 
 fn leased(batch: Batch) -> Vec<Leased> {

@@ -34,6 +34,8 @@ pub(super) struct Planned {
 pub(super) struct After {
     /// The last sequence, which is acknowledged.
     pub(super) sequence: u64,
+    /// The last sequence known to be acknowledged.
+    pub(super) certain: u64,
     /// Totals up to there.
     pub(super) totals: Totals,
 }
@@ -99,7 +101,7 @@ fn drafts_of(entry: &Entry) -> impl Iterator<Item = Draft<'_>> {
 }
 
 fn number(drafts: Vec<Draft<'_>>, after: After) -> Vec<Planned> {
-    let After { mut sequence, mut totals } = after;
+    let After { mut sequence, certain, mut totals } = after;
     let mut plan = Vec::with_capacity(drafts.len());
     for draft in drafts {
         sequence += 1;
@@ -110,7 +112,7 @@ fn number(drafts: Vec<Draft<'_>>, after: After) -> Vec<Planned> {
         }
         let head = Head {
             sequence,
-            committed: after.sequence,
+            committed: certain,
             continues: draft.continues,
             resumes: draft.resumes,
             source: Arc::clone(&draft.entry.source),

@@ -21,6 +21,8 @@ pub mod walk;
 
 mod judge;
 mod ranges;
+#[cfg(test)]
+mod tests;
 
 pub use ranges::Ranges;
 pub use view::View;

@@ -81,8 +81,8 @@ impl fmt::Display for Notice {
             ),
             Self::Unwritten { why } => write!(
                 f,
-                "the queue's file could not be written: {why}; it is left as it is and the requests go to \
-                 a new one; check the disk"
+                "the queue's file could not be written: {why}; it is left as it is, the requests go to a \
+                 new one, or get 503 if that fails as well; check the disk"
             ),
             Self::Damaged { file, offset, sequences: (first, last) } => write!(
                 f,

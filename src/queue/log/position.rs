@@ -18,7 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use file::{PositionFile, SlotsFault, destination_of, file_name};
+pub use file::{FILE_BYTES, PositionFile, SlotsFault, destination_of, file_name};
 pub use saved::{RANGES_MAX, Saved};
 pub use slot::{SLOT_BYTES, SlotFault, VERSION};
 pub use tally::Tally;
@@ -240,7 +240,7 @@ impl Position {
         self.tally.books(totals_tuples.saturating_sub(self.began_tuples), self.replayed)
     }
 
-    /// What to keep of it, of a log that ends at `head`; `totals`, `max_backlog_bytes` are the
+    /// What to keep of it, of a log that ends at `head`; `certain`, `totals`, `max_backlog_bytes` are the
     /// caller's to fill in, `name` and `generation` those of [`PositionFile::write`].
     ///
     /// Loans count as undelivered. Where there are more than [`RANGES_MAX`] ranges, the shortest done
@@ -274,6 +274,7 @@ impl Position {
             began_tuples: self.began_tuples,
             replayed: self.replayed,
             head,
+            certain: head,
             totals: Totals::default(),
             tally,
             max_backlog_bytes: 0,

@@ -9,10 +9,14 @@ use super::super::Want;
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
-use super::scan::{Piece, Record, Scanner};
+use super::scan::{Damage, Piece, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
 use crate::metric::timestamp::Timestamp;
+
+mod hole;
+
+pub(super) use hole::Hole;
 
 /// Segments that are kept open for reading: the two lanes of a few destinations.
 const HANDLES_MAX: usize = 8;
@@ -37,17 +41,11 @@ pub(super) struct Request {
     from: Mark,
     /// Total tuples before that record.
     before: Option<u64>,
-    /// Where the committed records end, and the totals there.
+    /// Where the committed records end, the last one and the totals there.
     end: u64,
+    last_committed: u64,
     tuples_at_end: u64,
     want: Want,
-}
-
-/// A side of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Before,
-    Behind,
 }
 
 /// What lies at the first sequence that was asked for.
@@ -55,13 +53,8 @@ pub(super) enum Side {
 pub(super) enum Found {
     /// Blocks, at least one.
     Blocks(Batch),
-    /// Records up to `last`, maybe more than were asked for, cannot be read.
-    Damage {
-        offset: u64,
-        last: u64,
-        /// Tuples in them, as far as that can be known.
-        tuples: u64,
-    },
+    /// Records that cannot be read: the first one that was asked for, and maybe more than were.
+    Damage(Hole),
     /// Records up to `last` are for other destinations.
     Others { last: u64 },
 }
@@ -109,6 +102,7 @@ impl Request {
             from,
             before,
             end: segment.end,
+            last_committed: segment.last,
             tuples_at_end: segment.totals.tuples,
             want,
         }
@@ -116,6 +110,11 @@ impl Request {
 
     pub(super) fn first(&self) -> u64 {
         self.first
+    }
+
+    /// The hole at the end of the committed records, where `expected` should have stood.
+    fn hole_of(&self, tail: Tail, expected: u64, before: Option<u64>) -> Hole {
+        Hole::of_tail(tail, expected, before, self.last_committed, self.tuples_at_end)
     }
 
     /// The file to read.
@@ -134,11 +133,13 @@ impl Reader {
         let file = self.open(request.name)?;
         let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
         let mut before = request.before;
+        let mut expected = request.from.sequence;
         let mut batch: Option<Batch> = None;
         while let Some(piece) = scanner.next()? {
             match piece {
                 Piece::Record(record) if record.head.sequence < request.first => {
                     before = Some(record.head.totals.tuples);
+                    expected = record.head.sequence + 1;
                 }
                 Piece::Record(record) if record.head.sequence > request.last => break,
                 Piece::Record(record) => {
@@ -156,82 +157,118 @@ impl Reader {
                 }
                 Piece::Damage(damage) if damage.next <= request.first => {
                     before = Some(damage.tuples_before_next);
+                    expected = damage.next;
                 }
                 _ if batch.is_some() => break,
                 Piece::Damage(damage) => {
-                    let lost = damage.tuples_before_next.saturating_sub(before.unwrap_or(u64::MAX));
-                    let tuples = lost.saturating_sub(tuples_below(&damage.heads, request.first));
-                    let (offset, next) = (damage.offset, damage.next);
-                    return Ok(Found::Damage { offset, last: next - 1, tuples });
+                    return Ok(Found::Damage(Hole::of_damage(damage, before)));
                 }
                 // The end of what was committed, but not of what was asked for.
                 Piece::Tail(tail) => {
-                    let lost = request.tuples_at_end.saturating_sub(before.unwrap_or(u64::MAX));
-                    let tuples = lost.saturating_sub(tuples_below(&tail.heads, request.first));
-                    return Ok(Found::Damage { offset: tail.offset, last: request.last, tuples });
+                    return Ok(Found::Damage(request.hole_of(tail, expected, before)));
                 }
             }
         }
         match batch {
             Some(batch) => Ok(Found::Blocks(batch)),
-            // A tail always comes last, so there was a piece that ended this.
-            None => Ok(Found::Damage { offset: request.end, last: request.last, tuples: 0 }),
+            None => Err(io::Error::other("the scan of a segment ended without its tail")),
         }
     }
 
-    /// The log's total tuples on one side of a committed record of this segment. Damage counts as what
-    /// is still there: it is on the inner side of whoever asks for both ends of a stretch.
-    pub(super) fn tuples_at(
+    /// The log's total tuples before a sequence of this segment, or behind its last one; `None` where
+    /// damage leaves that open.
+    pub(super) fn tuples_before(
         &self,
         segment: &Segment,
         sequence: u64,
-        side: Side,
-    ) -> io::Result<u64> {
-        match side {
-            Side::Before if sequence == segment.first() => return Ok(segment.base.tuples),
-            Side::Behind if sequence == segment.last => return Ok(segment.totals.tuples),
-            _ => {}
+    ) -> io::Result<Option<u64>> {
+        if sequence == segment.first() {
+            return Ok(Some(segment.base.tuples));
+        }
+        if sequence > segment.last {
+            return Ok(Some(segment.totals.tuples));
         }
         let request = Request::new(segment, sequence, sequence, None, Want::default());
         let file = self.open(segment.name)?;
         let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
-        let mut before = request.before.unwrap_or(segment.base.tuples);
+        let mut before = request.before;
+        let mut expected = request.from.sequence;
         while let Some(piece) = scanner.next()? {
-            match (piece, side) {
-                (Piece::Record(Record { head, .. }), _) if head.sequence < sequence => {
-                    before = head.totals.tuples;
+            match piece {
+                Piece::Record(Record { head, .. }) if head.sequence < sequence => {
+                    before = Some(head.totals.tuples);
+                    expected = head.sequence + 1;
                 }
-                (Piece::Record(Record { head, .. }), Side::Before) if head.sequence == sequence => {
-                    return Ok(head.tuples_before());
+                Piece::Record(Record { head, .. }) => return Ok(Some(head.tuples_before())),
+                Piece::Damage(damage) if damage.next <= sequence => {
+                    before = Some(damage.tuples_before_next);
+                    expected = damage.next;
                 }
-                (Piece::Record(Record { head, .. }), Side::Behind) if head.sequence == sequence => {
-                    return Ok(head.totals.tuples);
+                Piece::Damage(damage) => {
+                    return Ok(Hole::of_damage(damage, before).tuples_before(sequence));
                 }
-                (Piece::Damage(damage), _) if damage.next <= sequence => {
-                    before = damage.tuples_before_next;
+                Piece::Tail(tail) => {
+                    return Ok(request.hole_of(tail, expected, before).tuples_before(sequence));
                 }
-                (Piece::Damage(damage), Side::Behind) => return Ok(damage.tuples_before_next),
-                (Piece::Tail(_), Side::Behind) => return Ok(segment.totals.tuples),
-                (_, Side::Before) | (Piece::Record(_), Side::Behind) => return Ok(before),
             }
         }
-        Ok(before)
+        Ok(None)
     }
 
-    /// Tuples in the records of these stretches, as the files say.
-    pub(super) fn count(&self, catalogue: &Catalogue, stretches: &[(u64, u64)]) -> io::Result<u64> {
-        let mut counted = 0;
+    /// Tuples for every destination in the records of these stretches, as the files say, those in
+    /// damaged records included; `None` where damage leaves that open.
+    pub(super) fn count(
+        &self,
+        catalogue: &Catalogue,
+        stretches: &[(u64, u64)],
+    ) -> io::Result<Option<u64>> {
+        let mut counted = Some(0);
         for segment in catalogue.iter().filter(|segment| !segment.is_empty()) {
             for (first, last) in stretches {
                 let (first, last) = ((*first).max(segment.first()), (*last).min(segment.last));
                 if first <= last {
-                    let behind = self.tuples_at(segment, last, Side::Behind)?;
-                    let before = self.tuples_at(segment, first, Side::Before)?;
-                    counted += behind.saturating_sub(before);
+                    let behind = self.tuples_before(segment, last + 1)?;
+                    let before = self.tuples_before(segment, first)?;
+                    let tuples = behind.zip(before).map(|(behind, before)| behind - before);
+                    counted = counted.zip(tuples).map(|(counted, tuples)| counted + tuples);
                 }
             }
         }
         Ok(counted)
+    }
+
+    /// Tuples in records behind a sequence that are for one destination alone, those included of which
+    /// only the body is damaged, but none in `void` stretches.
+    pub(super) fn addressed(
+        &self,
+        catalogue: &Catalogue,
+        destination: &str,
+        after: u64,
+        void: &[(u64, u64)],
+    ) -> io::Result<u64> {
+        let is_void = |head: &Head| {
+            void.iter().any(|(first, last)| (*first..=*last).contains(&head.sequence))
+        };
+        let mut tuples = 0;
+        for segment in catalogue.iter().filter(|segment| segment.last > after) {
+            let request = Request::new(segment, after + 1, segment.last, None, Want::default());
+            let file = self.open(segment.name)?;
+            let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+            while let Some(piece) = scanner.next()? {
+                let heads = match piece {
+                    Piece::Record(Record { head, .. }) => vec![head],
+                    Piece::Damage(Damage { heads, .. }) | Piece::Tail(Tail { heads, .. }) => heads,
+                };
+                let is_own = |head: &&Head| {
+                    head.sequence > after
+                        && head.target.as_deref() == Some(destination)
+                        && !is_void(head)
+                };
+                tuples +=
+                    heads.iter().filter(is_own).map(|head| u64::from(head.tuples)).sum::<u64>();
+            }
+        }
+        Ok(tuples)
     }
 
     fn open(&self, name: Name) -> io::Result<Arc<dyn DiskFile>> {
@@ -253,12 +290,6 @@ impl Reader {
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         handles.retain(|(known, _)| *known != name);
     }
-}
-
-/// Tuples of damaged records before `first`, where their heads can still be read.
-fn tuples_below(heads: &[Head], first: u64) -> u64 {
-    let below = heads.iter().filter(|head| head.sequence < first && head.target.is_none());
-    below.map(|head| u64::from(head.tuples)).sum()
 }
 
 impl Batch {

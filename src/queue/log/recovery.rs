@@ -6,7 +6,7 @@
 //! answered about: its complete requests are kept, as their clients may believe them to be, and what
 //! is left of others is void (contract C5.1).
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::super::Totals;
@@ -26,6 +26,10 @@ pub(super) struct Recovered {
     pub(super) catalogue: Catalogue,
     /// The last sequence that was ever acknowledged, or may have been.
     pub(super) head: u64,
+    /// The last sequence known to have been acknowledged, or as good: below `head` where the last
+    /// group has lost a part. What is kept of it is void as soon as more of it is lost, so it has to
+    /// be judged by the same measure every time.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     /// Attempts at the next segment that are taken.
     pub(super) attempts: u32,
@@ -39,6 +43,7 @@ pub(super) struct Recovered {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     pub(super) head: u64,
+    pub(super) certain: u64,
     pub(super) totals: Totals,
 }
 
@@ -62,11 +67,21 @@ pub(super) fn recover(
     let mut all: Vec<Name> = names.iter().filter_map(|name| Name::parse(name)).collect();
     all.sort_unstable();
     let found = headers(disk, &all, known, &mut recovered.notices)?;
+    disk.sync().map_err(|cause| io_error("the directory", cause))?;
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
+        let failed = |cause| io_error(&segment.name.to_string(), cause);
+        // The process before may have ended between a write and its sync: what is read here has to
+        // be durable before anything is said that follows from it. Only the last file that was
+        // written to can be without a sync, or the one before it with its footer.
+        let has_footer = || Footer::read(&*segment.file, segment.header.identity);
+        if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
+            segment.file.sync().map_err(failed)?;
+        }
         take(disk, segment, next, known, &mut recovered)?;
     }
     recovered.head = recovered.head.max(known.head);
+    recovered.certain = recovered.certain.max(known.certain);
     recovered.totals = max(recovered.totals, known.totals);
     let next = recovered.head + 1;
     // Also those that were set aside: a name is never used again.
@@ -84,7 +99,6 @@ fn headers(
     known: Known,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Found>, OpenError> {
-    let newest = all.last().copied();
     let mut found: Vec<Found> = Vec::new();
     // Not before every header was read: a directory that is refused must not have been changed.
     let mut asides: Vec<(String, SetAside)> = Vec::new();
@@ -100,14 +114,16 @@ fn headers(
         let read = file.read_at(0, &mut bytes).map_err(failed)?;
         match Header::parse(&bytes[..read]) {
             Ok(header) if header.first == name.first => {
+                mend(&*file, &header, &bytes);
                 found.push(Found { name: *name, file, header });
             }
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version { file: file_name, version, expected: VERSION });
             }
-            // Its creation was cut off, unless others know of records in it.
-            Err(HeaderFault::Blank | HeaderFault::Foreign)
-                if Some(*name) == newest && known.head < name.first =>
+            // Its creation was cut off, unless others know of records in it; then anything may be there
+            // that its blocks held before.
+            Ok(_) | Err(HeaderFault::Blank | HeaderFault::Foreign)
+                if found.is_empty() && known.head < name.first =>
             {
                 asides.push((file_name, aside::whole));
             }
@@ -124,6 +140,20 @@ fn headers(
     }
     found.reverse();
     Ok(found)
+}
+
+/// Writes a copy of the header anew that was torn or damaged: the next damage must not meet the last
+/// one. If that fails, the other copy is as good as it was.
+fn mend(file: &dyn DiskFile, header: &Header, bytes: &[u8]) {
+    let half = bytes.len() / 2;
+    let whole = header.encode();
+    let is_good = [bytes[..half] == whole[..half], bytes[half..] == whole[half..]];
+    let outcome = match is_good {
+        [true, false] => file.write_at(half as u64, &[IoSlice::new(&whole[half..])]),
+        [false, true] => file.write_at(0, &[IoSlice::new(&whole[..half])]),
+        _ => Ok(()),
+    };
+    outcome.unwrap_or_default();
 }
 
 /// Adds one segment to what is recovered.
@@ -147,8 +177,10 @@ fn take(
         segment.totals = footer.totals;
         segment.end = footer.end;
         segment.marks = footer.marks;
+        segment.is_sealed = true;
+        recovered.certain = recovered.certain.max(footer.last);
     } else {
-        let certain = next.map_or(known.head, |next| next.certain);
+        let certain = next.map_or(known.certain, |next| next.certain);
         let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
         recovered.lost.extend_from_slice(&survey.lost);
         recovered.notices.extend(survey.notices(&file_name));
@@ -156,8 +188,10 @@ fn take(
         if segment.is_empty() {
             aside::whole(disk, &file_name, &mut recovered.notices);
             recovered.head = recovered.head.max(header.first - 1);
+            recovered.certain = recovered.certain.max(header.certain);
             return Ok(());
         }
+        recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
         aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {

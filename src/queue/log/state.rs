@@ -12,7 +12,7 @@ use super::group::After;
 use super::lanes::{Lanes, Recent};
 use super::notice::Notice;
 use super::position::{Position, Saved, Tally};
-use super::reader::Batch;
+use super::reader::{Batch, Hole};
 use super::record::Head;
 use crate::metric::timestamp::Timestamp;
 
@@ -26,11 +26,26 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// What there is for one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Something to lease.
+    Waiting,
+    /// Nothing at the moment: what is on loan may come back, and new entries may come in.
+    Nothing,
+    /// It has everything there will ever be, or nothing is leased any more.
+    Over,
+}
+
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// Why nothing can be written until the next start: what the writer did last is not known.
+    pub(super) stopped_by: Option<Arc<str>>,
     pub(super) catalogue: Catalogue,
     /// The last committed sequence.
     pub(super) head: u64,
+    /// The last one known to be acknowledged: `head`, but for a log that was just recovered.
+    pub(super) certain: u64,
     pub(super) totals: Totals,
     pub(super) recent: Recent,
     pub(super) destinations: Vec<Destination>,
@@ -62,6 +77,8 @@ pub(super) struct Destination {
     pub(super) unsaved_acks: u32,
     pub(super) is_dirty: bool,
     pub(super) loans: HashMap<u64, Loan>,
+    /// Something of its backlog was damaged: its books may hold tuples that are in no record.
+    pub(super) has_holes: bool,
     next_loan: u64,
     /// Where records begin that may be leased next; a bounded cache, by sequence.
     places: HashMap<u64, Place>,
@@ -87,6 +104,9 @@ pub(super) struct Place {
 /// be gone, and their memory is accounted for nowhere else while a disk stalls.
 const PENDING_BYTES_MAX: u64 = 256 << 20;
 
+/// Most notices that wait for the keeper to tell of them.
+const NOTICES_MAX: usize = 64;
+
 /// Entries in [`Destination::places`].
 const PLACES_MAX: usize = 256;
 
@@ -95,6 +115,9 @@ impl State {
     pub(super) fn room(&self, limits: &Limits, more: u64) -> Result<(), AppendError> {
         if self.phase != Phase::Open {
             return Err(AppendError::Closed);
+        }
+        if let Some(why) = &self.stopped_by {
+            return Err(AppendError::Failed { why: Arc::clone(why) });
         }
         let pending = self.pending_bytes;
         if pending > 0 && pending.saturating_add(more) > PENDING_BYTES_MAX {
@@ -116,11 +139,17 @@ impl State {
     /// Takes over what the appender did.
     pub(super) fn apply(&mut self, event: Event) {
         match event {
-            Event::Failed { why } => self.notices.push(Notice::Unwritten { why }),
+            // Told of once, until a group was written again.
+            Event::Failed { why } if self.fault.is_none() && self.notices.len() < NOTICES_MAX => {
+                self.fault = Some(Arc::from(why.as_str()));
+                self.notices.push(Notice::Unwritten { why });
+            }
+            Event::Failed { .. } => {}
             Event::Began { name, header } => self.catalogue.insert(Segment::begin(name, &header)),
             Event::Closed { first, bytes } => self.catalogue.update(first, |segment| {
                 segment.bytes = bytes.unwrap_or(segment.bytes);
                 segment.is_closed = true;
+                segment.is_sealed = bytes.is_some();
             }),
             Event::Grown(growth) => self.grow(growth),
         }
@@ -142,7 +171,7 @@ impl State {
 
     /// A group that followed `after` is committed up to a record with these totals.
     pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
-        self.head = last;
+        (self.head, self.certain) = (last, last);
         // Rejections may have been counted meanwhile, so these are added and not set.
         self.totals.tuples += totals.tuples - after.totals.tuples;
         self.totals.accepted += totals.accepted - after.totals.accepted;
@@ -168,6 +197,11 @@ impl State {
             return None;
         }
         destination.position.write_off(booked);
+        destination.is_dirty = true;
+        let position = &destination.position;
+        if destination.has_holes || position.replayed() > 0 || position.tally().damaged > booked {
+            return None;
+        }
         let destination = destination.name.to_string();
         Some(Notice::Unbalanced { destination, booked, counted: 0 })
     }
@@ -230,6 +264,7 @@ impl Destination {
             unsaved_acks: 0,
             is_dirty: false,
             loans: HashMap::new(),
+            has_holes: false,
             next_loan: 0,
             places: HashMap::new(),
         }
@@ -272,6 +307,21 @@ impl Destination {
             self.position.pass(first, end, tally.take().unwrap_or_default());
         }
         self.is_dirty = true;
+    }
+
+    /// A loan for reading ended in a hole, of which everything that waits is lost. Whether its tuples
+    /// could be booked; otherwise they count as queued.
+    pub(super) fn pass_hole(&mut self, first: u64, hole: &Hole) -> bool {
+        self.position.release(first);
+        let mut is_booked = true;
+        while let Some((first, last)) = self.position.waiting(first, hole.last) {
+            let shared = hole.tuples(first, last);
+            is_booked &= shared.is_some();
+            let damaged = shared.unwrap_or(0) + hole.tuples_for(&self.name, first, last);
+            self.position.pass(first, last, Tally { damaged, ..Tally::default() });
+        }
+        (self.has_holes, self.is_dirty) = (true, true);
+        is_booked
     }
 
     pub(super) fn settle(&mut self, id: u64, tally: impl FnOnce(&Loan) -> Tally) {

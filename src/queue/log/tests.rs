@@ -1,3 +1,4 @@
 //! The log over a directory that tears, forgets and fails.
 
+mod interleavings;
 mod model;

@@ -59,15 +59,34 @@ impl SmallDisk {
         stat.f_bavail * stat.f_frsize
     }
 
+    /// What the queue's directory holds, for a failure.
+    pub(super) fn files(&self) -> Vec<String> {
+        let files = fs::read_dir(self.root().join("data/queue")).unwrap().map(Result::unwrap);
+        let size = |file: &fs::DirEntry| file.metadata().map_or(0, |metadata| metadata.len());
+        files.map(|file| format!("{} {}", size(&file), file.file_name().display())).collect()
+    }
+
+    /// A file of somebody else's of this size.
+    pub(super) fn occupy(&self, bytes: usize) -> Ballast {
+        let (path, mut file) = self.create("occupied");
+        file.write_all(&vec![b'.'; bytes]).and_then(|()| file.sync_all()).unwrap();
+        Ballast(path)
+    }
+
     /// Fills every byte that is left with a file of somebody else's.
     pub(super) fn fill(&self) -> Ballast {
-        let path = self.root().join("ballast");
-        let mut file = File::options().create(true).append(true).open(&path).unwrap();
-        for bytes in [1 << 20, 64 << 10, 4 << 10, 1] {
+        let (path, mut file) = self.create("filled");
+        for bytes in [1 << 20, 64 << 10, 4 << 10, 1 << 10] {
             let piece = vec![b'.'; bytes];
             while file.write_all(&piece).and_then(|()| file.sync_data()).is_ok() {}
         }
         Ballast(path)
+    }
+
+    fn create(&self, name: &str) -> (PathBuf, File) {
+        let path = self.root().join(name);
+        let file = File::create_new(&path).unwrap();
+        (path, file)
     }
 }
 

@@ -267,7 +267,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let bytes = parts.iter().map(|part| &**part).collect::<Vec<&[u8]>>().concat();
         let call = Call::Write { name: Arc::clone(&self.name), offset, bytes: bytes.len() as u64 };
         self.lock().act(call, |state, extent| state.write(self.id, offset, bytes, extent))
     }

@@ -20,8 +20,14 @@ use super::super::state::{Destination, Limits, Phase, State};
 use super::tidy::Stretch;
 use super::{Engine, Options};
 
-/// What a position file was found to hold; nothing if it has to be begun anew.
-type Kept = Option<(PositionFile, Saved)>;
+/// What a position file was found to hold.
+enum Kept {
+    Position(Box<(PositionFile, Saved)>),
+    /// Nothing yet: its creation was cut off.
+    Blank,
+    /// Nothing that can be read.
+    Lost,
+}
 
 impl Engine {
     /// Opens a log, or begins one in an empty directory. What was found in the files that somebody
@@ -33,14 +39,16 @@ impl Engine {
         let names = disk.list().map_err(|cause| failed("listing the directory", cause))?;
         let kept = positions(&*disk, &names)?;
         let recovered = recovery::recover(&*disk, &names, known(&kept))?;
-        let Recovered { catalogue, head, totals, attempts, lost, mut notices } = recovered;
+        let Recovered { catalogue, head, certain, totals, attempts, lost, mut notices } = recovered;
         let foreign = names.iter().filter(|name| !is_ours(name)).cloned();
         notices.extend(foreign.map(|file| Notice::Foreign { file }));
 
         let mut state = State {
             phase: Phase::Open,
+            stopped_by: None,
             catalogue,
             head,
+            certain,
             totals,
             recent: Recent::default(),
             destinations: Vec::new(),
@@ -53,9 +61,16 @@ impl Engine {
             notices: Vec::new(),
         };
         let mut keeper = Keeper::default();
-        let mut setup = Setup { disk: &*disk, options, state: &mut state, keeper: &mut keeper };
-        setup.add_all(kept, &mut notices)?;
         let reader = Reader::new(Arc::clone(&disk));
+        let mut setup = Setup {
+            disk: &*disk,
+            reader: &reader,
+            lost: &lost,
+            options,
+            state: &mut state,
+            keeper: &mut keeper,
+        };
+        setup.add_all(kept, &mut notices)?;
         settle(&reader, &mut state, &lost, &mut notices)
             .map_err(|cause| failed("counting what waits", cause))?;
 
@@ -97,6 +112,12 @@ fn is_ours(name: &str) -> bool {
         || [".torn", ".damaged", ".partial"].iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// The destination whose position was set aside under this name because nobody could read it.
+fn set_aside_of(file: &str) -> Option<&str> {
+    let (position, rest) = file.split_once('@')?;
+    destination_of(position).filter(|_| rest.ends_with(".damaged"))
+}
+
 /// Every position there is.
 fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>, OpenError> {
     let mut kept = BTreeMap::new();
@@ -104,8 +125,9 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         let read = PositionFile::open(disk, name);
         let read = read.map_err(|cause| failed(&format!("reading {file}"), cause))?;
         let position = match read {
-            Ok(position) => Some(position),
-            Err(SlotsFault::Blank | SlotsFault::Damaged) => None,
+            Ok(position) => Kept::Position(Box::new(position)),
+            Err(SlotsFault::Blank) => Kept::Blank,
+            Err(SlotsFault::Damaged) => Kept::Lost,
             Err(SlotsFault::Foreign) => return Err(OpenError::Foreign { file: file.clone() }),
             Err(SlotsFault::Version(version)) => {
                 let expected = position::VERSION;
@@ -114,16 +136,24 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         };
         kept.insert(name.to_owned(), position);
     }
+    // One that was set aside and whose successor was not finished is still lost.
+    for name in names.iter().filter_map(|file| set_aside_of(file)) {
+        match kept.get(name) {
+            None | Some(Kept::Blank) => kept.insert(name.to_owned(), Kept::Lost),
+            Some(Kept::Position(..) | Kept::Lost) => None,
+        };
+    }
     Ok(kept)
 }
 
 /// The most that any position knows of the log.
 fn known(kept: &BTreeMap<String, Kept>) -> Known {
     let mut known = Known::default();
-    for (_, saved) in kept.values().flatten() {
-        if saved.head >= known.head {
-            known.head = saved.head;
-        }
+    for kept in kept.values() {
+        let Kept::Position(position) = kept else { continue };
+        let saved = &position.1;
+        known.head = known.head.max(saved.head);
+        known.certain = known.certain.max(saved.certain);
         known.totals.tuples = known.totals.tuples.max(saved.totals.tuples);
         known.totals.accepted = known.totals.accepted.max(saved.totals.accepted);
         known.totals.rejected = known.totals.rejected.max(saved.totals.rejected);
@@ -133,6 +163,9 @@ fn known(kept: &BTreeMap<String, Kept>) -> Known {
 
 struct Setup<'a> {
     disk: &'a dyn Disk,
+    reader: &'a Reader,
+    /// What is void or damaged.
+    lost: &'a [Stretch],
     options: &'a Options,
     state: &'a mut State,
     keeper: &'a mut Keeper,
@@ -147,37 +180,60 @@ impl Setup<'_> {
     ) -> Result<(), OpenError> {
         for name in &self.options.destinations {
             match kept.remove(name) {
-                Some(position) => self.add(name, position, notices)?,
+                Some(Kept::Position(position)) => {
+                    let (file, saved) = *position;
+                    self.add(name, saved, file)?;
+                }
+                Some(Kept::Lost) => self.begin_again(name, notices)?,
+                Some(Kept::Blank) => {
+                    self.set_aside(&file_name(name), "torn")?;
+                    self.begin(name)?;
+                }
                 None => self.begin(name)?,
             }
         }
         for (name, position) in kept {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
-            let Some(position) = position else { continue };
+            let Kept::Position(position) = position else { continue };
+            let (file, saved) = *position;
             notices.push(Notice::Orphan { destination: name.clone() });
-            self.add(&name, Some(position), notices)?;
+            self.add(&name, saved, file)?;
             self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &str, kept: Kept, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
-        if let Some((file, saved)) = kept {
-            let position = Position::from_saved(&saved);
-            self.push(name, position, saved, file);
-            return Ok(());
-        }
-        // In a log without records its creation was cut off, and nothing can be lost.
-        if self.state.head > 0 {
-            notices.push(Notice::PositionLost { destination: name.to_owned() });
-        }
-        self.set_aside(&file_name(name))?;
+    fn add(&mut self, name: &str, saved: Saved, file: PositionFile) -> Result<(), OpenError> {
+        let mut position = Position::from_saved(&saved);
+        // What was committed for it alone since it was saved, it does not know.
+        position.add_replayed(self.addressed(name, saved.head)?);
+        self.push(name, position, saved, file);
+        Ok(())
+    }
+
+    /// Tuples behind a sequence that are for this destination alone.
+    fn addressed(&self, name: &str, after: u64) -> Result<u64, OpenError> {
+        let tuples = self.reader.addressed(&self.state.catalogue, name, after, self.lost);
+        tuples.map_err(|cause| failed("counting what is for one receiver alone", cause))
+    }
+
+    /// A position that cannot be read: it gets everything that is kept.
+    fn begin_again(&mut self, name: &str, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
+        notices.push(Notice::PositionLost { destination: name.to_owned() });
         let oldest = self.state.catalogue.iter().next();
         let (at, tuples) = oldest
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
                 (segment.first(), segment.base.tuples)
             });
-        self.create(name, Position::begin(at, tuples))
+        let mut position = Position::begin(at, tuples);
+        position.add_replayed(self.addressed(name, at - 1)?);
+        let is_there = self.disk.open(&file_name(name)).is_ok();
+        if is_there && self.disk.free_bytes().is_ok_and(|free| free < 2 * position::FILE_BYTES) {
+            // A full disk has no room for two: nobody can read the old one, so it is written over.
+            return self.fill(name, position, PositionFile::reuse);
+        }
+        self.set_aside(&file_name(name), "damaged")?;
+        self.create(name, position)
     }
 
     /// A receiver that is new begins at the tail (contract C5.5).
@@ -186,10 +242,20 @@ impl Setup<'_> {
     }
 
     fn create(&mut self, name: &str, position: Position) -> Result<(), OpenError> {
+        self.fill(name, position, PositionFile::create)
+    }
+
+    fn fill(
+        &mut self,
+        name: &str,
+        position: Position,
+        make: fn(&dyn Disk, &str) -> io::Result<PositionFile>,
+    ) -> Result<(), OpenError> {
         let doing = format!("creating {}", file_name(name));
         let create = || {
-            let mut file = PositionFile::create(self.disk, name)?;
+            let mut file = make(self.disk, name)?;
             let mut saved = position.save(self.state.head, &|_, _| false);
+            saved.certain = self.state.certain;
             saved.totals = self.state.totals;
             file.write(&mut saved)?;
             Ok((file, saved))
@@ -205,15 +271,20 @@ impl Setup<'_> {
         self.keeper.files.push(file);
     }
 
-    /// Renames a position nobody can read.
-    fn set_aside(&self, file: &str) -> Result<(), OpenError> {
+    /// Renames a position nobody can read, durably: that it was lost is known from this name until
+    /// another one is saved.
+    fn set_aside(&self, file: &str, suffix: &str) -> Result<(), OpenError> {
         let mut outcome = Ok(());
         for number in 0..100 {
-            outcome = self.disk.rename(file, &format!("{file}@{number}.damaged"));
+            outcome = self.disk.rename(file, &format!("{file}@{number}.{suffix}"));
             if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
                 break;
             }
         }
+        if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            outcome = Ok(());
+        }
+        let outcome = outcome.and_then(|()| self.disk.sync());
         outcome.map_err(|cause| failed(&format!("setting {file} aside"), cause))
     }
 }
@@ -241,14 +312,23 @@ fn settle(
         }
         let stretches: Vec<Stretch> = rest.undelivered(state.head).collect();
         let replayed = position.replayed() > 0;
+        // What cannot be told from damage beside it stays queued until it is met.
         let counted = reader.count(&state.catalogue, &stretches)?;
-        let mut damaged = booked.saturating_sub(counted);
-        if (counted > booked || (gone.is_empty() && damaged > 0)) && !replayed {
+        let mut damaged = if replayed {
+            // The totals of the log do not know what waits for this destination alone.
+            reader.count(&state.catalogue, &gone)?.unwrap_or(0)
+                + missing_tuples(&state.catalogue, state.head, state.totals.tuples, &gone)
+        } else {
+            counted.map_or(0, |counted| booked.saturating_sub(counted))
+        };
+        let wrong = counted.filter(|counted| *counted > booked || gone.is_empty() && damaged > 0);
+        if let Some(counted) = wrong.filter(|_| !replayed) {
             let destination = state.destinations[index].name.to_string();
             state.is_unbalanced = true;
             notices.push(Notice::Unbalanced { destination, booked, counted });
         }
         let destination = &mut state.destinations[index];
+        destination.has_holes |= !gone.is_empty() || counted.is_none();
         for (first, last) in gone {
             destination.position.pass(first, last, Tally { damaged, ..Tally::default() });
             destination.is_dirty = true;
@@ -261,6 +341,20 @@ fn settle(
         }
     }
     Ok(())
+}
+
+/// Tuples for every destination in stretches that no segment holds, as far as the segments around
+/// them tell.
+fn missing_tuples(catalogue: &Catalogue, head: u64, total: u64, stretches: &[Stretch]) -> u64 {
+    let is_whole = |&(first, last): &Stretch| stretches.contains(&(first, last));
+    let gaps = uncovered(catalogue, head).into_iter().filter(is_whole);
+    let tuples = |(first, last): Stretch| {
+        let before = catalogue.iter().take_while(|segment| segment.first() < first).last();
+        let behind = catalogue.iter().find(|segment| segment.first() > last);
+        let behind = behind.map_or(total, |segment| segment.base.tuples);
+        behind.saturating_sub(before.map_or(0, |segment| segment.totals.tuples))
+    };
+    gaps.map(tuples).sum()
 }
 
 /// Sequences up to `head` that no segment holds.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::super::keeper::Keeper;
 use super::super::notice::Notice;
 use super::super::position::{Saved, Tally};
-use super::super::reader::Side;
 use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
@@ -53,26 +52,26 @@ impl Engine {
     }
 
     fn collect_all(&self, keeper: &mut Keeper) -> io::Result<()> {
-        let candidates: Vec<(Name, Stretch)> = {
-            let state = self.lock();
-            let passed = state.catalogue.iter().filter(|segment| {
-                segment.is_closed && state.is_past(segment.first(), segment.last)
-            });
-            passed.map(|segment| (segment.name, (segment.first(), segment.last))).collect()
-        };
-        if candidates.iter().any(|(_, (first, last))| !keeper.is_past(*first, *last)) {
+        let candidates = self.lock().deletable();
+        if candidates.iter().any(|(_, (first, last), _)| !keeper.is_past(*first, *last)) {
             // Both halves of every position have to say so.
             self.save_all(keeper, Which::All)?;
         }
         let mut outcome = Ok(());
-        for (name, (first, last)) in candidates {
+        for (name, (first, last), is_sealed) in candidates {
             if !keeper.is_past(first, last) {
-                continue;
+                if is_sealed {
+                    continue;
+                }
+                break;
             }
             match self.disk.remove(&name.to_string()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     outcome = outcome.and(Err(error));
-                    continue;
+                    if is_sealed {
+                        continue;
+                    }
+                    break;
                 }
                 _ => {}
             }
@@ -80,6 +79,11 @@ impl Engine {
             let mut state = self.lock();
             let freed = state.catalogue.remove(first).map_or(0, |segment| segment.bytes);
             state.free_bytes = state.free_bytes.map(|free| free + freed);
+            drop(state);
+            if !is_sealed {
+                // It must not come back without the one behind it.
+                self.disk.sync()?;
+            }
         }
         outcome
     }
@@ -174,11 +178,12 @@ impl Engine {
                     state.destinations[index].position.waiting(segment.first(), segment.last)
                 };
                 let Some((first, last)) = stretch else { break };
-                let before = self.reader.tuples_at(&segment, first, Side::Before)?;
-                let behind = self.reader.tuples_at(&segment, last, Side::Behind)?;
-                let expired = behind.saturating_sub(before);
+                let before = self.reader.tuples_before(&segment, first)?;
+                let behind = self.reader.tuples_before(&segment, last + 1)?;
+                let expired = behind.zip(before).map_or(0, |(behind, before)| behind - before);
                 let destination = &mut self.lock().destinations[index];
                 destination.position.pass(first, last, Tally { expired, ..Tally::default() });
+                destination.has_holes |= behind.is_none() || before.is_none();
                 destination.is_dirty = true;
             }
         }
@@ -219,7 +224,7 @@ impl Engine {
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,
-            fault: stalled.or_else(|| state.fault.clone()),
+            fault: state.stopped_by.clone().or(stalled).or_else(|| state.fault.clone()),
             is_unbalanced: state.is_unbalanced || !(0..state.destinations.len()).all(balanced),
         }
     }
@@ -227,29 +232,47 @@ impl Engine {
     /// Counts what waits in the files, and compares it with the books (contract C7). Whether every
     /// destination could be counted; records that move meanwhile make that impossible now and then.
     pub(in super::super) fn check_books(&self) -> io::Result<()> {
-        for index in 0..self.lock().destinations.len() {
-            // Nothing is deleted while the keeper's lock is held.
-            let keeper = lock(&self.keeper);
-            let (stretches, catalogue, booked, name) = {
-                let state = self.lock();
-                let destination = &state.destinations[index];
-                if destination.position.replayed() > 0 {
-                    continue;
-                }
-                let stretches = destination.position.undelivered(state.head).collect::<Vec<_>>();
-                let booked = state.books(index).queued;
-                (stretches, state.catalogue.clone(), booked, Arc::clone(&destination.name))
-            };
-            let counted = self.reader.count(&catalogue, &stretches)?;
-            drop(keeper);
-            if counted != booked {
-                let destination = name.to_string();
-                let mut state = self.lock();
+        // Not in the head of the loop: the lock would be held until its end.
+        let destinations = self.lock().destinations.len();
+        for index in 0..destinations {
+            let Some((booked, counted)) = self.count(index)? else { continue };
+            let mut state = self.lock();
+            if counted != booked && !state.destinations[index].has_holes {
+                let destination = state.destinations[index].name.to_string();
                 state.is_unbalanced = true;
                 state.notices.push(Notice::Unbalanced { destination, booked, counted });
             }
         }
         Ok(())
+    }
+
+    /// Books as damaged what is queued by the books alone: of a hole that could not be told from
+    /// others beside it. What cannot be counted now is written off when everything else is delivered.
+    pub(super) fn write_off(&self, index: usize) -> io::Result<()> {
+        if let Some((booked, counted)) = self.count(index)? {
+            let destination = &mut self.lock().destinations[index];
+            destination.position.write_off(booked.saturating_sub(counted));
+        }
+        Ok(())
+    }
+
+    /// Tuples that wait for a destination by the books and by the files; `None` where the files cannot
+    /// tell.
+    fn count(&self, index: usize) -> io::Result<Option<(u64, u64)>> {
+        // Nothing is deleted while the keeper's lock is held.
+        let _keeper = lock(&self.keeper);
+        let (stretches, catalogue, booked) = {
+            let state = self.lock();
+            let position = &state.destinations[index].position;
+            // The totals of the log do not know of records for one destination.
+            if position.replayed() > 0 {
+                return Ok(None);
+            }
+            let stretches = position.undelivered(state.head).collect::<Vec<_>>();
+            (stretches, state.catalogue.clone(), state.books(index).queued)
+        };
+        let counted = self.reader.count(&catalogue, &stretches)?;
+        Ok(counted.map(|counted| (booked, counted)))
     }
 }
 
@@ -266,10 +289,27 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
+    /// Segments that everybody has passed, with whether they are sealed. One that is not may hold void
+    /// records: where they begin is known from the segment behind it, which has to stay as long.
+    fn deletable(&self) -> Vec<(Name, Stretch, bool)> {
+        let mut deletable = Vec::new();
+        let mut is_needed = false;
+        for segment in self.catalogue.iter() {
+            let (first, last, is_sealed) = (segment.first(), segment.last, segment.is_sealed);
+            let is_free = segment.is_closed && !is_needed && self.is_past(first, last);
+            is_needed = !is_free && !is_sealed;
+            if is_free {
+                deletable.push((segment.name, (first, last), is_sealed));
+            }
+        }
+        deletable
+    }
+
     fn snapshot(&mut self, index: usize, which: Which) -> Option<Saved> {
-        let (head, totals) = (self.head, self.totals);
+        let (head, certain, totals) = (self.head, self.certain, self.totals);
         let destination = &mut self.destinations[index];
-        let has_moved = destination.saved.head != head || destination.saved.totals != totals;
+        let saved = &destination.saved;
+        let has_moved = (saved.head, saved.certain, saved.totals) != (head, certain, totals);
         if which == Which::Changed && !destination.is_dirty && !has_moved {
             return None;
         }
@@ -277,6 +317,7 @@ impl State {
         destination.unsaved_acks = 0;
         let is_gone = |first, last| !self.catalogue.covers(first, last);
         let mut saved = destination.position.save(head, &is_gone);
+        saved.certain = certain;
         saved.totals = totals;
         saved.max_backlog_bytes = destination.saved.max_backlog_bytes;
         Some(saved)

@@ -6,6 +6,7 @@ use super::super::super::Books;
 use super::super::position::Saved;
 use super::Ranges;
 use super::walk::{End, Kept, Lost};
+use crate::encode::BLOCK_TUPLES_MAX;
 use crate::metric::timestamp::Timestamp;
 
 /// Counts what waits for one destination while the log passes by.
@@ -111,6 +112,12 @@ impl Counter {
         match lost.tuples_within(&mut self.ranges_of_lost, &self.name) {
             Ok(tuples) => self.lost.tuples += tuples,
             Err(most) => self.lost.unsure = self.lost.unsure.saturating_add(most),
+        }
+        // Totals do not tell of records for this destination alone.
+        let is_known = lost.heads.len() as u64 == lost.last - lost.first + 1;
+        if !is_known && self.saved.replayed + self.replayed_since > 0 {
+            let most = waiting.saturating_mul(u64::from(BLOCK_TUPLES_MAX));
+            self.lost.unsure = self.lost.unsure.saturating_add(most);
         }
         waiting
     }

@@ -117,6 +117,7 @@ impl Plan {
             position.pass(run.first, run.last, tally);
         }
         let mut next = position.save(self.seen.head, &|_, _| false);
+        next.certain = saved.certain;
         next.totals = self.seen.totals;
         // Metrics of requests that left nothing in the log are known to the position alone.
         next.totals.accepted = next.totals.accepted.max(saved.totals.accepted);

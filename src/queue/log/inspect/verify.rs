@@ -212,10 +212,10 @@ impl<'t> Check<'t> {
 
         let body = kept.body()?;
         // No tuple holds a raw line end, and all but the last have one behind them.
-        let held = memchr::memchr_iter(b'\n', &body).count() as u64 + 1;
-        if held != u64::from(head.tuples) {
+        let there = memchr::memchr_iter(b'\n', &body).count() as u64 + 1;
+        if there != u64::from(head.tuples) {
             let (sequence, said) = (head.sequence, head.tuples);
-            self.found(Finding::Tuples { place, sequence, said, held });
+            self.found(Finding::Tuples { place, sequence, said, held: there });
         }
         self.records += 1;
         self.bytes += bytes;

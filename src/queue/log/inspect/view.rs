@@ -106,11 +106,13 @@ pub struct Aside {
     pub bytes: u64,
 }
 
-/// The highest head of all positions, and the log's totals there.
+/// The most that any position knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The highest sequence known to be acknowledged.
+    /// The highest sequence that may not be used again.
     pub head: u64,
+    /// The highest sequence known to be acknowledged.
+    pub certain: u64,
     /// The log's totals up to there.
     pub totals: Totals,
 }
@@ -122,10 +124,10 @@ impl View {
     /// saved positions that passed it, so whatever the positions read here still need was there when
     /// they were read; a segment that is gone a moment later was passed by newer ones, and everything
     /// is looked at again. What is written meanwhile only makes the log longer.
-    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, InspectError> {
+    pub fn open(disk: &Arc<dyn Disk>) -> Result<Self, InspectError> {
         let mut gone = String::new();
         for _ in 0..LOOKS_MAX {
-            match Self::look(&disk)? {
+            match Self::look(disk)? {
                 Ok(view) => return Ok(view),
                 Err(file) => gone = file,
             }
@@ -162,9 +164,12 @@ impl View {
     fn look(disk: &Arc<dyn Disk>) -> Result<Result<Self, String>, InspectError> {
         let destinations = positions(disk)?;
         let saved = || destinations.iter().filter_map(|known| known.position.as_ref().ok());
-        let known = saved().max_by_key(|saved| saved.head);
-        let known = known
-            .map_or_else(Known::default, |saved| Known { head: saved.head, totals: saved.totals });
+        let newest = saved().max_by_key(|saved| saved.head);
+        let known = newest.map_or_else(Known::default, |newest| Known {
+            head: newest.head,
+            certain: saved().map(|saved| saved.certain).max().unwrap_or(0),
+            totals: newest.totals,
+        });
         let names = disk.list().map_err(InspectError::io("the directory"))?;
         let mut view = Self {
             disk: Arc::clone(disk),
@@ -190,6 +195,7 @@ impl View {
                 return Ok(Err(format!("the segment of record {missing}")));
             }
         }
+        view.find_lost_positions();
         Ok(Ok(view))
     }
 
@@ -215,11 +221,33 @@ impl View {
         self.chain(&segments)
     }
 
+    /// A position that was set aside is lost until another one was saved in its place.
+    fn find_lost_positions(&mut self) {
+        for aside in &self.aside {
+            let Some((file, rest)) = aside.file.split_once('@') else { continue };
+            let Some(name) = destination_of(file).filter(|_| rest.ends_with(".damaged")) else {
+                continue;
+            };
+            let position = Err(SlotsFault::Damaged);
+            match self.destinations.binary_search_by(|known| (*known.name).cmp(name)) {
+                Err(at) => {
+                    self.destinations.insert(at, Destination { name: name.into(), position });
+                }
+                Ok(at) if self.destinations[at].position == Err(SlotsFault::Blank) => {
+                    self.destinations[at].position = position;
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// From the last segment to the first, because a later one says what of an earlier one counts.
     fn chain(&mut self, names: &[Name]) -> Result<Result<(), String>, InspectError> {
-        let (mut limit, mut certain) = (u64::MAX, self.known.head);
+        let (mut limit, mut certain) = (u64::MAX, self.known.certain);
         let mut owed = self.known.head;
         for (nth, name) in names.iter().enumerate().rev() {
+            // Its creation may have been cut off: nobody knows of a record in it.
+            let may_be_blank = self.segments.is_empty() && self.known.head < name.first;
             let Some(file) = open(&*self.disk, &name.to_string())? else {
                 return Ok(Err(name.to_string()));
             };
@@ -228,8 +256,7 @@ impl View {
             let why = if limit < name.first {
                 Err(Why::Replaced)
             } else {
-                let is_last = nth + 1 == names.len();
-                read_header(&*file, *name, is_last)?
+                read_header(&*file, *name, may_be_blank)?
             };
             let header = match why {
                 Ok(header) => header,
@@ -329,26 +356,28 @@ fn open(disk: &dyn Disk, name: &str) -> Result<Option<Arc<dyn DiskFile>>, Inspec
 fn read_header(
     file: &dyn DiskFile,
     name: Name,
-    is_last: bool,
+    may_be_blank: bool,
 ) -> Result<Result<Header, Why>, InspectError> {
     let mut bytes = vec![0; HEADER_BYTES as usize];
     let read = file.read_at(0, &mut bytes).map_err(InspectError::io(name.to_string()))?;
     bytes.truncate(read);
     match Header::parse(&bytes) {
         Ok(header) if header.first == name.first => Ok(Ok(header)),
-        Err(HeaderFault::Blank) => Ok(Err(Why::Blank)),
-        Err(HeaderFault::Damaged) => Ok(Err(Why::Headless)),
-        // What a crash left of the first write to it can look like anything.
-        Err(HeaderFault::Foreign) if is_last => Ok(Err(Why::Blank)),
         Err(HeaderFault::Version(version)) => {
             Err(InspectError::Version { file: name.to_string(), version })
         }
+        // What a crash left of the first write to it can look like anything.
+        Ok(_) | Err(HeaderFault::Blank | HeaderFault::Foreign) if may_be_blank => {
+            Ok(Err(Why::Blank))
+        }
+        Err(HeaderFault::Blank | HeaderFault::Damaged) => Ok(Err(Why::Headless)),
         Err(HeaderFault::Foreign) | Ok(_) => Err(InspectError::Foreign { file: name.to_string() }),
     }
 }
 
-/// `<segment>@<offset>.torn`, `.damaged`, copies of that which were cut off, and positions.
+/// `<segment>@<offset>.torn`, `.damaged`, copies of that which were cut off, and positions, also one
+/// that was just being created.
 fn is_aside(file: &str) -> bool {
-    let whose = file.split_once('@').map(|(whose, _)| whose);
-    whose.is_some_and(|whose| Name::parse(whose).is_some() || destination_of(whose).is_some())
+    let of = file.split_once('@').map(|(of, _)| of).or(file.strip_suffix(".partial"));
+    of.is_some_and(|of| Name::parse(of).is_some() || destination_of(of).is_some())
 }

@@ -39,6 +39,9 @@ pub enum SlotsFault {
     Foreign,
 }
 
+/// What both slots take.
+pub const FILE_BYTES: u64 = (SLOTS * SLOT_BYTES) as u64;
+
 /// An open position file of one destination. One process writes to it at a time (contract C5.6).
 pub struct PositionFile {
     file: Arc<dyn DiskFile>,
@@ -54,16 +57,29 @@ pub struct PositionFile {
 impl PositionFile {
     /// A new file for this destination, of two blank slots; the file and its name are durable. Nothing
     /// is left of it after an error.
+    ///
+    /// It has its name only once its bytes are durable: whatever was in its blocks before does not
+    /// pass for a damaged position.
     pub fn create(disk: &dyn Disk, name: &str) -> io::Result<Self> {
         let file_name = file_name(name);
-        let file = disk.create(&file_name)?;
+        let partial = format!("{file_name}.partial");
+        // Left by an attempt that was cut off.
+        disk.remove(&partial).unwrap_or_default();
+        let file = disk.create(&partial)?;
         let blank = [0; SLOTS * SLOT_BYTES];
-        let made = file.write_at(0, &[IoSlice::new(&blank)]);
-        if let Err(error) = made.and_then(|()| file.sync()).and_then(|()| disk.sync()) {
+        let made = file.write_at(0, &[IoSlice::new(&blank)]).and_then(|()| file.sync());
+        let named = made.and_then(|()| disk.rename(&partial, &file_name));
+        if let Err(error) = named.and_then(|()| disk.sync()) {
             // The first error is the one to tell; a file left behind is blank.
-            disk.remove(&file_name).unwrap_or_default();
+            disk.remove(&partial).or_else(|_| disk.remove(&file_name)).unwrap_or_default();
             return Err(error);
         }
+        Ok(Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] })
+    }
+
+    /// Takes over the file of this destination, whatever is in it: the next save fills both slots.
+    pub fn reuse(disk: &dyn Disk, name: &str) -> io::Result<Self> {
+        let file = disk.open(&file_name(name))?;
         Ok(Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] })
     }
 
@@ -75,6 +91,9 @@ impl PositionFile {
             Ok(slots) => slots,
             Err(fault) => return Ok(Err(fault)),
         };
+        // The process before may have ended between a write and its sync: what is relied on from here
+        // has to be on the disk before the other slot is written.
+        file.sync()?;
         let Intact { mut newest, at, slots } = slots;
         name.clone_into(&mut newest.name);
         let file = Self {
@@ -201,9 +220,8 @@ fn other_version(slot: &Slot) -> Option<u32> {
 /// What two slots without a position say together.
 fn fault_of(first: Option<SlotFault>, second: Option<SlotFault>) -> SlotsFault {
     match (first, second) {
-        (Some(SlotFault::Foreign), Some(SlotFault::Foreign | SlotFault::Blank)) => {
-            SlotsFault::Foreign
-        }
+        (Some(SlotFault::Foreign), Some(SlotFault::Foreign)) => SlotsFault::Foreign,
+        // The first slot torn while it was written for the first time.
         (Some(SlotFault::Blank), _) | (_, Some(SlotFault::Blank)) => SlotsFault::Blank,
         _ => SlotsFault::Damaged,
     }

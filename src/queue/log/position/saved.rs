@@ -23,6 +23,9 @@ pub struct Saved {
     /// The highest committed sequence. What is committed later must have a higher one: behind it a
     /// sequence may not be used a second time.
     pub head: u64,
+    /// The highest sequence known to be acknowledged: `head`, but for a log that was just recovered
+    /// and whose last group had lost a part. What is left of that is judged again by this measure.
+    pub certain: u64,
     /// The log's totals, up to `head`.
     pub totals: Totals,
     /// What became of everything from `began_at` on that is not in `ranges`.
@@ -75,6 +78,7 @@ impl Saved {
             && self.between.len() + 1 == self.ranges.len()
             && self.began_at <= self.low()
             && self.began_tuples <= self.totals.tuples
+            && self.certain <= self.head
             && self.ranges.iter().all(|(first, last)| first <= last)
             && self.ranges.windows(2).all(is_risen)
             && self.ranges.last().is_some_and(|range| range.1 == u64::MAX)

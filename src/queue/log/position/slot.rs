@@ -16,7 +16,8 @@
 //!     128    8  bound of the backlog in bytes, 0 = none
 //!     136   64  the destination's name, zeros behind it
 //!     200    8  low: every sequence below is done
-//!     208 64*n  done runs: first sequence, last sequence, tally (six numbers, a part of the one
+//!     208    8  certain: the highest sequence known to be acknowledged, at most the head
+//!     216 64*n  done runs: first sequence, last sequence, tally (six numbers, a part of the one
 //!               above); what is in none of them and not below low is undelivered
 //!      ..   ..  zeros
 //!    8188    4  CRC-32 of everything before it
@@ -37,7 +38,7 @@ pub const VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"\xFFTIDEPOS";
 const NAME_BYTES: usize = 64;
-const FIXED_BYTES: usize = 208;
+const FIXED_BYTES: usize = 216;
 const RUN_BYTES: usize = 64;
 const CRC_AT: usize = SLOT_BYTES - 4;
 
@@ -74,8 +75,8 @@ impl Saved {
         put(&mut out, &self.tally.classes());
         put(&mut out, &[self.max_backlog_bytes]);
         out.extend_from_slice(self.name.as_bytes());
-        out.resize(FIXED_BYTES - 8, 0);
-        put(&mut out, &[self.low()]);
+        out.resize(FIXED_BYTES - 16, 0);
+        put(&mut out, &[self.low(), self.certain]);
         for (pair, tally) in self.ranges.windows(2).zip(&self.between) {
             put(&mut out, &[pair[0].1 + 1, pair[1].0 - 1]);
             put(&mut out, &tally.classes());
@@ -118,7 +119,7 @@ impl Saved {
         let (name, behind) = rest.split_first_chunk::<NAME_BYTES>()?;
         let name = std::str::from_utf8(name).ok()?.trim_end_matches('\0');
         *rest = behind;
-        let [low] = take(rest)?;
+        let [low, certain] = take(rest)?;
         let mut saved = Self {
             name: name.to_owned(),
             generation,
@@ -126,6 +127,7 @@ impl Saved {
             began_tuples,
             replayed,
             head,
+            certain,
             totals: Totals { tuples, accepted, rejected },
             tally,
             max_backlog_bytes,

@@ -94,5 +94,6 @@ fn seal(file: &dyn DiskFile, segment: &mut Segment) -> io::Result<()> {
     file.write_at(segment.end, &[IoSlice::new(&footer)])?;
     file.sync()?;
     segment.bytes = bytes;
+    segment.is_sealed = true;
     Ok(())
 }

@@ -15,6 +15,8 @@ use super::super::segment::{HEADER_BYTES, Header, Mark};
 #[derive(Debug)]
 pub(super) struct Survey {
     last: u64,
+    /// The last sequence known to have been acknowledged; `last` where nothing behind it is missing.
+    pub(super) certain: u64,
     totals: Totals,
     /// Where the last record that is kept ends.
     pub(super) end: u64,
@@ -53,6 +55,7 @@ impl Survey {
     ) -> io::Result<Self> {
         let mut survey = Self {
             last: header.first - 1,
+            certain: header.first - 1,
             totals: header.base,
             end: HEADER_BYTES,
             content_end: HEADER_BYTES,
@@ -90,7 +93,9 @@ impl Survey {
             uncertain.push(part);
         }
         survey.settle(&mut uncertain, certain.min(limit));
+        let (settled, lost) = (survey.last, survey.lost.len());
         survey.judge(uncertain);
+        survey.certain = if survey.lost.len() == lost { survey.last } else { settled };
         survey.content_end = survey.content_end.max(survey.end);
         Ok(survey)
     }

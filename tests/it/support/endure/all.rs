@@ -31,7 +31,7 @@ use tally::Tally;
 use verdict::Verdict;
 
 /// Longest wait for anything: a run fails by it, and never passes by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One run.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +83,10 @@ pub(crate) async fn run(plan: Plan) -> Verdict {
     });
     let receiver = Receiver::start(Arc::clone(&script), Arc::clone(&tally)).await;
     let is_durable = plan.durability != "memory";
-    let queue = match is_durable {
-        true => format!(
-            "durability = \"{}\"\nsegment_bytes = \"4MiB\"\nmin_free_bytes = 0",
-            plan.durability
-        ),
-        false => "durability = \"memory\"".to_owned(),
-    };
+    let mut queue = format!("durability = \"{}\"\n", plan.durability);
+    if is_durable {
+        queue.push_str("segment_bytes = \"4MiB\"\nmin_free_bytes = 0");
+    }
     let mut gateway = Gateway::new(directory.path(), &config(&receiver, &queue));
     gateway.start().await;
 

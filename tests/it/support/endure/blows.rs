@@ -87,8 +87,10 @@ pub(crate) async fn deal(
     while !is_over(&dealt) {
         let wanted = tally.counts().acknowledged + few_or_many(random, answers_max);
         tally.until("more is acknowledged", |now| now.acknowledged >= wanted).await;
-        // Not right behind an answer: anywhere between two of them.
-        sleep(Duration::from_micros(random.u64(..5_000))).await;
+        // Right behind an answer, or anywhere between two of them.
+        if random.bool() {
+            sleep(Duration::from_micros(random.u64(..5_000))).await;
+        }
         let blow = Blow::random(random);
         strike(gateway, blow, random, &mut dealt).await;
         *dealt.blows.entry(blow).or_default() += 1;

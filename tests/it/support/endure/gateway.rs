@@ -72,8 +72,8 @@ impl Gateway {
 
     /// `tidegate` with these arguments, in the gateway's directory and with its configuration.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut words =
-            self.wrapper.iter().map(String::as_str).chain(program()).chain(args.iter().copied());
+        let words = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_tidegate")]);
+        let mut words = words.chain(args.iter().copied());
         let mut command = Command::new(words.next().expect("the program at least"));
         command.args(words).env_clear().current_dir(&self.directory);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -183,10 +183,6 @@ impl Drop for Gateway {
             running.child.wait().ok();
         }
     }
-}
-
-fn program() -> Option<&'static str> {
-    Some(env!("CARGO_BIN_EXE_tidegate"))
 }
 
 fn read(stderr: ChildStderr, log: &Mutex<Log>, addresses: &watch::Sender<Option<Addresses>>) {

@@ -151,10 +151,8 @@ impl Tally {
     pub(crate) async fn until(&self, what: &str, wished: impl FnMut(&Counts) -> bool) -> Counts {
         let mut counts = self.counts.subscribe();
         let found = timeout(super::PATIENCE, counts.wait_for(wished)).await;
-        match found {
-            Ok(found) => *found.expect("the tally is here"),
-            Err(_) => panic!("still waiting until {what}: {:?}", self.counts()),
-        }
+        let Ok(found) = found else { panic!("still waiting until {what}: {:?}", self.counts()) };
+        *found.expect("the tally is here")
     }
 
     /// Waits for the sums to be as wished, or for the time to pass.

@@ -91,12 +91,17 @@ impl Disk for Folder {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.names.lock().unwrap().retain(|known| known != name);
+        let mut names = self.names.lock().unwrap();
+        let index = names.iter().position(|known| known == name).ok_or(io::ErrorKind::NotFound)?;
+        names.remove(index);
         Ok(())
     }
 
-    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
-        unreachable!("a position file keeps its name")
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut names = self.names.lock().unwrap();
+        let name = names.iter_mut().find(|known| *known == from).ok_or(io::ErrorKind::NotFound)?;
+        to.clone_into(name);
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -117,6 +122,7 @@ fn sample() -> Saved {
         began_tuples: 10,
         replayed: 3,
         head: 40,
+        certain: 39,
         totals: Totals { tuples: 500, accepted: 60, rejected: 7 },
         tally,
         max_backlog_bytes: 1 << 30,
@@ -161,11 +167,11 @@ fn a_slot_is_byte_for_byte_as_documented() {
     assert_eq!(numbers, [2, 10, 3, 40, 500, 60, 7, 9, 8, 7, 6, 5, 4, 1 << 30]);
     assert_eq!(bytes[136..144], *b"default\0");
     assert!(bytes[144..200].iter().all(|byte| *byte == 0));
-    let numbers: Vec<u64> = (200..272).step_by(8).map(number).collect();
-    assert_eq!(numbers, [5, 10, 19, 1, 2, 3, 4, 5, 0]);
-    assert!(bytes[272..8188].iter().all(|byte| *byte == 0));
+    let numbers: Vec<u64> = (200..280).step_by(8).map(number).collect();
+    assert_eq!(numbers, [5, 39, 10, 19, 1, 2, 3, 4, 5, 0]);
+    assert!(bytes[280..8188].iter().all(|byte| *byte == 0));
     assert_eq!(bytes[8188..], crc32fast::hash(&bytes[..8188]).to_le_bytes());
-    assert_eq!(bytes[8188..], 0x6847_7F00_u32.to_le_bytes(), "CRC-32 as every other tool has it");
+    assert_eq!(bytes[8188..], 0x3E11_45FF_u32.to_le_bytes(), "CRC-32 as every other tool has it");
     assert_eq!(Saved::parse(&bytes), Ok(sample()));
 }
 
@@ -193,8 +199,10 @@ fn what_is_no_position_is_told_apart() {
         (sealed(&|bytes| bytes[136] = 0xFF), SlotFault::Damaged),
         // Low behind the first done run, a run that ends before it begins, more in a run than in all.
         (sealed(&|bytes| bytes[200] = 10), SlotFault::Damaged),
-        (sealed(&|bytes| bytes[216] = 8), SlotFault::Damaged),
-        (sealed(&|bytes| bytes[224] = 10), SlotFault::Damaged),
+        (sealed(&|bytes| bytes[224] = 8), SlotFault::Damaged),
+        (sealed(&|bytes| bytes[232] = 10), SlotFault::Damaged),
+        // More acknowledged than committed.
+        (sealed(&|bytes| bytes[208] = 41), SlotFault::Damaged),
         // A destination that was at a sequence before it began.
         (sealed(&|bytes| bytes[24] = 6), SlotFault::Damaged),
     ];

@@ -55,6 +55,9 @@ pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -
     }
     // A copy, so that what is read here is not read by the log.
     let before = disk.copy();
+    if std::env::var("LOG_TALK").is_ok() {
+        eprintln!("    flip {name} at {offset}");
+    }
     disk.flip(name, offset, 1 << flip.bit);
     if flip.is_position {
         let side = NAMES.iter().position(|side| *name == &format!("{side}.pos"));
@@ -122,12 +125,12 @@ fn horizon(disk: &SimDisk, name: &str) -> u64 {
     let committed = records(segment).into_iter().map(|found| found.head.committed).max();
     let others = match segments.get(index + 1) {
         Some(next) => next.header.certain,
-        None => NAMES.iter().filter_map(|side| head(disk, side)).max().unwrap_or(0),
+        None => NAMES.iter().filter_map(|side| certain(disk, side)).max().unwrap_or(0),
     };
     committed.unwrap_or(0).max(others)
 }
 
-fn head(disk: &SimDisk, side: &str) -> Option<u64> {
+fn certain(disk: &SimDisk, side: &str) -> Option<u64> {
     let file = disk.open(&format!("{side}.pos")).ok()?;
-    Some(PositionFile::read(&*file).unwrap().ok()?.head)
+    Some(PositionFile::read(&*file).unwrap().ok()?.certain)
 }

@@ -95,6 +95,8 @@ enum Standing {
     Saved,
     /// Damaged.
     Lost,
+    /// Damaged, and acknowledged before in a way that the position may not know of.
+    Unclear,
 }
 
 /// Beyond so many stretches that are done a save may have merged some (64 with a margin).
@@ -272,6 +274,20 @@ impl Ledger {
                 side.mark(&ids, Standing::Waiting);
             }
         }
+    }
+
+    /// The books are exactly as they have to be.
+    pub(super) fn check_books(&mut self, index: usize, books: Books) {
+        let side = &self.sides[index];
+        let mut expected = side.books;
+        if books != expected {
+            // All else is delivered: what was of unknown size is now known.
+            let late = expected.queued - books.queued;
+            assert!(books.queued == 0 && late <= self.unbooked(side), "{index}: {books:?}");
+            (expected.queued, expected.damaged) = (0, expected.damaged + late);
+        }
+        assert_eq!(books, expected, "{index}");
+        self.sides[index].books = expected;
     }
 
     /// Whether something is there to lease.

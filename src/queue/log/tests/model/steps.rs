@@ -7,7 +7,7 @@ use super::super::super::disk::sim::Fault;
 /// Names a destination may have; the first one is always configured.
 pub(super) const NAMES: [&str; 3] = ["0", "1", "2"];
 
-const TARGETS: bool = false;
+const TARGETS: bool = true;
 
 /// What does not change within one history.
 #[derive(Clone, Debug)]

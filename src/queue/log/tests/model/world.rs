@@ -64,6 +64,11 @@ impl World {
     }
 
     pub(super) fn step(&mut self, step: &Step) {
+        if std::env::var("LOG_TALK").is_ok() {
+            let files = self.disk.files();
+            let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+            eprintln!("  step {step:?}\n    files {sizes:?}");
+        }
         self.disk.limit_calls(CALLS_MAX);
         match step {
             Step::Commit(shapes) => self.commit(shapes),
@@ -247,6 +252,9 @@ impl World {
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
             let cost = damage::flip(&self.disk, flip, &mut self.headers);
+            if std::env::var("LOG_TALK").is_ok() {
+                eprintln!("    flip costs {cost:?}");
+            }
             self.ledger.excused.extend(cost.record);
             for id in cost.requests {
                 self.ledger.voidable.extend(self.ledger.siblings(id));
@@ -315,7 +323,7 @@ impl World {
         self.ledger.reopened(&seen, self.engine.totals());
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         let standing = self.engine.standing(self.monotonic);
         assert!(!standing.is_unbalanced);
         assert_eq!(self.engine.totals(), self.ledger.totals);
@@ -325,7 +333,7 @@ impl World {
         for side in self.sides() {
             let books = self.engine.books(self.index(side));
             assert!(books.is_balanced(), "{side}: {books:?}");
-            assert_eq!(books, self.ledger.sides[side].books, "{side}");
+            self.ledger.check_books(side, books);
             let depth = self.engine.depth(self.index(side));
             assert_eq!(depth.tuples, books.queued, "{side}");
             assert!((depth.blocks == 0) <= (books.queued == 0), "{side}: {depth:?}");
@@ -361,6 +369,9 @@ fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, Str
     };
     let (engine, notices) = Engine::open(disk.handle(), &options).map_err(|e| e.to_string())?;
     for notice in notices {
+        if std::env::var("LOG_TALK").is_ok() {
+            eprintln!("    notice: {notice:?}");
+        }
         let is_bad = matches!(notice, Notice::Unbalanced { .. } | Notice::Foreign { .. });
         assert!(!is_bad, "{notice}");
     }
