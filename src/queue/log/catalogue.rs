@@ -23,6 +23,8 @@ pub(super) struct Segment {
     pub(super) bytes: u64,
     /// A record about every 256 KiB, rising.
     pub(super) marks: Vec<Mark>,
+    /// Whether records of it are damaged or void: then the file is kept in the end.
+    pub(super) has_damage: bool,
     /// Whether it is not written to any more.
     pub(super) is_closed: bool,
     /// Whether it says itself what of it counts; else that follows from the segment behind it.
@@ -48,6 +50,7 @@ impl Segment {
             end: HEADER_BYTES,
             bytes: HEADER_BYTES,
             marks: Vec::new(),
+            has_damage: false,
             is_closed: false,
             is_sealed: false,
         }

@@ -224,6 +224,8 @@ impl Engine {
             }
             Err(error) => {
                 destination.position.release(pick.first);
+                // The other lane gets its turn: a file that cannot be read must not stop it.
+                destination.lanes.taken(&pick);
                 return Err(read_error(&error));
             }
         }

@@ -7,11 +7,10 @@
 //! is left of others is void (contract C5.1).
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 
 use super::super::Totals;
 use super::catalogue::{Catalogue, Segment};
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, is_unreadable};
 use super::notice::{Notice, OpenError};
 use super::segment::{Footer, HEADER_BYTES, Header, HeaderFault, Name, VERSION};
 
@@ -47,10 +46,9 @@ pub(super) struct Known {
     pub(super) totals: Totals,
 }
 
-/// A segment that is part of the log.
+/// A segment that is part of the log. Not with its file: there may be more than can be open at once.
 struct Found {
     name: Name,
-    file: Arc<dyn DiskFile>,
     header: Header,
 }
 
@@ -71,14 +69,15 @@ pub(super) fn recover(
     for (index, segment) in found.iter().enumerate() {
         let next = found.get(index + 1).map(|next| &next.header);
         let failed = |cause| io_error(&segment.name.to_string(), cause);
+        let file = disk.open(&segment.name.to_string()).map_err(failed)?;
         // The process before may have ended between a write and its sync: what is read here has to
         // be durable before anything is said that follows from it. Only the last file that was
         // written to can be without a sync, or the one before it with its footer.
-        let has_footer = || Footer::read(&*segment.file, segment.header.identity);
+        let has_footer = || Footer::read(&*file, segment.header.identity);
         if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
-            segment.file.sync().map_err(failed)?;
+            file.sync().map_err(failed)?;
         }
-        take(disk, segment, next, known, &mut recovered)?;
+        take(disk, segment, &*file, next, known, &mut recovered)?;
     }
     recovered.head = recovered.head.max(known.head);
     recovered.certain = recovered.certain.max(known.certain);
@@ -111,11 +110,18 @@ fn headers(
         let failed = |cause| io_error(&file_name, cause);
         let file = disk.open(&file_name).map_err(failed)?;
         let mut bytes = vec![0; HEADER_BYTES as usize];
-        let read = file.read_at(0, &mut bytes).map_err(failed)?;
+        let read = match file.read_at(0, &mut bytes) {
+            // The medium has lost it, like a header whose checksum does not hold.
+            Err(error) if is_unreadable(&error) => {
+                asides.push((file_name, aside::headless));
+                continue;
+            }
+            read => read.map_err(failed)?,
+        };
         match Header::parse(&bytes[..read]) {
             Ok(header) if header.first == name.first => {
                 mend(&*file, &header, &bytes);
-                found.push(Found { name: *name, file, header });
+                found.push(Found { name: *name, header });
             }
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version { file: file_name, version, expected: VERSION });
@@ -160,11 +166,12 @@ fn mend(file: &dyn DiskFile, header: &Header, bytes: &[u8]) {
 fn take(
     disk: &dyn Disk,
     found: &Found,
+    file: &dyn DiskFile,
     next: Option<&Header>,
     known: Known,
     recovered: &mut Recovered,
 ) -> Result<(), OpenError> {
-    let Found { name, file, header } = found;
+    let Found { name, header } = found;
     let file_name = name.to_string();
     let failed = |cause| io_error(&file_name, cause);
     let bytes = file.len().map_err(failed)?;
@@ -172,7 +179,7 @@ fn take(
     let mut segment = Segment::begin(*name, header);
     segment.is_closed = true;
     segment.bytes = bytes;
-    if let Some(footer) = Footer::read(&**file, header.identity).map_err(failed)? {
+    if let Some(footer) = Footer::read(file, header.identity).map_err(failed)? {
         segment.last = footer.last;
         segment.totals = footer.totals;
         segment.end = footer.end;
@@ -181,8 +188,9 @@ fn take(
         recovered.certain = recovered.certain.max(footer.last);
     } else {
         let certain = next.map_or(known.certain, |next| next.certain);
-        let survey = Survey::of(&**file, header, certain, limit).map_err(failed)?;
+        let survey = Survey::of(file, header, certain, limit).map_err(failed)?;
         recovered.lost.extend_from_slice(&survey.lost);
+        segment.has_damage = !survey.lost.is_empty();
         recovered.notices.extend(survey.notices(&file_name));
         survey.apply(&mut segment);
         if segment.is_empty() {
@@ -192,7 +200,7 @@ fn take(
             return Ok(());
         }
         recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
-        aside::tidy(disk, &**file, &mut segment, &survey, &mut recovered.notices);
+        aside::tidy(disk, file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {
         // Cannot be, by what the modules here write; what a later segment says holds.

@@ -154,7 +154,7 @@ impl Files {
     /// A position with these done runs above `low`; the tally of each is `delivered`.
     pub(crate) fn position(&self, name: &str, saved: &Saved) {
         let disk = RealDisk::open(&self.queue(), Access::ReadWrite).unwrap();
-        PositionFile::create(&disk, name).unwrap().write(&mut saved.clone()).unwrap();
+        PositionFile::begin(&disk, name, &mut saved.clone()).unwrap();
     }
 
     pub(crate) fn saved(&self, name: &str) -> Saved {

@@ -23,8 +23,6 @@ use super::{Engine, Options};
 /// What a position file was found to hold.
 enum Kept {
     Position(Box<(PositionFile, Saved)>),
-    /// Nothing yet: its creation was cut off.
-    Blank,
     /// Nothing that can be read.
     Lost,
 }
@@ -126,8 +124,7 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         let read = read.map_err(|cause| failed(&format!("reading {file}"), cause))?;
         let position = match read {
             Ok(position) => Kept::Position(Box::new(position)),
-            Err(SlotsFault::Blank) => Kept::Blank,
-            Err(SlotsFault::Damaged) => Kept::Lost,
+            Err(SlotsFault::Blank | SlotsFault::Damaged) => Kept::Lost,
             Err(SlotsFault::Foreign) => return Err(OpenError::Foreign { file: file.clone() }),
             Err(SlotsFault::Version(version)) => {
                 let expected = position::VERSION;
@@ -139,8 +136,8 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
     // One that was set aside and whose successor was not finished is still lost.
     for name in names.iter().filter_map(|file| set_aside_of(file)) {
         match kept.get(name) {
-            None | Some(Kept::Blank) => kept.insert(name.to_owned(), Kept::Lost),
-            Some(Kept::Position(..) | Kept::Lost) => None,
+            None => kept.insert(name.to_owned(), Kept::Lost),
+            Some(Kept::Position(_) | Kept::Lost) => None,
         };
     }
     Ok(kept)
@@ -178,6 +175,8 @@ impl Setup<'_> {
         mut kept: BTreeMap<String, Kept>,
         notices: &mut Vec<Notice>,
     ) -> Result<(), OpenError> {
+        // Records without any position: it was lost, a new receiver is not the first one.
+        let are_lost = kept.is_empty() && self.state.catalogue.len() > 0;
         for name in &self.options.destinations {
             match kept.remove(name) {
                 Some(Kept::Position(position)) => {
@@ -185,10 +184,7 @@ impl Setup<'_> {
                     self.add(name, saved, file)?;
                 }
                 Some(Kept::Lost) => self.begin_again(name, notices)?,
-                Some(Kept::Blank) => {
-                    self.set_aside(&file_name(name), "torn")?;
-                    self.begin(name)?;
-                }
+                None if are_lost => self.begin_again(name, notices)?,
                 None => self.begin(name)?,
             }
         }
@@ -230,9 +226,13 @@ impl Setup<'_> {
         let is_there = self.disk.open(&file_name(name)).is_ok();
         if is_there && self.disk.free_bytes().is_ok_and(|free| free < 2 * position::FILE_BYTES) {
             // A full disk has no room for two: nobody can read the old one, so it is written over.
-            return self.fill(name, position, PositionFile::reuse);
+            return self.fill(name, position, |disk, name, saved| {
+                let mut file = PositionFile::reuse(disk, name)?;
+                file.write(saved)?;
+                Ok(file)
+            });
         }
-        self.set_aside(&file_name(name), "damaged")?;
+        self.set_aside(&file_name(name))?;
         self.create(name, position)
     }
 
@@ -242,22 +242,21 @@ impl Setup<'_> {
     }
 
     fn create(&mut self, name: &str, position: Position) -> Result<(), OpenError> {
-        self.fill(name, position, PositionFile::create)
+        self.fill(name, position, PositionFile::begin)
     }
 
     fn fill(
         &mut self,
         name: &str,
         position: Position,
-        make: fn(&dyn Disk, &str) -> io::Result<PositionFile>,
+        make: fn(&dyn Disk, &str, &mut Saved) -> io::Result<PositionFile>,
     ) -> Result<(), OpenError> {
         let doing = format!("creating {}", file_name(name));
         let create = || {
-            let mut file = make(self.disk, name)?;
             let mut saved = position.save(self.state.head, &|_, _| false);
             saved.certain = self.state.certain;
             saved.totals = self.state.totals;
-            file.write(&mut saved)?;
+            let file = make(self.disk, name, &mut saved)?;
             Ok((file, saved))
         };
         let (file, saved) = create().map_err(|cause| failed(&doing, cause))?;
@@ -273,10 +272,10 @@ impl Setup<'_> {
 
     /// Renames a position nobody can read, durably: that it was lost is known from this name until
     /// another one is saved.
-    fn set_aside(&self, file: &str, suffix: &str) -> Result<(), OpenError> {
+    fn set_aside(&self, file: &str) -> Result<(), OpenError> {
         let mut outcome = Ok(());
         for number in 0..100 {
-            outcome = self.disk.rename(file, &format!("{file}@{number}.{suffix}"));
+            outcome = self.disk.rename(file, &format!("{file}@{number}.damaged"));
             if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
                 break;
             }

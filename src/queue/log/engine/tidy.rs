@@ -1,7 +1,7 @@
 //! What keeps a log in order while it is used: positions saved, passed segments deleted, room made.
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::super::keeper::Keeper;
@@ -53,19 +53,23 @@ impl Engine {
 
     fn collect_all(&self, keeper: &mut Keeper) -> io::Result<()> {
         let candidates = self.lock().deletable();
-        if candidates.iter().any(|(_, (first, last), _)| !keeper.is_past(*first, *last)) {
+        let is_past = |segment: &Deletable| {
+            let (first, last) = segment.sequences;
+            keeper.is_past(first, last)
+        };
+        if !candidates.iter().all(is_past) {
             // Both halves of every position have to say so.
             self.save_all(keeper, Which::All)?;
         }
         let mut outcome = Ok(());
-        for (name, (first, last), is_sealed) in candidates {
+        for Deletable { name, sequences: (first, last), is_sealed, has_damage } in candidates {
             if !keeper.is_past(first, last) {
                 if is_sealed {
                     continue;
                 }
                 break;
             }
-            match self.disk.remove(&name.to_string()) {
+            match self.dispose(name, has_damage) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     outcome = outcome.and(Err(error));
                     if is_sealed {
@@ -88,6 +92,16 @@ impl Engine {
         outcome
     }
 
+    /// Removes a segment everybody has passed. One in which something could not be read is kept under
+    /// another name: what was lost there may be there for somebody who looks again.
+    fn dispose(&self, name: Name, has_damage: bool) -> io::Result<()> {
+        let file = name.to_string();
+        if has_damage && self.disk.rename(&file, &format!("{file}@0.damaged")).is_ok() {
+            return Ok(());
+        }
+        self.disk.remove(&file)
+    }
+
     /// Everything that is to be done now and then.
     pub(in super::super) fn maintain(&self) -> io::Result<()> {
         if let Ok(free) = self.disk.free_bytes() {
@@ -95,13 +109,13 @@ impl Engine {
         }
         self.probe();
         let saved = self.save();
-        let collected = self.collect();
-        if std::mem::take(&mut self.lock().is_pressed) {
+        let mut collected = self.collect();
+        let is_pressed = std::mem::take(&mut self.lock().is_pressed);
+        if is_pressed {
             self.retire();
-            self.collect()?;
+            collected = collected.and(self.collect());
             if self.expire()? {
-                self.save()?;
-                self.collect()?;
+                collected = collected.and(self.save()).and(self.collect());
             }
         }
         saved.and(collected)
@@ -150,7 +164,9 @@ impl Engine {
     fn expire(&self) -> io::Result<bool> {
         let (segment, orphans) = {
             let state = self.lock();
-            if state.room(&self.limits, self.limits.max_bytes / 16).is_ok() {
+            // The cap alone: whatever else refuses entries is not cured by giving data up.
+            let used = state.catalogue.bytes() + state.pending_bytes;
+            if used + self.limits.max_bytes / 16 <= self.limits.max_bytes {
                 return Ok(false);
             }
             let held_by = |first, last, is_configured| {
@@ -235,7 +251,10 @@ impl Engine {
         // Not in the head of the loop: the lock would be held until its end.
         let destinations = self.lock().destinations.len();
         for index in 0..destinations {
-            let Some((booked, counted)) = self.count(index)? else { continue };
+            let keeper = lock(&self.keeper);
+            let counted = self.count(index, &keeper)?;
+            drop(keeper);
+            let Some((booked, counted)) = counted else { continue };
             let mut state = self.lock();
             if counted != booked && !state.destinations[index].has_holes {
                 let destination = state.destinations[index].name.to_string();
@@ -249,18 +268,19 @@ impl Engine {
     /// Books as damaged what is queued by the books alone: of a hole that could not be told from
     /// others beside it. What cannot be counted now is written off when everything else is delivered.
     pub(super) fn write_off(&self, index: usize) -> io::Result<()> {
-        if let Some((booked, counted)) = self.count(index)? {
+        // Held over both steps: two who count at once would write the same off twice.
+        let keeper = lock(&self.keeper);
+        if let Some((booked, counted)) = self.count(index, &keeper)? {
             let destination = &mut self.lock().destinations[index];
             destination.position.write_off(booked.saturating_sub(counted));
+            destination.is_dirty = true;
         }
         Ok(())
     }
 
     /// Tuples that wait for a destination by the books and by the files; `None` where the files cannot
-    /// tell.
-    fn count(&self, index: usize) -> io::Result<Option<(u64, u64)>> {
-        // Nothing is deleted while the keeper's lock is held.
-        let _keeper = lock(&self.keeper);
+    /// tell. Nothing is deleted meanwhile: that takes the keeper's lock.
+    fn count(&self, index: usize, _: &MutexGuard<'_, Keeper>) -> io::Result<Option<(u64, u64)>> {
         let (stretches, catalogue, booked) = {
             let state = self.lock();
             let position = &state.destinations[index].position;
@@ -276,6 +296,14 @@ impl Engine {
     }
 }
 
+/// A segment that everybody has passed.
+struct Deletable {
+    name: Name,
+    sequences: Stretch,
+    is_sealed: bool,
+    has_damage: bool,
+}
+
 /// Which positions to save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Which {
@@ -289,9 +317,9 @@ impl State {
         self.destinations.iter().all(|destination| destination.position.is_past(first, last))
     }
 
-    /// Segments that everybody has passed, with whether they are sealed. One that is not may hold void
+    /// Segments that everybody has passed. One that is not sealed may hold void
     /// records: where they begin is known from the segment behind it, which has to stay as long.
-    fn deletable(&self) -> Vec<(Name, Stretch, bool)> {
+    fn deletable(&self) -> Vec<Deletable> {
         let mut deletable = Vec::new();
         let mut is_needed = false;
         for segment in self.catalogue.iter() {
@@ -299,7 +327,12 @@ impl State {
             let is_free = segment.is_closed && !is_needed && self.is_past(first, last);
             is_needed = !is_free && !is_sealed;
             if is_free {
-                deletable.push((segment.name, (first, last), is_sealed));
+                deletable.push(Deletable {
+                    name: segment.name,
+                    sequences: (first, last),
+                    is_sealed,
+                    has_damage: segment.has_damage,
+                });
             }
         }
         deletable

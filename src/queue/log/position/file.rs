@@ -24,8 +24,8 @@ const SLOTS: usize = 2;
 /// Why a file holds no position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlotsFault {
-    /// It was never finished: nothing was lost.
-    #[error("the position was never saved")]
+    /// Nothing but zeros, which no writer leaves there.
+    #[error("the position was wiped")]
     Blank,
     /// A slot was written by another version of this program. Whatever the other slot says, it may be
     /// older, and must not be written over.
@@ -55,12 +55,20 @@ pub struct PositionFile {
 }
 
 impl PositionFile {
-    /// A new file for this destination, of two blank slots; the file and its name are durable. Nothing
-    /// is left of it after an error.
+    /// A new file for this destination, with its first position in both slots; the file and its name
+    /// are durable. Nothing is left of it after an error.
     ///
-    /// It has its name only once its bytes are durable: whatever was in its blocks before does not
-    /// pass for a damaged position.
-    pub fn create(disk: &dyn Disk, name: &str) -> io::Result<Self> {
+    /// It has its name only once its bytes are durable: a file of this name is never blank, unless it
+    /// was damaged.
+    pub fn begin(disk: &dyn Disk, name: &str, saved: &mut Saved) -> io::Result<Self> {
+        Self::create(disk, name, |file| file.write(saved))
+    }
+
+    fn create(
+        disk: &dyn Disk,
+        name: &str,
+        fill: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let file_name = file_name(name);
         let partial = format!("{file_name}.partial");
         // Left by an attempt that was cut off.
@@ -68,13 +76,22 @@ impl PositionFile {
         let file = disk.create(&partial)?;
         let blank = [0; SLOTS * SLOT_BYTES];
         let made = file.write_at(0, &[IoSlice::new(&blank)]).and_then(|()| file.sync());
-        let named = made.and_then(|()| disk.rename(&partial, &file_name));
+        let mut new =
+            Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] };
+        let filled = made.and_then(|()| fill(&mut new));
+        let named = filled.and_then(|()| disk.rename(&partial, &file_name));
         if let Err(error) = named.and_then(|()| disk.sync()) {
-            // The first error is the one to tell; a file left behind is blank.
+            // The first error is the one to tell.
             disk.remove(&partial).or_else(|_| disk.remove(&file_name)).unwrap_or_default();
             return Err(error);
         }
-        Ok(Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] })
+        Ok(new)
+    }
+
+    /// A new file with nothing in it.
+    #[cfg(test)]
+    pub(super) fn blank(disk: &dyn Disk, name: &str) -> io::Result<Self> {
+        Self::create(disk, name, |_| Ok(()))
     }
 
     /// Takes over the file of this destination, whatever is in it: the next save fills both slots.

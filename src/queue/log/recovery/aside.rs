@@ -39,11 +39,9 @@ pub(super) fn tidy(
     let name = segment.name.to_string();
     if survey.content_end > survey.end {
         let kept = format!("{name}@{}.torn", survey.end);
-        let outcome = copy(disk, file, survey.end, survey.content_end, &kept);
-        let is_kept = match outcome {
-            Err(error) => error.kind() == io::ErrorKind::AlreadyExists,
-            Ok(()) => true,
-        };
+        // A segment with damage is found like this at every start.
+        let is_kept = disk.open(&kept).is_ok()
+            || copy(disk, file, survey.end, survey.content_end, &kept).is_ok();
         notices.push(Notice::Torn {
             file: name,
             offset: survey.end,

@@ -149,7 +149,7 @@ fn low(page: &Page) -> Result<u64, SlotsFault> {
 /// A file that was saved with low 11 and then 22; 11 lies in the first slot.
 fn file_of_two_saves() -> (Folder, PositionFile) {
     let folder = Folder::default();
-    let mut file = PositionFile::create(&folder, "a").unwrap();
+    let mut file = PositionFile::blank(&folder, "a").unwrap();
     for low in [5, 11, 22] {
         file.write(&mut up_to(low)).unwrap();
     }
@@ -215,7 +215,7 @@ fn what_is_no_position_is_told_apart() {
 #[test]
 fn a_new_file_is_blank_and_its_first_save_fills_both_slots() {
     let folder = Folder::default();
-    let mut file = PositionFile::create(&folder, "a").unwrap();
+    let mut file = PositionFile::blank(&folder, "a").unwrap();
     assert_eq!(folder.list().unwrap(), ["a.pos"]);
     assert_eq!(*folder.page.bytes.lock().unwrap(), vec![0; 2 * SLOT_BYTES]);
     assert_eq!(low(&folder.page), Err(SlotsFault::Blank));
@@ -229,7 +229,7 @@ fn a_new_file_is_blank_and_its_first_save_fills_both_slots() {
 #[test]
 fn a_file_that_could_not_be_made_leaves_its_name_free() {
     let folder = Folder { has_broken_sync: true, ..Folder::default() };
-    assert!(PositionFile::create(&folder, "a").is_err());
+    assert!(PositionFile::blank(&folder, "a").is_err());
     assert_eq!(folder.list().unwrap(), Vec::<String>::new());
 }
 
@@ -322,14 +322,14 @@ fn a_save_that_was_not_synced_is_written_again_in_its_place() {
 fn a_first_save_cut_short_anywhere_is_a_file_never_finished_or_that_save() {
     for syncs in [0, 1] {
         let folder = Folder::default();
-        let mut file = PositionFile::create(&folder, "a").unwrap();
+        let mut file = PositionFile::blank(&folder, "a").unwrap();
         *folder.page.syncs_left.lock().unwrap() = Some(syncs);
         assert!(file.write(&mut up_to(5)).is_err());
         assert_eq!(low(&folder.page), Ok(5));
     }
     for torn_at in (0..SLOT_BYTES).step_by(64) {
         let folder = Folder::default();
-        let mut file = PositionFile::create(&folder, "a").unwrap();
+        let mut file = PositionFile::blank(&folder, "a").unwrap();
         *folder.page.torn_at.lock().unwrap() = Some(torn_at);
         assert!(file.write(&mut up_to(5)).is_err());
         assert_eq!(low(&folder.page), Err(SlotsFault::Blank), "torn at {torn_at}");
