@@ -87,6 +87,11 @@ impl SimDisk {
         Self::over(self.lock().after_kill())
     }
 
+    /// What every power cut leaves: nothing that was not synced.
+    pub(crate) fn durable(&self) -> Self {
+        Self::over(self.lock().durable())
+    }
+
     // -- plans --
 
     /// Lets the `nth` mutating call from now fail, 1 being the next. Several may be planned.

@@ -87,6 +87,11 @@ impl Directory {
         Ok(())
     }
 
+    /// What a power cut is sure to leave.
+    pub(super) fn synced(&self) -> &Names {
+        &self.synced
+    }
+
     /// Every file that has a name, or may have one again after a power cut.
     pub(super) fn reachable(&self) -> BTreeSet<u64> {
         let created = self.pending.iter().filter_map(|change| match change {

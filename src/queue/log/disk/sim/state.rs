@@ -219,6 +219,12 @@ impl State {
         Self { directory: Directory::durable(names), inodes, ..self.successor(rng) }
     }
 
+    pub(super) fn durable(&self) -> Self {
+        let directory = Directory::durable(self.directory.synced().clone());
+        let inodes = self.inodes.iter().map(|(id, inode)| (*id, inode.synced())).collect();
+        Self { directory, inodes, ..self.successor(self.rng.clone()) }
+    }
+
     /// What outlives the machine besides the directory.
     fn successor(&self, rng: Rng) -> Self {
         Self {

@@ -210,6 +210,16 @@ fn more_calls_than_allowed_end_in_a_panic() {
 }
 
 #[test]
+fn what_is_durable_is_what_every_power_cut_leaves() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "a", b"abc");
+    write(&file, 1, b"x").unwrap();
+    disk.create("b").unwrap();
+    assert_eq!(disk.durable().files(), BTreeMap::from([("a".to_owned(), b"abc".to_vec())]));
+    assert_eq!(disk.files()["a"], b"axc");
+}
+
+#[test]
 fn a_copy_and_its_original_go_separate_ways() {
     let disk = SimDisk::with_files(1, &BTreeMap::from([("a".to_owned(), b"abc".to_vec())]));
     let copy = disk.copy();

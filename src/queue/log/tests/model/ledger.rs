@@ -252,9 +252,10 @@ impl Ledger {
         side.mark(&ids, Standing::Waiting);
     }
 
-    /// All positions were saved.
-    pub(super) fn saved(&mut self) {
-        for side in &mut self.sides {
+    /// The positions of these destinations were saved.
+    pub(super) fn saved(&mut self, sides: impl Iterator<Item = usize>) {
+        for index in sides {
+            let side = &mut self.sides[index];
             let is_done =
                 |standing: &Standing| matches!(standing, Standing::Done | Standing::Saved);
             let runs = side.standing.chunk_by(|one, next| is_done(one) == is_done(next)).count();

@@ -34,6 +34,7 @@ pub(super) struct World {
     headers: BTreeSet<String>,
     /// Disk calls in the middle of which the machine or the process stopped.
     pub(super) points: u64,
+    ops: String,
 }
 
 const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
@@ -58,6 +59,7 @@ impl World {
             is_full: false,
             headers: BTreeSet::new(),
             points: 0,
+            ops: String::new(),
         };
         world.inspect();
         world
@@ -207,7 +209,7 @@ impl World {
     fn save(&mut self) {
         let outcome = self.engine.save();
         if outcome.is_ok() {
-            self.ledger.saved();
+            self.ledger.saved(sides(self.configured));
         }
         self.expect_well(&outcome);
     }
@@ -233,7 +235,7 @@ impl World {
         let outcome = self.engine.end();
         self.expect_well(&outcome);
         if outcome.is_ok() {
-            self.ledger.saved();
+            self.ledger.saved(sides(self.configured));
         }
         if !self.disk.has_stopped() {
             self.end(How::Kill);
@@ -242,6 +244,14 @@ impl World {
     }
 
     fn end(&mut self, how: How) {
+        self.ops = format!(
+            "{:?}",
+            self.disk
+                .history()
+                .iter()
+                .map(|o| (format!("{:?}", o.call), o.succeeded))
+                .collect::<Vec<_>>()
+        );
         self.disk = match how {
             How::Kill => self.disk.kill(),
             How::PowerCut { seed } => self.disk.crash(&mut Rng::with_seed(seed)),
@@ -251,6 +261,11 @@ impl World {
 
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
+            if std::env::var("LOG_TALK").is_ok() {
+                let files = self.disk.files();
+                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+                eprintln!("    up with {sizes:?}");
+            }
             let cost = damage::flip(&self.disk, flip, &mut self.headers);
             if std::env::var("LOG_TALK").is_ok() {
                 eprintln!("    flip costs {cost:?}");
@@ -268,6 +283,11 @@ impl World {
             self.configured = configured;
         }
         for trouble in troubles {
+            if std::env::var("LOG_TALK").is_ok() {
+                let files = self.disk.files();
+                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+                eprintln!("    trouble {trouble:?} with {sizes:?}");
+            }
             self.fail_to_come_up(trouble);
         }
         self.disk.limit_calls(CALLS_MAX);
