@@ -238,7 +238,7 @@ impl Disk for SimDisk {
         self.lock().act(Call::SyncDirectory, |state, extent| {
             match extent {
                 Extent::Whole => state.directory.sync(),
-                Extent::Part => state.directory.lose_pending(&mut state.rng),
+                Extent::Part => state.directory.sync_some(&mut state.rng),
                 Extent::Stopped => {}
             }
             Ok(())
