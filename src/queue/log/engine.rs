@@ -223,9 +223,6 @@ impl Engine {
                 if !is_booked {
                     self.write_off(index).map_err(|error| read_error(&error))?;
                 }
-                let mut state = self.lock();
-                let notice = state.reconcile(index);
-                state.notices.extend(notice);
             }
             Err(error) => {
                 destination.position.release(pick.first);
@@ -239,13 +236,17 @@ impl Engine {
     pub(super) fn claim(&self, index: usize, want: Want, monotonic: Duration) -> Option<Claim> {
         let mut state = self.lock();
         let state = &mut *state;
-        let destination = &mut state.destinations[index];
         loop {
             if state.phase == Phase::Ended {
                 return None;
             }
+            let destination = &mut state.destinations[index];
             let (position, lanes) = (&mut destination.position, &mut destination.lanes);
-            let pick = lanes.pick(position, &state.recent, state.head, monotonic)?;
+            let Some(pick) = lanes.pick(position, &state.recent, state.head, monotonic) else {
+                let notice = state.reconcile(index);
+                state.notices.extend(notice);
+                return None;
+            };
             let Some(segment) = state.catalogue.holding(pick.first) else {
                 // Opening the log has accounted for everything that is not here.
                 let next = state.catalogue.at_or_behind(pick.first).unwrap_or(state.head + 1);

@@ -7,8 +7,6 @@
 //!  ack    ──► state   ──► keeper ──► positions saved ──► passed segments deleted
 //! ```
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,25 +23,24 @@ use super::desk::{Carried, Desk};
 use super::disk::{Access, Disk, Lock, RealDisk};
 use super::engine::{Engine, Options, cost};
 use super::handoff::Handoff;
-use super::notice::{Notice, OpenError};
+use super::notice::OpenError;
 use super::segment::HEADER_BYTES;
 use crate::clock::Clock;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
 use crate::metric::timestamp::Timestamp;
 
+mod threads;
 #[cfg(test)]
 mod tests;
+
+use threads::tell;
 
 /// Most bytes one sync makes durable, but for a request that is larger: a group must not keep those
 /// behind it waiting for long.
 const GROUP_BYTES_MAX: u64 = 16 << 20;
 
-/// Positions are saved this often, or at every so many deliveries (contract C5.2).
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// Positions are saved at every so many deliveries (contract C5.2), and as [`threads`] says.
 const SAVE_ACKS: u32 = 16;
-
-/// The books are counted against the files this often.
-const CHECK_EVERY: u32 = 60;
 
 /// What clients are told whose entry the writer let go of: it has stopped.
 const UNANSWERED: &str = "the writer let go of the entry: this is a bug, please report it";
@@ -297,73 +294,6 @@ impl Shared {
     fn engine(&self) -> &Engine {
         self.desk.ledger()
     }
-
-    /// The writer: group after group.
-    fn write(&self) {
-        let written = catch_unwind(AssertUnwindSafe(|| {
-            while let Some(mut gathered) = self.handoff.take() {
-                while !gathered.is_empty() {
-                    let rest = gathered.split_off(group_len(&gathered, self.group_bytes_max));
-                    self.commit(std::mem::replace(&mut gathered, rest));
-                }
-            }
-        }));
-        if written.is_err() {
-            let error = self.engine().stop();
-            self.handoff.close();
-            // Their clients hear of it as their answers are dropped.
-            while self.handoff.take().is_some() {}
-            self.desk.wake_all();
-            tracing::error!("{error}; every request is answered with 503");
-        }
-    }
-
-    fn commit(&self, group: Vec<Submission>) {
-        let (entries, answers): (Vec<Entry>, Vec<_>) =
-            group.into_iter().map(|submission| (submission.entry, submission.answer)).unzip();
-        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let outcome = self.desk.commit(&entries, now, monotonic);
-        for answer in answers {
-            // A client that is gone does not hear it; its metrics are in all the same.
-            answer.send(outcome.clone()).ok();
-        }
-        if outcome.is_err() {
-            // The keeper tells of it, once for as long as it lasts; what was refused is summed up.
-            self.keeper.ring();
-        }
-    }
-
-    /// The keeper: saves, deletes, makes room.
-    fn keep(&self) {
-        let mut rounds = 0;
-        let mut last_error = None;
-        while self.keeper.wait(SAVE_EVERY) {
-            rounds += 1;
-            let outcome = self.keep_once(rounds);
-            tell(&self.engine().take_notices());
-            // Once, not every second.
-            let error = outcome.err().map(|error| error.to_string());
-            if let (Some(error), true) = (&error, error != last_error) {
-                tracing::error!(
-                    "the queue's directory cannot be kept in order: {error}; trying again"
-                );
-            }
-            last_error = error;
-        }
-    }
-
-    fn keep_once(&self, round: u32) -> io::Result<()> {
-        let kept = catch_unwind(AssertUnwindSafe(|| {
-            let kept = self.engine().maintain();
-            let is_due = round.is_multiple_of(CHECK_EVERY);
-            kept.and(if is_due { self.engine().check_books() } else { Ok(()) })
-        }));
-        // Whatever panics: without a keeper nothing would be saved or deleted any more.
-        kept.unwrap_or_else(|_| {
-            self.engine().save_again();
-            Err(io::Error::other("the keeper panicked: this is a bug, please report it"))
-        })
-    }
 }
 
 /// Waits until all of them have ended.
@@ -372,16 +302,6 @@ fn join(threads: &Threads) {
         // One that died of a bug has said so itself.
         drop(thread.join());
     }
-}
-
-/// How many of these make the next group; at least one.
-fn group_len(gathered: &[Submission], bytes_max: u64) -> usize {
-    let mut bytes = 0;
-    let fits = |submission: &&Submission| {
-        bytes += cost(&submission.entry);
-        bytes <= bytes_max
-    };
-    gathered.iter().take_while(fits).count().max(1)
 }
 
 /// A block beyond its bounds could be written and not be read back.
@@ -395,15 +315,4 @@ fn check(entry: &Entry) -> Result<(), AppendError> {
         return Ok(());
     }
     Err(AppendError::Failed { why: Arc::from("an entry is out of bounds: this is a bug") })
-}
-
-fn tell(notices: &[Notice]) {
-    for notice in notices {
-        match notice {
-            Notice::Torn { .. } | Notice::Foreign { .. } | Notice::Orphan { .. } => {
-                tracing::warn!("{notice}");
-            }
-            _ => tracing::error!("{notice}"),
-        }
-    }
 }

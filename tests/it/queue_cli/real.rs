@@ -78,7 +78,7 @@ fn post(address: &str, number: u64, gauges: usize) -> String {
     let gauge = format!("{{\"name\":\"m{number}\",\"gauge\":{{\"value\":1}}}}\n");
     let body = gauge.repeat(gauges);
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(180))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(3))).unwrap();
     let head = format!(
         "POST /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nConnection: close\r\n\
          Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",

@@ -22,7 +22,7 @@ use super::{Engine, Options};
 
 /// What a position file was found to hold.
 enum Kept {
-    Position(PositionFile, Saved),
+    Position(Box<(PositionFile, Saved)>),
     /// Nothing yet: its creation was cut off.
     Blank,
     /// Nothing that can be read.
@@ -131,7 +131,7 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
         let read = PositionFile::open(disk, name);
         let read = read.map_err(|cause| failed(&format!("reading {file}"), cause))?;
         let position = match read {
-            Ok((file, saved)) => Kept::Position(file, saved),
+            Ok(position) => Kept::Position(Box::new(position)),
             Err(SlotsFault::Blank) => Kept::Blank,
             Err(SlotsFault::Damaged) => Kept::Lost,
             Err(SlotsFault::Foreign) => return Err(OpenError::Foreign { file: file.clone() }),
@@ -156,7 +156,8 @@ fn positions(disk: &dyn Disk, names: &[String]) -> Result<BTreeMap<String, Kept>
 fn known(kept: &BTreeMap<String, Kept>) -> Known {
     let mut known = Known::default();
     for kept in kept.values() {
-        let Kept::Position(_, saved) = kept else { continue };
+        let Kept::Position(position) = kept else { continue };
+        let saved = &position.1;
         known.head = known.head.max(saved.head);
         known.certain = known.certain.max(saved.certain);
         known.totals.tuples = known.totals.tuples.max(saved.totals.tuples);
@@ -185,7 +186,10 @@ impl Setup<'_> {
     ) -> Result<(), OpenError> {
         for name in &self.options.destinations {
             match kept.remove(name) {
-                Some(Kept::Position(file, saved)) => self.add(name, saved, file)?,
+                Some(Kept::Position(position)) => {
+                    let (file, saved) = *position;
+                    self.add(name, saved, file)?;
+                }
                 Some(Kept::Lost) => self.begin_again(name, notices)?,
                 Some(Kept::Blank) => {
                     self.set_aside(&file_name(name), "torn")?;
@@ -196,7 +200,8 @@ impl Setup<'_> {
         }
         for (name, position) in kept {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
-            let Kept::Position(file, saved) = position else { continue };
+            let Kept::Position(position) = position else { continue };
+            let (file, saved) = *position;
             notices.push(Notice::Orphan { destination: name.clone() });
             self.add(&name, saved, file)?;
             self.state.destinations.last_mut().expect("just added").is_configured = false;

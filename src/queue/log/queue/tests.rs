@@ -18,7 +18,7 @@ use crate::queue::log::state::Look;
 
 mod brittle;
 
-use brittle::{BrittleClock, BrittleDisk, Triggers};
+use brittle::{BrittleClock, BrittleDisk, Hand, Triggers};
 
 const ANY: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
 
@@ -42,13 +42,13 @@ fn open(directory: &TempDir) -> LogQueue {
 }
 
 /// A queue on a disk and with a clock that panic when they are told to.
-fn open_brittle(directory: &TempDir) -> (LogQueue, Arc<Triggers>) {
+fn open_brittle(directory: &TempDir) -> (LogQueue, Hand) {
     let triggers = Arc::new(Triggers::default());
     let lock = Lock::take(&directory.path().join(LOCK)).unwrap();
     let disk = RealDisk::open(&directory.path().join(DIRECTORY), Access::ReadWrite).unwrap();
     let disk = Arc::new(BrittleDisk::new(disk, Arc::clone(&triggers)));
     let clock = BrittleClock::new(Arc::clone(&triggers));
-    (LogQueue::start(lock, disk, &options(), Arc::new(clock)).unwrap(), triggers)
+    (LogQueue::start(lock, disk, &options(), Arc::new(clock)).unwrap(), Hand(triggers))
 }
 
 fn entry(text: &'static str) -> Entry {
@@ -285,6 +285,21 @@ async fn a_closed_queue_whose_last_group_fails_is_over() {
     triggers.hold_sync.store(false, Ordering::SeqCst);
     assert!(soon(lease).await.is_none());
     assert!(matches!(soon(append).await, Err(AppendError::Failed { .. })));
+}
+
+/// Whoever reads them finds nothing, and is not told by anybody that there is nothing to come.
+#[tokio::test]
+async fn records_for_another_destination_do_not_keep_a_closed_queue_from_its_end() {
+    let directory = TempDir::new().unwrap();
+    let destinations = vec!["a".to_owned(), "b".to_owned()];
+    let options = Options { destinations, ..options() };
+    let clock = Arc::new(SystemClock::new());
+    let queue = LogQueue::open(directory.path(), &options, clock).unwrap();
+    let for_b = Entry { target: Some(Arc::from("b")), ..entry("1") };
+    soon(queue.append(for_b)).await.unwrap();
+    queue.close();
+    assert!(soon(queue.outlet("a").unwrap().lease(ANY)).await.is_none());
+    assert_eq!(drain(&*queue.outlet("b").unwrap()).await, ["1"]);
 }
 
 // -- panics --

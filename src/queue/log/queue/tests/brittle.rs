@@ -23,6 +23,10 @@ pub(super) struct Triggers {
     pub(super) panics: AtomicBool,
 }
 
+/// The test's hand on the triggers. A test that fails lets go of the sync it holds, or the queue would
+/// wait for it as it is dropped.
+pub(super) struct Hand(pub(super) Arc<Triggers>);
+
 pub(super) struct BrittleClock {
     inner: SystemClock,
     triggers: Arc<Triggers>,
@@ -36,6 +40,20 @@ pub(super) struct BrittleDisk {
 struct BrittleFile {
     inner: Arc<dyn DiskFile>,
     triggers: Arc<Triggers>,
+}
+
+impl std::ops::Deref for Hand {
+    type Target = Triggers;
+
+    fn deref(&self) -> &Triggers {
+        &self.0
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.0.hold_sync.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Triggers {

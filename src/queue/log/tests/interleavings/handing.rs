@@ -41,7 +41,9 @@ fn whoever_takes_is_woken_by_each_item_that_comes_alone() {
         let (of_there, of_back) = (Arc::clone(&there), Arc::clone(&back));
         let taker = spawn(move || {
             while let Some(items) = of_there.take() {
-                items.into_iter().for_each(|item| of_back.push(item).unwrap());
+                for item in items {
+                    of_back.push(item).unwrap();
+                }
             }
         });
         for item in [1, 2] {

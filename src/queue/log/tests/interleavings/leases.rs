@@ -18,7 +18,9 @@ use crate::queue::{Books, Entry, Lease, Want};
 /// Lets entries in and commits them as one group.
 fn append(desk: &TheDesk, texts: &[&'static str]) {
     let entries: Vec<Entry> = texts.iter().map(|text| entry(text)).collect();
-    entries.iter().for_each(|entry| desk.ledger().admit(entry).unwrap());
+    for entry in &entries {
+        desk.ledger().admit(entry).unwrap();
+    }
     commit(desk, &entries);
 }
 
@@ -57,7 +59,9 @@ fn check_two_consumers(preemptions: usize, groups: &'static [&'static [&'static 
             spawn(move || drain(&desk, want))
         };
         let (one, other) = (consume(ONE), consume(ANY));
-        groups.iter().for_each(|group| append(&desk, group));
+        for group in groups {
+            append(&desk, group);
+        }
         desk.close();
         let mut texts = one.join().unwrap();
         texts.extend(other.join().unwrap());
@@ -76,6 +80,21 @@ fn two_consumers_get_a_block_once_and_both_see_the_end() {
 #[test]
 fn two_consumers_share_what_one_of_them_leaves_and_miss_no_group() {
     check_two_consumers(1, &[&["1", "2", "3"], &["4", "5"]]);
+}
+
+/// Neither of them gives anything back, so nothing else can wake the other one.
+#[test]
+fn what_a_read_leaves_goes_to_whoever_waits() {
+    check(3, || {
+        let desk = desk(&SimDisk::new(0));
+        append(&desk, &["1", "2"]);
+        let of_other = Arc::clone(&desk);
+        let other = spawn(move || lease(&of_other, ONE).unwrap());
+        let one = lease(&desk, ONE).unwrap();
+        let other = other.join().unwrap();
+        assert_ne!(one.blocks[0].source, other.blocks[0].source);
+        assert_eq!((one.blocks.len(), other.blocks.len()), (1, 1));
+    });
 }
 
 #[test]
@@ -206,12 +225,12 @@ fn a_caller_who_gives_up_costs_nobody_a_wake_up_or_a_block() {
 /// A read in a thread of its own, and its answer: what a runtime's pool for blocking calls gives.
 /// What nobody takes out is dropped with the last of the two.
 fn read_elsewhere(desk: &TheDesk) -> (Answer, loom::thread::JoinHandle<()>) {
-    let answer = Answer(Arc::new(Mutex::new(Slot { found: None, waker: None })));
+    let answer = Answer(Arc::new(Mutex::new(Slot { found: Poll::Pending, waker: None })));
     let (slot, desk) = (Arc::clone(&answer.0), Arc::clone(desk));
     let reading = spawn(move || {
         let found = desk.read(0, ANY, Duration::ZERO).unwrap();
         let mut slot = slot.lock().unwrap();
-        slot.found = Some(found);
+        slot.found = Poll::Ready(found);
         slot.waker.take().into_iter().for_each(Waker::wake);
     });
     (answer, reading)
@@ -220,7 +239,7 @@ fn read_elsewhere(desk: &TheDesk) -> (Answer, loom::thread::JoinHandle<()>) {
 struct Answer(Arc<Mutex<Slot>>);
 
 struct Slot {
-    found: Option<Option<TheLease>>,
+    found: Poll<Option<TheLease>>,
     waker: Option<Waker>,
 }
 
@@ -229,10 +248,7 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut slot = self.0.lock().unwrap();
-        if let Some(found) = slot.found.take() {
-            return Poll::Ready(found);
-        }
         slot.waker = Some(context.waker().clone());
-        Poll::Pending
+        std::mem::replace(&mut slot.found, Poll::Pending)
     }
 }

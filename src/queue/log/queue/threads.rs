@@ -1,0 +1,107 @@
+//! What the queue's two threads do: one writes, one keeps order. A panic ends neither without being
+//! told of.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::super::super::Entry;
+use super::super::engine::cost;
+use super::super::notice::Notice;
+use super::{Shared, Submission};
+
+/// Positions are saved this often (contract C5.2).
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// The books are counted against the files this often.
+const CHECK_EVERY: u32 = 60;
+
+impl Shared {
+    /// The writer: group after group.
+    pub(super) fn write(&self) {
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            while let Some(mut gathered) = self.handoff.take() {
+                while !gathered.is_empty() {
+                    let rest = gathered.split_off(group_len(&gathered, self.group_bytes_max));
+                    self.commit(std::mem::replace(&mut gathered, rest));
+                }
+            }
+        }));
+        if written.is_err() {
+            let error = self.engine().stop();
+            self.handoff.close();
+            // Their clients hear of it as their answers are dropped.
+            while self.handoff.take().is_some() {}
+            self.desk.wake_all();
+            tracing::error!("{error}; every request is answered with 503");
+        }
+    }
+
+    fn commit(&self, group: Vec<Submission>) {
+        let (entries, answers): (Vec<Entry>, Vec<_>) =
+            group.into_iter().map(|submission| (submission.entry, submission.answer)).unzip();
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let outcome = self.desk.commit(&entries, now, monotonic);
+        for answer in answers {
+            // A client that is gone does not hear it; its metrics are in all the same.
+            answer.send(outcome.clone()).ok();
+        }
+        if outcome.is_err() {
+            // The keeper tells of it, once for as long as it lasts; what was refused is summed up.
+            self.keeper.ring();
+        }
+    }
+
+    /// The keeper: saves, deletes, makes room.
+    pub(super) fn keep(&self) {
+        let mut rounds = 0;
+        let mut last_error = None;
+        while self.keeper.wait(SAVE_EVERY) {
+            rounds += 1;
+            let outcome = self.keep_once(rounds);
+            tell(&self.engine().take_notices());
+            // Once, not every second.
+            let error = outcome.err().map(|error| error.to_string());
+            if let (Some(error), true) = (&error, error != last_error) {
+                tracing::error!(
+                    "the queue's directory cannot be kept in order: {error}; trying again"
+                );
+            }
+            last_error = error;
+        }
+    }
+
+    fn keep_once(&self, round: u32) -> io::Result<()> {
+        let kept = catch_unwind(AssertUnwindSafe(|| {
+            let kept = self.engine().maintain();
+            let is_due = round.is_multiple_of(CHECK_EVERY);
+            kept.and(if is_due { self.engine().check_books() } else { Ok(()) })
+        }));
+        // Whatever panics: without a keeper nothing would be saved or deleted any more.
+        kept.unwrap_or_else(|_| {
+            self.engine().save_again();
+            Err(io::Error::other("the keeper panicked: this is a bug, please report it"))
+        })
+    }
+}
+
+/// How many of these make the next group; at least one.
+fn group_len(gathered: &[Submission], bytes_max: u64) -> usize {
+    let mut bytes = 0;
+    let fits = |submission: &&Submission| {
+        bytes += cost(&submission.entry);
+        bytes <= bytes_max
+    };
+    gathered.iter().take_while(fits).count().max(1)
+}
+
+pub(super) fn tell(notices: &[Notice]) {
+    for notice in notices {
+        match notice {
+            Notice::Torn { .. } | Notice::Foreign { .. } | Notice::Orphan { .. } => {
+                tracing::warn!("{notice}");
+            }
+            _ => tracing::error!("{notice}"),
+        }
+    }
+}
