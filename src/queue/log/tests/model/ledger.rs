@@ -103,7 +103,10 @@ enum Standing {
 const RUNS_RAGGED: usize = 40;
 
 fn text(id: Id, pad: u16) -> String {
-    format!("[{id},\"{:x<width$}\"]", "", width = usize::from(pad))
+    let mut text = format!("[{id},\"");
+    text.extend(std::iter::repeat_n("xxxxxxxxxxxxxxxx", usize::from(pad) / 16));
+    text.push_str("\"]");
+    text
 }
 
 impl Ledger {

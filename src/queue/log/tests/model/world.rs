@@ -113,6 +113,8 @@ impl World {
                 (self.is_troubled, self.is_full) = (true, true);
             }
             Step::Heal => self.heal(),
+            // One at a time: else the next would put it off.
+            Step::Stop { .. } if self.stop.is_some() => {}
             Step::Stop { nth, end } => {
                 self.disk.stop_at(*nth);
                 self.stop = Some(end.clone());

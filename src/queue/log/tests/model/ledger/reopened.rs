@@ -91,7 +91,8 @@ impl Ledger {
     fn check_missing(&mut self, seen: &[Seen], index: usize, outstanding: &mut Totals) {
         let Seen { side, ids, .. } = &seen[index];
         for (id, standing) in self.sides[*side].standing.iter_mut().enumerate() {
-            if *standing == Standing::Done && self.excused.contains(&id) && !ids.contains(&id) {
+            let is_damaged = self.excused.contains(&id) || self.voidable.contains(&id);
+            if *standing == Standing::Done && is_damaged && !ids.contains(&id) {
                 *standing = Standing::Unclear;
             }
         }
