@@ -35,8 +35,8 @@ pub(super) enum Change {
 struct Blocks<'a> {
     /// Up to here it has blocks of its own.
     old_bytes: usize,
-    /// What was in the others before.
-    stale: &'a [u8],
+    /// What was in the others before; `None` where they read as zeros.
+    stale: Option<&'a [u8]>,
 }
 
 /// What one file's unsynced changes may become in a power cut.
@@ -61,7 +61,7 @@ impl Inode {
     /// The file after a power cut; `stale` is what other files left in their blocks.
     pub(super) fn after_power_cut(&self, stale: &[u8], rng: &mut Rng) -> Self {
         let unreadable = self.unreadable.clone();
-        Self { unreadable, ..Self::durable(self.torn(stale, rng)) }
+        Self { unreadable, ..Self::durable(self.torn(Some(stale), rng)) }
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -77,8 +77,8 @@ impl Inode {
     }
 
     /// A sync that failed: some changes are durable, the others never will be, and all still show.
-    pub(super) fn lose_pending(&mut self, stale: &[u8], rng: &mut Rng) {
-        self.synced = self.torn(stale, rng);
+    pub(super) fn lose_pending(&mut self, rng: &mut Rng) {
+        self.synced = self.torn(None, rng);
         self.pending.clear();
     }
 
@@ -89,7 +89,7 @@ impl Inode {
     }
 
     /// The durable bytes and something of what came later.
-    fn torn(&self, stale: &[u8], rng: &mut Rng) -> Vec<u8> {
+    fn torn(&self, stale: Option<&[u8]>, rng: &mut Rng) -> Vec<u8> {
         let mut image = self.synced.clone();
         let blocks = Blocks { old_bytes: image.len(), stale };
         let mode = match rng.u8(0..8) {
@@ -183,11 +183,11 @@ impl Change {
             _ => {
                 let is_new = |sector: &Range<usize>| offset + sector.start >= blocks.old_bytes;
                 for sector in sectors(*offset, bytes.len()).filter(is_new) {
-                    let old = match rng.u8(0..4) {
-                        0 => bytes[sector.clone()].to_vec(),
-                        1 => vec![0; sector.len()],
-                        2 => sector.clone().map(|_| rng.u8(..)).collect(),
-                        _ => left_over(blocks.stale, sector.len(), rng),
+                    let old = match (rng.u8(0..4), blocks.stale) {
+                        (0, _) => bytes[sector.clone()].to_vec(),
+                        (2, Some(_)) => sector.clone().map(|_| rng.u8(..)).collect(),
+                        (3, Some(stale)) => left_over(stale, sector.len(), rng),
+                        _ => vec![0; sector.len()],
                     };
                     put(image, offset + sector.start, &old);
                 }

@@ -185,7 +185,7 @@ impl State {
     /// A failed sync of one file.
     pub(super) fn lose_pending(&mut self, id: u64) {
         let inode = self.inodes.get_mut(&id).expect("a handle's file is kept");
-        inode.lose_pending(&self.stale, &mut self.rng);
+        inode.lose_pending(&mut self.rng);
     }
 
     // -- ends --

@@ -38,6 +38,8 @@ pub(super) struct World {
 }
 
 const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
+/// A cap that no history comes near.
+const CAP_NEVER_BYTES: u64 = 1 << 30;
 /// Far more than any step needs: whoever comes here spins.
 const CALLS_MAX: u64 = 20_000;
 
@@ -283,6 +285,12 @@ impl World {
         // A new destination needs room for its position.
         if let Some(configured) = restart.configured.filter(|_| !self.is_full) {
             self.configured = configured;
+        }
+        if self.setting.max_bytes < CAP_NEVER_BYTES {
+            let here: Vec<usize> = self.sides().collect();
+            for side in (0..NAMES.len()).filter(|side| !here.contains(side)) {
+                self.ledger.sides[side].may_expire = true;
+            }
         }
         for trouble in troubles {
             if std::env::var("LOG_TALK").is_ok() {
