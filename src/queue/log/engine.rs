@@ -222,6 +222,8 @@ impl Engine {
             }
             Ok(Found::Others { last }) => {
                 destination.pass_loan(pick.first, last, Tally::default());
+                let notice = state.reconcile(index);
+                state.notices.extend(notice);
             }
             Ok(Found::Damage(hole)) => {
                 let is_booked = destination.pass_hole(pick.first, &hole);

@@ -16,7 +16,7 @@ use super::notice::{Notice, OpenError};
 use super::scan::Medium;
 use super::segment::{Footer, HEADER_BYTES, Header, HeaderFault, Name, VERSION};
 
-mod aside;
+pub(super) mod aside;
 mod survey;
 
 use survey::Survey;
@@ -42,6 +42,9 @@ pub(super) struct Recovered {
     /// among them.
     pub(super) lost: Vec<(u64, u64)>,
     pub(super) notices: Vec<Notice>,
+    /// Segments that hold no record that counts. They may say what of the one before them counts, so
+    /// they are set aside once that is saved elsewhere.
+    pub(super) empty: Vec<String>,
 }
 
 /// What the positions know of the log: it may be more than its last segment does.
@@ -206,7 +209,7 @@ fn take(
         recovered.notices.extend(survey.notices(&file_name));
         survey.apply(&mut segment);
         if segment.is_empty() {
-            aside::whole(disk, &file_name, &mut recovered.notices);
+            recovered.empty.push(file_name);
             recovered.head = recovered.head.max(header.first - 1);
             recovered.certain = recovered.certain.max(header.certain);
             return Ok(());

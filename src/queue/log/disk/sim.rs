@@ -87,6 +87,11 @@ impl SimDisk {
         Self::over(self.lock().after_kill())
     }
 
+    /// What every power cut leaves: nothing that was not synced.
+    pub(crate) fn durable(&self) -> Self {
+        Self::over(self.lock().durable())
+    }
+
     // -- plans --
 
     /// Lets the `nth` mutating call from now fail, 1 being the next. Several may be planned.
@@ -233,7 +238,7 @@ impl Disk for SimDisk {
         self.lock().act(Call::SyncDirectory, |state, extent| {
             match extent {
                 Extent::Whole => state.directory.sync(),
-                Extent::Part => state.directory.lose_pending(&mut state.rng),
+                Extent::Part => state.directory.sync_some(&mut state.rng),
                 Extent::Stopped => {}
             }
             Ok(())

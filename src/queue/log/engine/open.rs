@@ -37,7 +37,8 @@ impl Engine {
         let names = disk.list().map_err(|cause| failed("listing the directory", cause))?;
         let kept = positions(&*disk, &names)?;
         let recovered = recovery::recover(&*disk, &names, known(&kept))?;
-        let Recovered { catalogue, head, certain, totals, attempts, lost, mut notices } = recovered;
+        let Recovered { catalogue, head, certain, totals, attempts, lost, mut notices, empty } =
+            recovered;
         let foreign = names.iter().filter(|name| !is_ours(name)).cloned();
         notices.extend(foreign.map(|file| Notice::Foreign { file }));
 
@@ -86,6 +87,13 @@ impl Engine {
         };
         let missing = notices.iter().filter(|told| matches!(told, Notice::Missing { .. })).count();
         engine.meters.damages.inc_by((lost.len() + missing) as u64);
+        // What fails here is tried again, by the first maintenance or at the next start.
+        if engine.save().is_ok() {
+            for file in &empty {
+                recovery::aside::whole(&*engine.disk, file, &mut notices);
+            }
+            engine.collect().ok();
+        }
         let is_aside = |notice: &&Notice| {
             matches!(
                 notice,
@@ -93,8 +101,6 @@ impl Engine {
             )
         };
         engine.meters.set_aside.inc_by(notices.iter().filter(is_aside).count() as u64);
-        // What fails here is tried again by the first maintenance.
-        engine.save().and_then(|()| engine.collect()).ok();
         Ok((engine, notices))
     }
 }

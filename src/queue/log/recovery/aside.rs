@@ -14,7 +14,7 @@ use super::survey::Survey;
 const COPY_BYTES: usize = 1 << 20;
 
 /// A whole file: its creation was cut off, or another one took its place.
-pub(super) fn whole(disk: &dyn Disk, file: &str, notices: &mut Vec<Notice>) {
+pub(in super::super) fn whole(disk: &dyn Disk, file: &str, notices: &mut Vec<Notice>) {
     let kept = format!("{file}@0.torn");
     let kept_as = disk.rename(file, &kept).is_ok().then_some(kept);
     notices.push(Notice::Torn { file: file.to_owned(), offset: 0, kept_as });

@@ -54,10 +54,11 @@ impl Directory {
         }
     }
 
-    /// A sync that failed: some changes are durable, the others never will be, and all still show.
-    pub(super) fn lose_pending(&mut self, rng: &mut Rng) {
-        for change in std::mem::take(&mut self.pending) {
-            change.apply_perhaps(&mut self.synced, rng);
+    /// A sync that failed: the first changes are durable, the others wait for the next one.
+    pub(super) fn sync_some(&mut self, rng: &mut Rng) {
+        let some = rng.usize(..=self.pending.len());
+        for change in self.pending.drain(..some) {
+            change.apply(&mut self.synced);
         }
     }
 
@@ -85,6 +86,11 @@ impl Directory {
             return Err(rustix::io::Errno::EXIST.into());
         }
         Ok(())
+    }
+
+    /// What a power cut is sure to leave.
+    pub(super) fn synced(&self) -> &Names {
+        &self.synced
     }
 
     /// Every file that has a name, or may have one again after a power cut.

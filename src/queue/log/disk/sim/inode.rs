@@ -30,6 +30,15 @@ pub(super) enum Change {
     SetLen(u64),
 }
 
+/// Where a file lies on its disk.
+#[derive(Clone, Copy, Debug)]
+struct Blocks<'a> {
+    /// Up to here it has blocks of its own.
+    old_bytes: usize,
+    /// What was in the others before; `None` where they read as zeros.
+    stale: Option<&'a [u8]>,
+}
+
 /// What one file's unsynced changes may become in a power cut.
 #[derive(Clone, Copy, Debug)]
 enum Mode {
@@ -52,7 +61,7 @@ impl Inode {
     /// The file after a power cut; `stale` is what other files left in their blocks.
     pub(super) fn after_power_cut(&self, stale: &[u8], rng: &mut Rng) -> Self {
         let unreadable = self.unreadable.clone();
-        Self { unreadable, ..Self::durable(self.torn(stale, rng)) }
+        Self { unreadable, ..Self::durable(self.torn(Some(stale), rng)) }
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -68,14 +77,21 @@ impl Inode {
     }
 
     /// A sync that failed: some changes are durable, the others never will be, and all still show.
-    pub(super) fn lose_pending(&mut self, stale: &[u8], rng: &mut Rng) {
-        self.synced = self.torn(stale, rng);
+    pub(super) fn lose_pending(&mut self, rng: &mut Rng) {
+        self.synced = self.torn(None, rng);
         self.pending.clear();
     }
 
+    /// What a power cut is sure to leave, as a file.
+    pub(super) fn synced(&self) -> Self {
+        let unreadable = self.unreadable.clone();
+        Self { unreadable, ..Self::durable(self.synced.clone()) }
+    }
+
     /// The durable bytes and something of what came later.
-    fn torn(&self, stale: &[u8], rng: &mut Rng) -> Vec<u8> {
+    fn torn(&self, stale: Option<&[u8]>, rng: &mut Rng) -> Vec<u8> {
         let mut image = self.synced.clone();
+        let blocks = Blocks { old_bytes: image.len(), stale };
         let mode = match rng.u8(0..8) {
             0 => Mode::Nothing,
             1 => Mode::All,
@@ -88,12 +104,12 @@ impl Inode {
             Mode::All => order.iter().for_each(|change| change.apply(&mut image)),
             Mode::UpTo(last) => {
                 order[..last].iter().for_each(|change| change.apply(&mut image));
-                order[last].apply_torn(&mut image, stale, rng);
+                order[last].apply_torn(&mut image, blocks, rng);
             }
             Mode::Any => {
                 rng.shuffle(&mut order);
                 for change in order {
-                    change.apply_torn(&mut image, stale, rng);
+                    change.apply_torn(&mut image, blocks, rng);
                 }
             }
         }
@@ -142,7 +158,7 @@ impl Change {
     }
 
     /// One of the things that a power cut makes of an unsynced change.
-    fn apply_torn(&self, image: &mut Vec<u8>, stale: &[u8], rng: &mut Rng) {
+    fn apply_torn(&self, image: &mut Vec<u8>, blocks: Blocks<'_>, rng: &mut Rng) {
         let Self::Write { offset, bytes } = self else {
             if rng.bool() {
                 self.apply(image);
@@ -162,14 +178,16 @@ impl Change {
                     put(image, offset + sector.start, &bytes[sector]);
                 }
             }
-            // The size is there and the bytes are not, or not all: what the blocks held before.
+            // The size is there and the bytes are not, or not all: what the blocks held before. Blocks
+            // that the file had already held its own bytes.
             _ => {
-                for sector in sectors(*offset, bytes.len()) {
-                    let old = match rng.u8(0..4) {
-                        0 => bytes[sector.clone()].to_vec(),
-                        1 => vec![0; sector.len()],
-                        2 => sector.clone().map(|_| rng.u8(..)).collect(),
-                        _ => left_over(stale, sector.len(), rng),
+                let is_new = |sector: &Range<usize>| offset + sector.start >= blocks.old_bytes;
+                for sector in sectors(*offset, bytes.len()).filter(is_new) {
+                    let old = match (rng.u8(0..4), blocks.stale) {
+                        (0, _) => bytes[sector.clone()].to_vec(),
+                        (2, Some(_)) => sector.clone().map(|_| rng.u8(..)).collect(),
+                        (3, Some(stale)) => left_over(stale, sector.len(), rng),
+                        _ => vec![0; sector.len()],
                     };
                     put(image, offset + sector.start, &old);
                 }

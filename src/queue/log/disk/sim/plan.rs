@@ -27,9 +27,10 @@ pub(crate) enum Errno {
 pub(crate) enum Effect {
     /// Nothing.
     Nothing,
-    /// A write left a part of its bytes, none and all included. A sync made a part of the changes
-    /// durable and the rest never will be, though reads still show it: Linux drops what it could not
-    /// write. Any other call was carried out, or not.
+    /// A write left a part of its bytes, none and all included. A sync of a file made a part of the
+    /// changes durable and the rest never will be, though reads still show it: Linux drops what it
+    /// could not write. That of the directory made the first changes durable; a file system that
+    /// loses the others takes no more writes. Any other call was carried out, or not.
     Part,
 }
 

@@ -12,6 +12,8 @@ use super::plan::{Call, Effect, Operation, Plan, Verdict};
 
 /// What a disk without a limit says it has.
 const FREE_BYTES_ENDLESS: u64 = 1 << 40;
+/// Where that begins in a file.
+const STALE_FROM_BYTES: usize = 1024;
 /// Most bytes of removed files that are remembered, to turn up again in the blocks of others.
 const STALE_BYTES_MAX: usize = 16 << 10;
 
@@ -138,7 +140,10 @@ impl State {
     /// The name must be there.
     pub(super) fn remove(&mut self, name: &Arc<str>) {
         let id = self.directory.remove(Arc::clone(name));
-        self.stale.extend_from_slice(&self.inodes[&id].current);
+        // Not its first blocks: nothing tells the beginning of an earlier attempt at the same file from
+        // that of this one, and file systems do not go that far.
+        let bytes = &self.inodes[&id].current;
+        self.stale.extend_from_slice(bytes.get(STALE_FROM_BYTES..).unwrap_or_default());
         let excess = self.stale.len().saturating_sub(STALE_BYTES_MAX);
         self.stale.drain(..excess);
     }
@@ -185,7 +190,7 @@ impl State {
     /// A failed sync of one file.
     pub(super) fn lose_pending(&mut self, id: u64) {
         let inode = self.inodes.get_mut(&id).expect("a handle's file is kept");
-        inode.lose_pending(&self.stale, &mut self.rng);
+        inode.lose_pending(&mut self.rng);
     }
 
     // -- ends --
@@ -217,6 +222,12 @@ impl State {
         }
         let rng = rng.fork();
         Self { directory: Directory::durable(names), inodes, ..self.successor(rng) }
+    }
+
+    pub(super) fn durable(&self) -> Self {
+        let directory = Directory::durable(self.directory.synced().clone());
+        let inodes = self.inodes.iter().map(|(id, inode)| (*id, inode.synced())).collect();
+        Self { directory, inodes, ..self.successor(self.rng.clone()) }
     }
 
     /// What outlives the machine besides the directory.

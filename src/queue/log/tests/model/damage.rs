@@ -68,7 +68,8 @@ pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -
     let Some(hit) = hit.into_iter().find(|found| (found.begin..found.end).contains(&offset)) else {
         return Cost::default();
     };
-    if hit.head.sequence <= horizon(&disk.copy(), name) {
+    // Whatever else vouches for it may be gone before it is looked at.
+    if hit.head.sequence <= horizon(&disk.durable(), name) {
         Cost { record: hit.ids, ..Cost::default() }
     } else {
         Cost { requests: hit.ids, ..Cost::default() }
@@ -82,8 +83,8 @@ fn segments(disk: &SimDisk) -> Vec<Segment> {
     let open = |name: Name| {
         let file = disk.open(&name.to_string()).unwrap();
         let mut bytes = vec![0; HEADER_BYTES as usize];
-        file.read_at(0, &mut bytes).unwrap();
-        let header = Header::parse(&bytes).ok()?;
+        let read = file.read_at(0, &mut bytes).unwrap();
+        let header = Header::parse(&bytes[..read]).ok()?;
         Some(Segment { file, name, header })
     };
     let mut segments: Vec<Segment> = names.into_iter().filter_map(open).collect();
@@ -127,6 +128,9 @@ fn horizon(disk: &SimDisk, name: &str) -> u64 {
         Some(next) => next.header.certain,
         None => NAMES.iter().filter_map(|side| certain(disk, side)).max().unwrap_or(0),
     };
+    if std::env::var("LOG_TALK").is_ok() {
+        eprintln!("    committed {committed:?} others {others}");
+    }
     committed.unwrap_or(0).max(others)
 }
 

@@ -130,7 +130,7 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
     let is_os = rng.u8(0..10) == 0;
     let mood = Mood {
-        crashes: 50,
+        crashes: 110,
         faults: if rng.bool() { 12 } else { 0 },
         full: if rng.u8(0..4) == 0 { 8 } else { 0 },
         flips: rng.u8(0..3) == 0 && !is_os,
@@ -146,7 +146,7 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         is_os,
         configured: if mood.newcomers { rng.u8(0..4) } else { 1 },
     };
-    let count = rng.usize(60..140);
+    let count = rng.usize(60..180);
     let steps = (0..count).map(|_| step(&mut rng, mood)).collect();
     (setting, steps)
 }
@@ -191,7 +191,7 @@ fn shape(rng: &mut Rng) -> Shape {
     let (blocks, tuples, pad) = match rng.u8(0..10) {
         0..7 => (1, 4, 40),
         7..9 => (rng.usize(2..5), 3, 300),
-        _ => (rng.usize(1..7), 3, 3000),
+        _ => (rng.usize(1..7), 3, 1000),
     };
     let block = |rng: &mut Rng| (0..rng.usize(1..tuples)).map(|_| rng.u16(0..pad)).collect();
     Shape {

@@ -34,9 +34,12 @@ pub(super) struct World {
     headers: BTreeSet<String>,
     /// Disk calls in the middle of which the machine or the process stopped.
     pub(super) points: u64,
+    ops: String,
 }
 
 const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
+/// A cap that no history comes near.
+const CAP_NEVER_BYTES: u64 = 1 << 30;
 /// Far more than any step needs: whoever comes here spins.
 const CALLS_MAX: u64 = 20_000;
 
@@ -58,6 +61,7 @@ impl World {
             is_full: false,
             headers: BTreeSet::new(),
             points: 0,
+            ops: String::new(),
         };
         world.inspect();
         world
@@ -111,6 +115,8 @@ impl World {
                 (self.is_troubled, self.is_full) = (true, true);
             }
             Step::Heal => self.heal(),
+            // One at a time: else the next would put it off.
+            Step::Stop { .. } if self.stop.is_some() => {}
             Step::Stop { nth, end } => {
                 self.disk.stop_at(*nth);
                 self.stop = Some(end.clone());
@@ -207,7 +213,7 @@ impl World {
     fn save(&mut self) {
         let outcome = self.engine.save();
         if outcome.is_ok() {
-            self.ledger.saved();
+            self.ledger.saved(sides(self.configured));
         }
         self.expect_well(&outcome);
     }
@@ -233,7 +239,7 @@ impl World {
         let outcome = self.engine.end();
         self.expect_well(&outcome);
         if outcome.is_ok() {
-            self.ledger.saved();
+            self.ledger.saved(sides(self.configured));
         }
         if !self.disk.has_stopped() {
             self.end(How::Kill);
@@ -242,6 +248,14 @@ impl World {
     }
 
     fn end(&mut self, how: How) {
+        self.ops = format!(
+            "{:?}",
+            self.disk
+                .history()
+                .iter()
+                .map(|o| (format!("{:?}", o.call), o.succeeded))
+                .collect::<Vec<_>>()
+        );
         self.disk = match how {
             How::Kill => self.disk.kill(),
             How::PowerCut { seed } => self.disk.crash(&mut Rng::with_seed(seed)),
@@ -251,6 +265,11 @@ impl World {
 
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
+            if std::env::var("LOG_TALK").is_ok() {
+                let files = self.disk.files();
+                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+                eprintln!("    up with {sizes:?}");
+            }
             let cost = damage::flip(&self.disk, flip, &mut self.headers);
             if std::env::var("LOG_TALK").is_ok() {
                 eprintln!("    flip costs {cost:?}");
@@ -267,7 +286,18 @@ impl World {
         if let Some(configured) = restart.configured.filter(|_| !self.is_full) {
             self.configured = configured;
         }
+        if self.setting.max_bytes < CAP_NEVER_BYTES {
+            let here: Vec<usize> = self.sides().collect();
+            for side in (0..NAMES.len()).filter(|side| !here.contains(side)) {
+                self.ledger.sides[side].may_expire = true;
+            }
+        }
         for trouble in troubles {
+            if std::env::var("LOG_TALK").is_ok() {
+                let files = self.disk.files();
+                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
+                eprintln!("    trouble {trouble:?} with {sizes:?}");
+            }
             self.fail_to_come_up(trouble);
         }
         self.disk.limit_calls(CALLS_MAX);

@@ -91,7 +91,8 @@ impl Ledger {
     fn check_missing(&mut self, seen: &[Seen], index: usize, outstanding: &mut Totals) {
         let Seen { side, ids, .. } = &seen[index];
         for (id, standing) in self.sides[*side].standing.iter_mut().enumerate() {
-            if *standing == Standing::Done && self.excused.contains(&id) && !ids.contains(&id) {
+            let is_damaged = self.excused.contains(&id) || self.voidable.contains(&id);
+            if *standing == Standing::Done && is_damaged && !ids.contains(&id) {
                 *standing = Standing::Unclear;
             }
         }
@@ -101,7 +102,9 @@ impl Ledger {
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
             let is_shown = shown.any(|shown| request.tuples.contains(shown));
             let is_voidable = self.voidable.contains(&id) || request.is_shaky;
-            if self.excused.contains(&id) || is_shown && is_voidable {
+            if self.sides[*side].may_expire {
+                self.sides[*side].standing[id] = Standing::Lost;
+            } else if self.excused.contains(&id) || is_shown && is_voidable {
                 self.sides[*side].standing[id] = Standing::Lost;
             } else if !is_voidable && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
@@ -142,6 +145,10 @@ impl Ledger {
         let Seen { side, ids, books } = seen;
         assert!(books.is_balanced(), "{side}: {books:?}");
         let side = &self.sides[*side];
+        if side.may_expire {
+            assert!(books.queued >= ids.len() as u64, "{}: {books:?}", seen.side);
+            return;
+        }
         let there = ids.len() as u64;
         let queued = there..=there + self.unbooked(side);
         assert!(queued.contains(&books.queued), "{}: {queued:?} {books:?}", seen.side);
