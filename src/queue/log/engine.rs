@@ -226,6 +226,9 @@ impl Engine {
                 state.notices.extend(notice);
             }
             Ok(Found::Damage(hole)) => {
+                if let Some(since) = failing.filter(|_| request.is_giving_up()) {
+                    destination.note_failure(hole.last + 1, since);
+                }
                 let is_booked = destination.pass_hole(pick.first, &hole);
                 let (file, sequences) = (request.file(), (pick.first, hole.last));
                 let notice = Notice::Damaged { file, offset: hole.offset, sequences };
