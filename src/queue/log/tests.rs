@@ -1,4 +1,5 @@
 //! The log over a directory that tears, forgets and fails.
 
+mod anatomy;
 mod interleavings;
 mod model;

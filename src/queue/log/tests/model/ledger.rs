@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::super::anatomy::Id;
 use super::steps::{NAMES, Shape};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
@@ -14,9 +15,6 @@ use crate::queue::{Books, Entry, Lease, Leased, Totals, Want};
 mod reopened;
 
 pub(super) use reopened::Seen;
-
-/// A tuple's number, which is also in its text.
-pub(super) type Id = usize;
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {

@@ -34,7 +34,6 @@ pub(super) struct World {
     headers: BTreeSet<String>,
     /// Disk calls in the middle of which the machine or the process stopped.
     pub(super) points: u64,
-    ops: String,
 }
 
 const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
@@ -61,18 +60,12 @@ impl World {
             is_full: false,
             headers: BTreeSet::new(),
             points: 0,
-            ops: String::new(),
         };
         world.inspect();
         world
     }
 
     pub(super) fn step(&mut self, step: &Step) {
-        if std::env::var("LOG_TALK").is_ok() {
-            let files = self.disk.files();
-            let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
-            eprintln!("  step {step:?}\n    files {sizes:?}");
-        }
         self.disk.limit_calls(CALLS_MAX);
         match step {
             Step::Commit(shapes) => self.commit(shapes),
@@ -248,14 +241,6 @@ impl World {
     }
 
     fn end(&mut self, how: How) {
-        self.ops = format!(
-            "{:?}",
-            self.disk
-                .history()
-                .iter()
-                .map(|o| (format!("{:?}", o.call), o.succeeded))
-                .collect::<Vec<_>>()
-        );
         self.disk = match how {
             How::Kill => self.disk.kill(),
             How::PowerCut { seed } => self.disk.crash(&mut Rng::with_seed(seed)),
@@ -265,15 +250,7 @@ impl World {
 
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
-            if std::env::var("LOG_TALK").is_ok() {
-                let files = self.disk.files();
-                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
-                eprintln!("    up with {sizes:?}");
-            }
             let cost = damage::flip(&self.disk, flip, &mut self.headers);
-            if std::env::var("LOG_TALK").is_ok() {
-                eprintln!("    flip costs {cost:?}");
-            }
             self.ledger.excused.extend(cost.record);
             for id in cost.requests {
                 self.ledger.voidable.extend(self.ledger.siblings(id));
@@ -293,11 +270,6 @@ impl World {
             }
         }
         for trouble in troubles {
-            if std::env::var("LOG_TALK").is_ok() {
-                let files = self.disk.files();
-                let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
-                eprintln!("    trouble {trouble:?} with {sizes:?}");
-            }
             self.fail_to_come_up(trouble);
         }
         self.disk.limit_calls(CALLS_MAX);
@@ -399,9 +371,6 @@ fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, Str
     };
     let (engine, notices) = Engine::open(disk.handle(), &options).map_err(|e| e.to_string())?;
     for notice in notices {
-        if std::env::var("LOG_TALK").is_ok() {
-            eprintln!("    notice: {notice:?}");
-        }
         let is_bad = matches!(notice, Notice::Unbalanced { .. } | Notice::Foreign { .. });
         assert!(!is_bad, "{notice}");
     }
