@@ -7,22 +7,20 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
-};
+use super::super::{AppendError, Books, Depth, Durability, Entry, Meters, ReadError, Totals, Want};
 use super::appender::{Appender, Base, Event, Sync};
-use super::catalogue::Segment;
 use super::disk::Disk;
 use super::group::{self, After};
 use super::keeper::Keeper;
-use super::lanes::{Order, Pick};
+use super::lanes::Order;
 use super::notice::Notice;
 use super::position::Tally;
-use super::reader::{Batch, Found, Reader, Request};
+use super::reader::{Found, Reader, Request};
 use super::state::{Limits, Look, Phase, State};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod leasing;
 mod ledger;
 mod mishap;
 mod open;
@@ -58,31 +56,6 @@ pub struct Engine {
     keeper: Mutex<Keeper>,
     reader: Reader,
     state: Mutex<State>,
-}
-
-/// A stretch on loan to whoever reads it.
-pub(super) struct Claim {
-    index: usize,
-    pick: Pick,
-    request: Request,
-    name: Arc<str>,
-    /// When it was claimed.
-    at: Duration,
-}
-
-/// While a claim is read: should that panic, its stretch waits again.
-struct Reading<'e> {
-    engine: &'e Engine,
-    index: usize,
-    first: u64,
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.engine.lock().destinations[self.index].position.release(self.first);
-        }
-    }
 }
 
 /// Bytes a request takes beside its blocks: heads and names.
@@ -184,121 +157,6 @@ impl Engine {
         self.lock().totals.rejected += metrics;
     }
 
-    /// Blocks for one destination, at least one; `None` when nothing waits for it.
-    pub fn lease(
-        &self,
-        index: usize,
-        want: Want,
-        monotonic: Duration,
-    ) -> Result<Option<Lease>, ReadError> {
-        while let Some(claim) = self.claim(index, want, monotonic) {
-            if let Some(lease) = self.redeem(claim)? {
-                return Ok(Some(lease));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reads what was claimed. `None` when nothing of it can be had: then that is done with, and what
-    /// is behind it may be claimed.
-    pub(super) fn redeem(&self, claim: Claim) -> Result<Option<Lease>, ReadError> {
-        let Claim { index, pick, request, name, at } = claim;
-        let reading = Reading { engine: self, index, first: pick.first };
-        let found = self.reader.read(&request, &name);
-        drop(reading);
-        let mut state = self.lock();
-        let destination = &mut state.destinations[index];
-        let failing = if found.is_ok() { destination.note_success(pick.first) } else { None };
-        match found {
-            Ok(Found::Blocks(batch)) => {
-                if let Some(since) = failing.filter(|_| request.is_giving_up()) {
-                    // What could not be read lies behind these, and has been waited for already.
-                    destination.note_failure(batch.last() + 1, since);
-                }
-                destination.position.shorten(pick.first, batch.last());
-                destination.lanes.taken(&pick);
-                let id = destination.open_loan(&batch);
-                return Ok(Some(Lease { id, blocks: leased(batch) }));
-            }
-            Ok(Found::Others { last }) => {
-                destination.pass_loan(pick.first, last, Tally::default());
-                let notice = state.reconcile(index);
-                state.notices.extend(notice);
-            }
-            Ok(Found::Damage(hole)) => {
-                if let Some(since) = failing.filter(|_| request.is_giving_up()) {
-                    destination.note_failure(hole.last + 1, since);
-                }
-                let is_booked = destination.pass_hole(pick.first, &hole);
-                let (file, sequences) = (request.file(), (pick.first, hole.last));
-                let notice = Notice::Damaged { file, offset: hole.offset, sequences };
-                self.tell_of_damage(&mut state, pick.first, notice);
-                drop(state);
-                if !is_booked {
-                    self.write_off(index).map_err(|error| read_error(&error))?;
-                }
-            }
-            // Somebody has taken the file away.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && request.is_giving_up() => {
-                destination.has_holes = true;
-                destination.pass_loan(pick.first, request.last(), Tally::default());
-                let notice = Notice::Missing { sequences: (pick.first, request.last()) };
-                self.tell_of_damage(&mut state, pick.first, notice);
-                drop(state);
-                self.write_off(index).map_err(|error| read_error(&error))?;
-            }
-            Err(error) => {
-                destination.position.release(pick.first);
-                destination.note_failure(pick.first, at);
-                // The other lane gets its turn: a file that cannot be read must not stop it.
-                destination.lanes.taken(&pick);
-                return Err(read_error(&error));
-            }
-        }
-        Ok(None)
-    }
-
-    fn tell_of_damage(&self, state: &mut State, sequence: u64, notice: Notice) {
-        self.meters.damages.inc();
-        state.notices.push(notice);
-        if let Some(first) = state.catalogue.holding(sequence).map(Segment::first) {
-            state.catalogue.update(first, |segment| segment.has_damage = true);
-        }
-    }
-
-    /// Lends the next stretch to whoever reads it, whole until it is known how much fits.
-    pub(super) fn claim(&self, index: usize, want: Want, monotonic: Duration) -> Option<Claim> {
-        let mut state = self.lock();
-        let state = &mut *state;
-        loop {
-            if state.phase == Phase::Ended {
-                return None;
-            }
-            let destination = &mut state.destinations[index];
-            let (position, lanes) = (&mut destination.position, &mut destination.lanes);
-            let Some(pick) = lanes.pick(position, &state.recent, state.head, monotonic) else {
-                let notice = state.reconcile(index);
-                state.notices.extend(notice);
-                return None;
-            };
-            let Some(segment) = state.catalogue.holding(pick.first) else {
-                // Opening the log has accounted for everything that is not here.
-                let next = state.catalogue.at_or_behind(pick.first).unwrap_or(state.head + 1);
-                position.pass(pick.first, pick.last.min(next - 1), Tally::default());
-                continue;
-            };
-            let last = pick.last.min(segment.last);
-            position.lend(pick.first, last);
-            let place = destination.place(pick.first);
-            let mut request = Request::new(segment, pick.first, last, place, want);
-            if destination.has_lost(pick.first, monotonic) {
-                request = request.giving_up();
-            }
-            let name = Arc::clone(&destination.name);
-            return Some(Claim { index, pick, request, name, at: monotonic });
-        }
-    }
-
     /// The blocks of a lease are delivered. How many leases were since the position was saved.
     pub fn ack(&self, index: usize, lease: u64) -> u32 {
         self.settle(index, lease, |tuples| Tally { delivered: tuples, ..Tally::default() })
@@ -396,15 +254,6 @@ impl Engine {
 
 fn read_error(error: &io::Error) -> ReadError {
     ReadError { why: Arc::from(error.to_string()) }
-}
-
-fn leased(batch: Batch) -> Vec<Leased> {
-    let leased = |(head, bytes): (super::record::Head, bytes::Bytes)| Leased {
-        source: head.source,
-        received: head.received,
-        block: Block { bytes, tuples: head.tuples },
-    };
-    batch.blocks.into_iter().map(leased).collect()
 }
 
 /// No code under these locks panics between two changes that belong together.
