@@ -67,7 +67,7 @@ impl PositionFile {
     fn create(
         disk: &dyn Disk,
         name: &str,
-        fill: impl FnOnce(&mut Self) -> io::Result<()>,
+        prepare: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<Self> {
         let file_name = file_name(name);
         let partial = format!("{file_name}.partial");
@@ -78,7 +78,7 @@ impl PositionFile {
         let made = file.write_at(0, &[IoSlice::new(&blank)]).and_then(|()| file.sync());
         let mut new =
             Self { file, name: name.to_owned(), generation: 0, slot: 0, slots: [None, None] };
-        let filled = made.and_then(|()| fill(&mut new));
+        let filled = made.and_then(|()| prepare(&mut new));
         let named = filled.and_then(|()| disk.rename(&partial, &file_name));
         if let Err(error) = named.and_then(|()| disk.sync()) {
             // The first error is the one to tell.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::super::disk::sim::SimDisk;
 use super::super::engine::{self, Engine, Options};
 use super::super::lanes::Order;
-use super::super::segment::HEADER_BYTES;
+use super::super::segment::{HEADER_BYTES, Name};
 use super::anatomy::{self, Id};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
@@ -194,7 +194,7 @@ impl Small {
         }
         assert!(books.damaged <= missing.len() as u64, "{what}: {books:?}");
         if place.is_multiple_of(GOES_ON_EVERY) {
-            let mut requests = vec![0..all.len()];
+            let mut requests = self.requests.clone();
             commit(&engine, &[entry(&mut requests, "new", &[1])]);
             let again = everything(&open(&disk.kill()));
             assert_eq!(&again - &there, BTreeSet::from([all.len()]), "{what}: and goes on");
@@ -221,7 +221,7 @@ fn everything(engine: &Engine) -> BTreeSet<Id> {
 fn cut_everywhere(end: End) {
     let small = small(end);
     let files = small.disk.files();
-    for (file, bytes) in files.iter().filter(|(file, _)| file.ends_with(".seg")) {
+    for (file, bytes) in files.iter().filter(|(file, _)| Name::parse(file).is_some()) {
         for len in 0..bytes.len() as u64 {
             let disk = small.disk.copy();
             disk.cut(file, len);
@@ -236,7 +236,7 @@ fn cut_everywhere(end: End) {
 fn flip_everywhere(end: End) {
     let small = small(end);
     let files = small.disk.files();
-    for (file, bytes) in files.iter().filter(|(file, _)| file.ends_with(".seg")) {
+    for (file, bytes) in files.iter().filter(|(file, _)| Name::parse(file).is_some()) {
         for offset in 0..bytes.len() as u64 {
             let disk = small.disk.copy();
             disk.flip(file, offset, 1 << (offset % 8));

@@ -9,7 +9,7 @@ mod ledger;
 mod steps;
 mod world;
 
-use steps::{Setting, Step};
+use steps::{End, How, Restart, Setting, Shape, Step};
 use world::World;
 
 /// The contract's floor for every run of the tests.
@@ -21,7 +21,9 @@ fn run(setting: &Setting, steps: &[Step]) -> Result<u64, String> {
     fastrand::seed(setting.seed);
     let history = || {
         let mut world = World::new(setting);
-        steps.iter().for_each(|step| world.step(step));
+        for step in steps {
+            world.step(step);
+        }
         world.finish();
         world.points
     };
@@ -97,4 +99,36 @@ fn whatever_stops_it_at_whatever_disk_call_nothing_acknowledged_is_lost_and_the_
         );
     }
     assert!(points >= POINTS_MIN || seeds() != HISTORIES, "{points} stops only");
+}
+
+/// More gaps than a saved position has ranges for (contract C5.2).
+#[test]
+fn a_position_too_ragged_to_be_saved_costs_duplicates_and_nothing_else() {
+    let shape = Shape { source: 0, target: None, blocks: vec![vec![9], vec![9]], rejected: 0 };
+    let commits = (0..10).map(|_| Step::Commit(vec![shape.clone(); 8]));
+    let leases = (0..160).map(|_| Step::Lease { side: 0, bytes: 0, tuples: 0 });
+    // Every other one: each that is acknowledged moves the next one up.
+    let acks = (0..80).map(|nth| Step::Ack { side: 0, nth });
+    for seed in 0..20 {
+        let end =
+            End { how: How::PowerCut { seed }, troubles: Vec::new(), restart: Restart::default() };
+        let after = [Step::Save, Step::Collect, Step::Stop { nth: 1 + seed % 4, end }];
+        let more = [Step::Commit(vec![shape.clone()]), Step::Save, Step::Maintain];
+        let steps: Vec<Step> = commits
+            .clone()
+            .chain(leases.clone())
+            .chain(acks.clone())
+            .chain(after)
+            .chain(more)
+            .collect();
+        let setting = Setting {
+            seed,
+            segment_bytes: 3000,
+            max_bytes: 1 << 30,
+            is_fifo: true,
+            is_os: false,
+            configured: 0,
+        };
+        assert_eq!(run(&setting, &steps), Ok(1), "seed {seed}");
+    }
 }

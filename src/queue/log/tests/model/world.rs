@@ -9,6 +9,7 @@ use super::super::super::disk::sim::{Fault, SimDisk};
 use super::super::super::engine::{self, Engine, Options};
 use super::super::super::lanes::Order;
 use super::super::super::notice::Notice;
+use super::super::super::segment::Name;
 use super::damage;
 use super::ledger::{Ledger, Seen};
 use super::steps::{End, How, NAMES, Restart, Setting, Shape, Step, Trouble};
@@ -152,7 +153,7 @@ impl World {
         let files = self.disk.files();
         // A power cut in the middle of setting a file aside may leave both of its names.
         let is_aside = |name: &str| files.contains_key(&format!("{name}@0.torn"));
-        let segments = files.keys().filter(|name| name.ends_with(".seg") && !is_aside(name));
+        let segments = files.keys().filter(|name| Name::parse(name).is_some() && !is_aside(name));
         let sizes: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.len())).collect();
         assert!(!is_complete || segments.count() <= 1, "segments of what all have got: {sizes:?}");
     }
@@ -327,7 +328,9 @@ impl World {
                 }
                 leases.push(lease.id);
             }
-            leases.into_iter().for_each(|lease| self.engine.release(index, lease));
+            for lease in leases {
+                self.engine.release(index, lease);
+            }
             seen.push(Seen { side, ids, books: self.engine.books(index) });
         }
         self.ledger.reopened(&seen, self.engine.totals());

@@ -23,7 +23,9 @@ impl Ledger {
         }
         let mut outstanding = self.excess;
         self.judge_unresolved(seen, &mut outstanding);
-        seen.iter().for_each(|seen| self.check_seen(seen));
+        for seen in seen {
+            self.check_seen(seen);
+        }
         for index in 0..seen.len() {
             self.check_missing(seen, index, &mut outstanding);
         }
@@ -102,9 +104,8 @@ impl Ledger {
             let mut shown = seen.iter().flat_map(|seen| &seen.ids);
             let is_shown = shown.any(|shown| request.tuples.contains(shown));
             let is_voidable = self.voidable.contains(&id) || request.is_shaky;
-            if self.sides[*side].may_expire {
-                self.sides[*side].standing[id] = Standing::Lost;
-            } else if self.excused.contains(&id) || is_shown && is_voidable {
+            let is_single = self.excused.contains(&id) || is_shown && is_voidable;
+            if is_single || self.sides[*side].may_expire {
                 self.sides[*side].standing[id] = Standing::Lost;
             } else if !is_voidable && request.fate != Fate::Voided {
                 panic!("tuple {id} is lost for {side}: {request:?}");
@@ -163,9 +164,8 @@ impl Ledger {
                 {
                     perhaps += 1;
                 }
-                Standing::Unclear => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
-                Standing::Done | Standing::Saved => perhaps += 1,
+                Standing::Done | Standing::Saved | Standing::Unclear => perhaps += 1,
                 Standing::Lost if request.target.is_none() => damaged += 1,
                 _ => {}
             }
