@@ -170,7 +170,7 @@ pub(super) static WAITING_BYTES: Family = gauge("queue_waiting", "Bytes in those
 pub(super) static OLDEST_AGE: Family = gauge(
     "queue_oldest_age",
     "Time since the oldest of those blocks was received; 0 when none waits, absent when the queue \
-     cannot be read.",
+     cannot be read, and for a receiver that is not configured any more.",
 )
 .seconds();
 pub(super) static COMMIT: Family = histogram(

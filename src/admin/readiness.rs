@@ -125,7 +125,7 @@ fn lack_of_room(health: &Health) -> Option<String> {
 }
 
 fn cannot_read(destination: &Destination) -> Option<Cause> {
-    let error = destination.oldest.as_ref().err()?;
+    let error = destination.oldest.as_ref()?.as_ref().err()?;
     Some(Cause {
         kind: Kind::CannotRead,
         receiver: Some(destination.name.to_string()),
@@ -151,13 +151,13 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
         State::Retrying => {
             let last = status.last_success.map_or(status.since, |at| at.max(status.since));
             let failing_s = seconds_between(last, health.now);
-            if destination.depth.blocks == 0 || failing_s < STALLED_AFTER.as_secs_f64() {
+            if destination.account.depth.blocks == 0 || failing_s < STALLED_AFTER.as_secs_f64() {
                 return None;
             }
             let message = format!(
                 "receiver {name} has taken nothing for {failing_s:.0} s and {} tuples wait: check \
                  that it is up and that `receiver.url` leads to it; the log has the last error",
-                destination.depth.tuples
+                destination.account.depth.tuples
             );
             (Kind::ReceiverStalled, message)
         }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::forward::Status;
     use crate::metric::timestamp::Timestamp;
-    use crate::queue::{Books, Depth, ReadError, Standing};
+    use crate::queue::{Account, Books, Depth, ReadError, Standing};
 
     const NOW: i64 = 1_700_000_000;
 
@@ -196,9 +196,11 @@ mod tests {
             standing: Standing::default(),
             destinations: vec![Destination {
                 name: "main".into(),
-                books: Books { series: 3, queued: 3, ..Books::default() },
-                depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
-                oldest: Ok(Some(at(NOW - 9))),
+                account: Account {
+                    books: Books { series: 3, queued: 3, ..Books::default() },
+                    depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
+                },
+                oldest: Some(Ok(Some(at(NOW - 9)))),
                 delivery: Some(Delivery { status, attempts: Vec::new() }),
             }],
         }
@@ -232,9 +234,15 @@ mod tests {
             assert_eq!(kinds(|health| health.room = Err(full)), ["no_room"]);
         }
         let error = ReadError { why: why() };
-        assert_eq!(kinds(|health| health.destinations[0].oldest = Err(error)), ["cannot_read"]);
+        assert_eq!(
+            kinds(|health| health.destinations[0].oldest = Some(Err(error))),
+            ["cannot_read"]
+        );
         assert_eq!(kinds(|health| health.standing.is_unbalanced = true), ["books_unbalanced"]);
-        assert_eq!(kinds(|health| health.destinations[0].books.lost = 1), ["books_unbalanced"]);
+        assert_eq!(
+            kinds(|health| health.destinations[0].account.books.lost = 1),
+            ["books_unbalanced"]
+        );
         let held = State::Held { status: 403, why: "no".into() };
         assert_eq!(kinds_of_status(|status| status.state = held), ["receiver_held"]);
     }
@@ -260,7 +268,7 @@ mod tests {
             assert_eq!(kinds, wanted, "{since} {last_success:?}");
         }
         let idle = kinds(|health| {
-            health.destinations[0].depth = Depth::default();
+            health.destinations[0].account.depth = Depth::default();
             health.destinations[0].delivery.as_mut().unwrap().status.state = State::Retrying;
         });
         assert!(idle.is_empty());

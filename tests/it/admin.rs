@@ -15,6 +15,7 @@ use super::support::edge::PATIENCE;
 use super::support::openmetrics::{self, Samples};
 use super::support::wire::{Reply, Wire, request};
 
+mod orphan;
 mod page;
 mod ready;
 

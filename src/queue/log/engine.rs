@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError, Totals, Want,
+    Account, AppendError, Books, Depth, Durability, Entry, Lease, Leased, Meters, ReadError,
+    Totals, Want,
 };
 use super::appender::{Appender, Base, Event, Sync};
 use super::disk::Disk;
@@ -92,6 +93,11 @@ pub fn cost(entry: &Entry) -> u64 {
 }
 
 impl Engine {
+    /// Whether an entry would be let in now, without a trace.
+    pub(super) fn would_take(&self) -> Result<(), AppendError> {
+        self.lock().room(&self.limits, 1)
+    }
+
     /// Whether an entry would be let in now.
     pub fn room(&self) -> Result<(), AppendError> {
         self.ask(1, |_| {})
@@ -340,6 +346,13 @@ impl Engine {
     /// What waits for one destination.
     pub fn depth(&self, index: usize) -> Depth {
         self.lock().depth(index)
+    }
+
+    /// Both at one moment, of any destination that has a position.
+    pub(super) fn account(&self, name: &str) -> Option<Account> {
+        let state = self.lock();
+        let index = state.destinations.iter().position(|known| *known.name == *name)?;
+        Some(Account { books: state.books(index), depth: state.depth(index) })
     }
 
     /// What came in.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::super::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
-    Standing, Totals, Want,
+    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    ReadError, Standing, Totals, Want,
 };
 use super::bell::Bell;
 use super::desk::{Carried, Desk};
@@ -183,6 +183,10 @@ impl Queue for LogQueue {
         self.shared.engine().room()
     }
 
+    fn would_take(&self) -> Result<(), AppendError> {
+        self.shared.engine().would_take()
+    }
+
     fn count_rejected(&self, metrics: u64) {
         self.shared.engine().count_rejected(metrics);
     }
@@ -197,6 +201,10 @@ impl Queue for LogQueue {
 
     fn destinations(&self) -> Vec<Arc<str>> {
         self.shared.engine().names()
+    }
+
+    fn account(&self, destination: &str) -> Option<Account> {
+        self.shared.engine().account(destination)
     }
 
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
