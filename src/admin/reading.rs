@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::State;
-use super::oldest::Asked;
+use super::oldest::{Asked, Oldest};
 use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
@@ -61,7 +61,7 @@ impl Health {
     pub(super) async fn of(state: &State) -> Self {
         let by = Instant::now() + READ_TIMEOUT;
         // All are asked before one is waited for: the slow ones share the time they have.
-        let ask = |of: &super::Destination| of.oldest.as_ref().map(|oldest| oldest.ask());
+        let ask = |of: &super::Destination| of.oldest.as_ref().map(Oldest::ask);
         let asked: Vec<Option<Asked>> = state.destinations.iter().map(ask).collect();
         let mut destinations = Vec::with_capacity(asked.len());
         for (destination, asked) in state.destinations.iter().zip(asked) {

@@ -128,8 +128,9 @@ impl Queue for MemoryQueue {
 
     fn account(&self, destination: &str) -> Option<Account> {
         let index = self.shared.index(destination)?;
-        let shelf = &self.shared.lock().shelves[index];
-        Some(Account { books: shelf.books(), depth: shelf.depth() })
+        let state = self.shared.lock();
+        let inside = &state.shelves[index];
+        Some(Account { books: inside.books(), depth: inside.depth() })
     }
 
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
