@@ -115,6 +115,10 @@ pub trait Queue: Send + Sync + 'static {
     /// How full it is, and whether it works.
     fn standing(&self) -> Standing;
 
+    /// Why it could not be kept in order when that was last tried: positions not saved, or passed
+    /// segments not deleted. `None` once that went well, and where there is nothing to keep.
+    fn disorder(&self) -> Option<Arc<str>>;
+
     /// Every destination that has a position, also one that is no longer configured.
     fn destinations(&self) -> Vec<Arc<str>>;
 

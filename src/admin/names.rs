@@ -150,6 +150,11 @@ pub(super) static QUEUE_LIMIT: Family =
     gauge("queue_limit", "Bytes it may take, queue.max_bytes; beyond it clients get 503.").bytes();
 pub(super) static QUEUE_SEGMENTS: Family =
     gauge("queue_segments", "Segment files of the queue; none in memory.");
+pub(super) static IN_ORDER: Family = gauge(
+    "queue_in_order",
+    "1 while positions are saved and passed segments deleted, each second; while it is 0, a crash \
+     repeats what was delivered meanwhile. Always 1 in memory.",
+);
 pub(super) static DISK_FREE: Family =
     gauge("queue_disk_free", "Bytes free on the disk of the queue; absent in memory.").bytes();
 pub(super) static DISK_RESERVE: Family = gauge(

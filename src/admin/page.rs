@@ -122,6 +122,7 @@ fn queue(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     sheet.one(&names::QUEUE_BYTES, standing.used_bytes)?;
     sheet.one(&names::QUEUE_LIMIT, standing.limit_bytes)?;
     sheet.one(&names::QUEUE_SEGMENTS, standing.segments)?;
+    sheet.one(&names::IN_ORDER, u64::from(reading.health.disorder.is_none()))?;
     sheet.maybe(&names::DISK_FREE, standing.disk.map(|(free, _)| free))?;
     sheet.maybe(&names::DISK_RESERVE, standing.disk.map(|(_, reserve)| reserve))?;
     sheet.maybe(&names::FULL, reading.full_s)

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     ShuttingDown,
     /// The queue cannot be written: clients get 503.
     CannotCommit,
+    /// The queue's directory cannot be kept in order: a crash would repeat deliveries.
+    CannotSave,
     /// The queue is at its cap or the disk at its reserve: clients get 503.
     NoRoom,
     /// The queue cannot read what it holds: deliveries cannot go on.
@@ -34,9 +36,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::ShuttingDown,
         Self::CannotCommit,
+        Self::CannotSave,
         Self::NoRoom,
         Self::CannotRead,
         Self::BooksUnbalanced,
@@ -48,6 +51,7 @@ impl Kind {
         match self {
             Self::ShuttingDown => "shutting_down",
             Self::CannotCommit => "cannot_commit",
+            Self::CannotSave => "cannot_save",
             Self::NoRoom => "no_room",
             Self::CannotRead => "cannot_read",
             Self::BooksUnbalanced => "books_unbalanced",
@@ -84,6 +88,14 @@ impl Readiness {
         }
         if let Some(why) = commit_fault(health) {
             add(Kind::CannotCommit, why);
+        }
+        if let Some(why) = &health.disorder {
+            let text = format!(
+                "the queue's directory cannot be kept in order: {why}; what is delivered meanwhile \
+                 is delivered again after a crash, and room is not given back: check the disk of \
+                 `data_dir`"
+            );
+            add(Kind::CannotSave, text);
         }
         if let Some(why) = lack_of_room(health) {
             add(Kind::NoRoom, why);
@@ -194,6 +206,7 @@ mod tests {
             is_closing: false,
             room: Ok(()),
             standing: Standing::default(),
+            disorder: None,
             destinations: vec![Destination {
                 name: "main".into(),
                 account: Account {
@@ -226,6 +239,7 @@ mod tests {
         assert_eq!(kinds(|health| health.is_closing = true), ["shutting_down"]);
         assert_eq!(kinds(|health| health.room = Err(AppendError::Closed)), ["shutting_down"]);
         assert_eq!(kinds(|health| health.standing.fault = Some(why())), ["cannot_commit"]);
+        assert_eq!(kinds(|health| health.disorder = Some(why())), ["cannot_save"]);
         let failed = AppendError::Failed { why: why() };
         assert_eq!(kinds(|health| health.room = Err(failed)), ["cannot_commit"]);
         for full in

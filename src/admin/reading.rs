@@ -24,6 +24,7 @@ pub(super) struct Health {
     pub(super) is_closing: bool,
     pub(super) room: Result<(), AppendError>,
     pub(super) standing: Standing,
+    pub(super) disorder: Option<Arc<str>>,
     pub(super) destinations: Vec<Destination>,
 }
 
@@ -76,6 +77,7 @@ impl Health {
             is_closing: state.is_closing.load(Ordering::Relaxed),
             room: state.queue.would_take(),
             standing: state.queue.standing(),
+            disorder: state.queue.disorder(),
             destinations,
         }
     }

@@ -122,6 +122,10 @@ impl Queue for MemoryQueue {
         }
     }
 
+    fn disorder(&self) -> Option<Arc<str>> {
+        None
+    }
+
     fn destinations(&self) -> Vec<Arc<str>> {
         self.shared.destinations.iter().map(|known| Arc::clone(&known.name)).collect()
     }

@@ -8,7 +8,7 @@
 //! ```
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -76,6 +76,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     handoff: Handoff<Submission>,
     keeper: Bell,
+    /// Why the keeper's last round failed.
+    disorder: Mutex<Option<Arc<str>>>,
     /// A group lies in one segment.
     group_bytes_max: u64,
 }
@@ -122,6 +124,7 @@ impl LogQueue {
             clock,
             handoff: Handoff::new(),
             keeper: Bell::new(),
+            disorder: Mutex::default(),
             group_bytes_max: GROUP_BYTES_MAX.min(options.segment_bytes - HEADER_BYTES),
         });
         let queue = Self {
@@ -164,7 +167,7 @@ impl Queue for LogQueue {
         Box::pin(async move {
             check(&entry)?;
             let bytes = cost(&entry);
-            self.shared.engine().admit(bytes).inspect_err(|_| self.shared.keeper.ring())?;
+            self.shared.engine().admit(bytes)?;
             let (answer, answered) = oneshot::channel();
             if let Err(submission) = self.shared.handoff.push(Submission { entry, answer }) {
                 drop(submission);
@@ -197,6 +200,10 @@ impl Queue for LogQueue {
 
     fn standing(&self) -> Standing {
         self.shared.engine().standing(self.shared.clock.monotonic())
+    }
+
+    fn disorder(&self) -> Option<Arc<str>> {
+        self.shared.disorder().clone()
     }
 
     fn destinations(&self) -> Vec<Arc<str>> {
@@ -301,6 +308,10 @@ impl LogOutlet {
 impl Shared {
     fn engine(&self) -> &Engine {
         self.desk.ledger()
+    }
+
+    fn disorder(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.disorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 pub(crate) struct Faults {
     pub(crate) refusal: Option<AppendError>,
     pub(crate) fault: Option<Arc<str>>,
+    pub(crate) disorder: Option<Arc<str>>,
     pub(crate) is_unbalanced: bool,
     pub(crate) disk: Option<(u64, u64)>,
     pub(crate) reading: Reading,
@@ -75,6 +76,10 @@ impl Queue for FaultyQueue {
     fn standing(&self) -> Standing {
         let Faults { fault, is_unbalanced, disk, .. } = self.faults.borrow().clone();
         Standing { fault, is_unbalanced, disk, ..self.queue.standing() }
+    }
+
+    fn disorder(&self) -> Option<Arc<str>> {
+        self.faults.borrow().disorder.clone()
     }
 
     fn destinations(&self) -> Vec<Arc<str>> {

@@ -107,6 +107,10 @@ impl Queue for Ledger {
         Standing::default()
     }
 
+    fn disorder(&self) -> Option<Arc<str>> {
+        None
+    }
+
     fn destinations(&self) -> Vec<Arc<str>> {
         Vec::new()
     }
