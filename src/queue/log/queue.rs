@@ -20,7 +20,7 @@ use super::super::{
 };
 use super::bell::Bell;
 use super::desk::{Carried, Desk};
-use super::disk::{Access, Disk, Lock, RealDisk};
+use super::disk::{Access, Disk, Lock, RealDisk, make_directory};
 use super::engine::{Engine, Options, cost};
 use super::handoff::Handoff;
 use super::notice::OpenError;
@@ -102,7 +102,7 @@ impl LogQueue {
             doing: "opening the directory".to_owned(),
             cause,
         };
-        std::fs::create_dir_all(data_dir).map_err(failed)?;
+        make_directory(data_dir).map_err(failed)?;
         let lock = Lock::take(&data_dir.join(LOCK))?;
         let disk = Arc::new(RealDisk::open(&directory, Access::ReadWrite).map_err(failed)?);
         Self::start(lock, disk, options, clock).map_err(|error| error.within(&directory))

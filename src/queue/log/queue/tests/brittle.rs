@@ -154,10 +154,6 @@ impl DiskFile for BrittleFile {
         self.inner.write_at(offset, parts)
     }
 
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        self.inner.allocate(bytes)
-    }
-
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.inner.set_len(bytes)
     }
