@@ -50,7 +50,9 @@ fn sum(books: &[(Arc<str>, Books)]) -> Ended {
 mod tests {
     use super::*;
     use crate::queue::memory::MemoryQueue;
-    use crate::queue::{AppendError, Durability, Entry, Outlet, Pending, Standing, Totals};
+    use crate::queue::{
+        Account, AppendError, Durability, Entry, Outlet, Pending, Standing, Totals,
+    };
 
     /// A queue whose disk hangs at the end.
     struct Hanging(MemoryQueue);
@@ -61,6 +63,15 @@ mod tests {
         }
         fn room(&self) -> Result<(), AppendError> {
             self.0.room()
+        }
+        fn would_take(&self) -> Result<(), AppendError> {
+            self.0.would_take()
+        }
+        fn disorder(&self) -> Option<Arc<str>> {
+            self.0.disorder()
+        }
+        fn account(&self, destination: &str) -> Option<Account> {
+            self.0.account(destination)
         }
         fn count_rejected(&self, metrics: u64) {
             self.0.count_rejected(metrics);
