@@ -157,7 +157,6 @@ const CASES: &[Case] = &[
             "note   00000000000000000001-1.seg@0.damaged: 1 B, damaged, set aside for whoever",
             "note   default.pos@0.damaged: 1 B, a position nobody could read, set aside",
             "note   probe.partial: 1 B, being written now, or left by an attempt that was cut off",
-            "sound: every",
         ],
         unreadable: 0,
     },
