@@ -51,7 +51,7 @@ fn minimise(setting: &Setting, mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// How many histories it takes.
-const HISTORIES: Range<u64> = 0..640;
+const HISTORIES: Range<u64> = 0..700;
 
 /// Stops survived, and the histories that failed.
 fn run_all(seeds: impl Iterator<Item = u64>) -> (u64, Vec<(u64, String)>) {

@@ -81,8 +81,18 @@ pub(super) enum How {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trouble {
-    Stop { nth: u64, how: How },
-    Fault { nth: u64, fault: Fault },
+    Stop {
+        nth: u64,
+        how: How,
+    },
+    Fault {
+        nth: u64,
+        fault: Fault,
+    },
+    /// It comes up, and ends before it does anything else.
+    End {
+        how: How,
+    },
 }
 
 /// What is different when it is up again.
@@ -134,7 +144,7 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         faults: if rng.bool() { 12 } else { 0 },
         full: if rng.u8(0..4) == 0 { 8 } else { 0 },
         flips: rng.u8(0..3) == 0 && !is_os,
-        position_flips: rng.u8(0..10) == 0 && !is_os,
+        position_flips: rng.u8(0..6) == 0 && !is_os,
         newcomers: rng.u8(0..4) == 0,
         is_os,
     };
@@ -206,10 +216,10 @@ fn end(rng: &mut Rng, mood: Mood) -> End {
     let mut troubles = Vec::new();
     while rng.u8(0..5) < 2 {
         let nth = rng.u64(1..12);
-        troubles.push(if mood.faults > 0 && rng.u8(0..4) == 0 {
-            Trouble::Fault { nth, fault: fault(rng) }
-        } else {
-            Trouble::Stop { nth, how: how(rng, mood) }
+        troubles.push(match rng.u8(0..8) {
+            0 | 1 if mood.faults > 0 => Trouble::Fault { nth, fault: fault(rng) },
+            2 | 3 => Trouble::End { how: how(rng, mood) },
+            _ => Trouble::Stop { nth, how: how(rng, mood) },
         });
     }
     End { how: how(rng, mood), troubles, restart: restart(rng, mood) }

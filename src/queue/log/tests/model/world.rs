@@ -272,16 +272,24 @@ impl World {
         for trouble in troubles {
             self.fail_to_come_up(trouble);
         }
-        self.disk.limit_calls(CALLS_MAX);
-        self.engine = open(&self.disk, &self.setting, self.configured).expect("a healthy disk");
         self.is_troubled = self.is_full;
         self.is_lossy = false;
         self.stop = None;
+        self.go_on();
+    }
+
+    fn go_on(&mut self) {
+        self.disk.limit_calls(CALLS_MAX);
+        self.engine = open(&self.disk, &self.setting, self.configured).expect("a healthy disk");
         self.inspect();
     }
 
     fn fail_to_come_up(&mut self, trouble: &Trouble) {
         let how = match trouble {
+            Trouble::End { how } => {
+                self.go_on();
+                return self.end(*how);
+            }
             Trouble::Stop { nth, how } => {
                 self.disk.stop_at(*nth);
                 *how

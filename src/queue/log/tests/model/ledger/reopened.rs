@@ -152,13 +152,17 @@ impl Ledger {
         let there = ids.len() as u64;
         let queued = there..=there + self.unbooked(side);
         assert!(queued.contains(&books.queued), "{}: {queued:?} {books:?}", seen.side);
-        if side.may_repeat {
-            return;
-        }
         let (mut delivered, mut perhaps, mut damaged) = (0, 0, 0_u64);
         for (id, standing) in side.standing.iter().enumerate() {
             let request = self.request(id);
+            let is_damaged = self.excused.contains(&id) || self.voidable.contains(&id);
             match standing {
+                // Without its position it waits for that again.
+                Standing::Done | Standing::Saved | Standing::Elsewhere
+                    if side.may_repeat && is_damaged =>
+                {
+                    perhaps += 1;
+                }
                 Standing::Unclear => perhaps += 1,
                 Standing::Done | Standing::Saved if request.is_there() => delivered += 1,
                 Standing::Done | Standing::Saved => perhaps += 1,
@@ -167,8 +171,10 @@ impl Ledger {
             }
         }
         let most = delivered + perhaps;
-        assert!((delivered..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
-        let (unbooked, least) = (self.unbooked(side), damaged.saturating_sub(self.unbooked(side)));
+        let least = if side.may_repeat { 0 } else { delivered };
+        assert!((least..=most).contains(&books.delivered), "{delivered} to {most}: {books:?}");
+        let unbooked = self.unbooked(side);
+        let least = if side.may_repeat { 0 } else { damaged.saturating_sub(unbooked) };
         let most = damaged + perhaps + unbooked + self.excess.tuples;
         assert!((least..=most).contains(&books.damaged), "{damaged} to {most}: {books:?}");
         let other =
