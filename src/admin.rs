@@ -3,7 +3,8 @@
 //! ```text
 //! serve        accept, bounds of a connection, one request each
 //!   route        path and method
-//!     reading      one look at the queue, the edge and the receivers
+//!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
+//!                  takes its time
 //!       readiness    why the gateway is not ready, for `/readyz`
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`
 //!   forecast     sampled meanwhile: when will there be no room
@@ -28,10 +29,11 @@ use crate::clock::Clock;
 use crate::forward::{Attempts, Forwarder, Status};
 use crate::http;
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{Meters, Outlet, Queue};
+use crate::queue::{Meters, Queue};
 
 mod forecast;
 mod names;
+mod oldest;
 mod page;
 mod readiness;
 mod reading;
@@ -39,6 +41,7 @@ mod route;
 mod serve;
 
 use forecast::Forecast;
+use oldest::Oldest;
 
 /// What an admin port tells about.
 pub struct Parts {
@@ -117,10 +120,11 @@ struct State {
     forecast: Mutex<Forecast>,
 }
 
-/// A destination of the queue; without deliveries when its receiver left the configuration.
+/// A destination of the queue.
 struct Destination {
     name: Arc<str>,
-    outlet: Arc<dyn Outlet>,
+    /// `None` when its receiver left the configuration: nobody reads what waits for it.
+    oldest: Option<Oldest>,
     delivery: Option<Delivery>,
 }
 
@@ -128,13 +132,13 @@ impl State {
     fn new(parts: Parts) -> Self {
         let Parts { queue, meters, edge, mut deliveries, clock } = parts;
         let destination = |name: Arc<str>| {
-            let outlet = queue.outlet(&name)?;
+            let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
             let delivery = nth.map(|nth| deliveries.swap_remove(nth));
-            Some(Destination { name, outlet, delivery })
+            Destination { name, oldest, delivery }
         };
         Self {
-            destinations: queue.destinations().into_iter().filter_map(destination).collect(),
+            destinations: queue.destinations().into_iter().map(destination).collect(),
             started: clock.now(),
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),

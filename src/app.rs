@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{Durability, Meters, Queue};
 
 mod announce;
+mod ending;
 pub mod signal;
 
 /// The name of the one receiver in the queue's books and in logs (contract C5.5).
@@ -69,15 +71,28 @@ pub struct Gateway {
     admin: Option<Admin>,
 }
 
-/// What became of everything that was accepted.
+/// What became of everything that was accepted. With a durable queue its earlier runs count as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Tuples the receiver took since the queue began: with a durable one, in earlier runs as well.
+    /// Tuples the receiver took.
     pub delivered: u64,
-    /// Tuples that stay in a durable queue.
+    /// Tuples for it that stay in a durable queue.
     pub queued: u64,
+    /// Tuples for it that were damaged on the disk, or expired.
+    pub gone: u64,
+    /// Tuples that stay for receivers that are not configured.
+    pub orphaned: u64,
     /// Tuples that were still in memory.
     pub lost: u64,
+}
+
+/// What becomes of the files of a durable queue once the gateway has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// They stay for the next start.
+    Kept,
+    /// Whoever stops the gateway removes them.
+    Removed,
 }
 
 impl Gateway {
@@ -96,7 +111,11 @@ impl Gateway {
             Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
             Durability::Fsync | Durability::Os => {
                 let options = log_options(&config.queue, &meters);
-                Arc::new(LogQueue::open(&config.data_dir, &options, Arc::clone(&clock))?)
+                let (data_dir, clock) = (config.data_dir.clone(), Arc::clone(&clock));
+                // It reads what a crash left: not on a thread that others wait for.
+                let open = move || LogQueue::open(&data_dir, &options, clock);
+                let opened = tokio::task::spawn_blocking(open).await;
+                Arc::new(opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?)
             }
         };
         let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
@@ -152,8 +171,13 @@ impl Gateway {
 
     /// Ends it in order, within `shutdown.grace`: not ready any more, no new connections, running requests finish, then
     /// deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
-    /// what was not on its way.
+    /// what was not on its way. A disk that hangs gets that time once more, at least 5 s.
     pub async fn stop(self) -> Ended {
+        self.stop_before(Afterwards::Kept).await
+    }
+
+    /// The same, with a word on what becomes of the queue, for the log.
+    pub async fn stop_before(self, afterwards: Afterwards) -> Ended {
         if let Some(admin) = &self.admin {
             admin.shutting_down();
         }
@@ -177,13 +201,8 @@ impl Gateway {
             self.queue.close();
         };
         tokio::join!(serving, delivering);
-        let books = self.queue.end().await;
-        let ended = books.iter().fold(Ended::default(), |sum, (_, books)| Ended {
-            delivered: sum.delivered + books.delivered,
-            queued: sum.queued + books.queued,
-            lost: sum.lost + books.lost,
-        });
-        announce::ended(ended, &self.config, &status.borrow().state);
+        let ended = ending::end(&self.queue, grace).await;
+        announce::ended(ended, afterwards, &self.config, &status.borrow().state);
         // Until here it could be asked how far the end has come.
         drop(self.admin);
         ended

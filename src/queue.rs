@@ -99,8 +99,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Resolves when the entry is as safe as [`Self::durability`] says, or was refused whole.
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>>;
 
-    /// Whether an entry would be refused right now: asked before a body is read.
+    /// Whether an entry would be refused right now: asked before a body is read. A queue that refuses
+    /// may begin to look for room.
     fn room(&self) -> Result<(), AppendError>;
+
+    /// The same for whoever only looks: it has no effect, however often it is asked.
+    fn would_take(&self) -> Result<(), AppendError>;
 
     /// Counts metrics of a request that left nothing to append, none having been accepted.
     fn count_rejected(&self, metrics: u64);
@@ -111,8 +115,16 @@ pub trait Queue: Send + Sync + 'static {
     /// How full it is, and whether it works.
     fn standing(&self) -> Standing;
 
+    /// Why it could not be kept in order when that was last tried: positions not saved, or passed
+    /// segments not deleted. `None` once that went well, and where there is nothing to keep.
+    fn disorder(&self) -> Option<Arc<str>>;
+
     /// Every destination that has a position, also one that is no longer configured.
     fn destinations(&self) -> Vec<Arc<str>>;
+
+    /// What one of [`Self::destinations`] has had and what waits for it, in one reading; `None` for
+    /// any other name.
+    fn account(&self, destination: &str) -> Option<Account>;
 
     /// The side of one destination, by the name it had when the queue was made; `None` for any other.
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>>;
@@ -194,6 +206,15 @@ pub struct Depth {
     pub tuples: u64,
     /// Bytes in them.
     pub bytes: u64,
+}
+
+/// One destination at one moment: `books.queued` and `depth.tuples` are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Its tuples in and out.
+    pub books: Books,
+    /// What waits for it.
+    pub depth: Depth,
 }
 
 /// What came in (contract C7).

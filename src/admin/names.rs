@@ -67,7 +67,8 @@ pub(super) static UNREADY: Family = gauge(
 
 pub(super) static REQUESTS: Family = counter(
     "http_requests",
-    "Requests to the ingest port that were answered, by status. 202: metrics were taken.",
+    "Requests to the ingest port whose head could be parsed, by the status of their answer, since \
+     this process started. 202: metrics were taken.",
 );
 pub(super) static CONNECTIONS: Family =
     gauge("http_connections", "Connections to the ingest port.");
@@ -92,7 +93,9 @@ pub(super) static MEMORY_LIMIT: Family =
 
 pub(super) static RECEIVED: Family = counter(
     "metrics_received",
-    "Metrics as sent that were decided: accepted + rejected, since the queue began.",
+    "Metrics as sent that were decided: accepted + rejected. This and the books count since the queue \
+     began and not since this process started; a kill can set them back by about a second, which is \
+     not a start from zero.",
 );
 pub(super) static ACCEPTED: Family = counter(
     "metrics_accepted",
@@ -115,8 +118,10 @@ pub(super) static WARNINGS: Family = counter(
 
 pub(super) static SERIES: Family = counter(
     "series",
-    "Tuples accepted for all receivers, since this one began. The books: series + replayed = \
-     delivered + filtered + queued + dead_lettered + expired + damaged + purged + lost.",
+    "Tuples accepted for all receivers, since this one began in the queue and not since this process \
+     started; a kill can set the books back by about a second. The books: series + replayed = \
+     delivered + filtered + queued + dead_lettered + expired + damaged + purged + lost. A receiver \
+     that is not configured any more is in them until its position is given up.",
 );
 pub(super) static REPLAYED: Family =
     counter("replayed", "Tuples queued again for this receiver alone, from its dead letters.");
@@ -135,7 +140,8 @@ pub(super) static LOST: Family =
     counter("lost", "Tuples that were in a queue in memory when the gateway ended.");
 pub(super) static BALANCED: Family = gauge(
     "books_balanced",
-    "1 while the sums of the books hold and agree with what the queue holds; 0 is a bug.",
+    "1 while the sums of the books hold, looked at with each scrape, and agree with a count of what \
+     is in the files, made about every minute; 0 is a bug.",
 );
 
 // -- the queue --
@@ -150,6 +156,11 @@ pub(super) static QUEUE_LIMIT: Family =
     gauge("queue_limit", "Bytes it may take, queue.max_bytes; beyond it clients get 503.").bytes();
 pub(super) static QUEUE_SEGMENTS: Family =
     gauge("queue_segments", "Segment files of the queue; none in memory.");
+pub(super) static IN_ORDER: Family = gauge(
+    "queue_in_order",
+    "1 while positions are saved and passed segments deleted, each second; while it is 0, a crash \
+     repeats what was delivered meanwhile. Always 1 in memory.",
+);
 pub(super) static DISK_FREE: Family =
     gauge("queue_disk_free", "Bytes free on the disk of the queue; absent in memory.").bytes();
 pub(super) static DISK_RESERVE: Family = gauge(
@@ -166,11 +177,15 @@ pub(super) static FULL: Family = gauge(
 pub(super) static WAITING_BLOCKS: Family =
     gauge("queue_waiting_blocks", "Blocks waiting for this receiver or on their way to it.");
 pub(super) static WAITING_TUPLES: Family = gauge("queue_waiting_tuples", "Tuples in those blocks.");
-pub(super) static WAITING_BYTES: Family = gauge("queue_waiting", "Bytes in those blocks.").bytes();
+pub(super) static WAITING_BYTES: Family = gauge(
+    "queue_waiting",
+    "About how many bytes those blocks take: an estimate where a file holds others too.",
+)
+.bytes();
 pub(super) static OLDEST_AGE: Family = gauge(
     "queue_oldest_age",
     "Time since the oldest of those blocks was received; 0 when none waits, absent when the queue \
-     cannot be read.",
+     cannot be read, and for a receiver that is not configured any more.",
 )
 .seconds();
 pub(super) static COMMIT: Family = histogram(
@@ -186,11 +201,15 @@ pub(super) static COMMIT_FAILURES: Family = counter(
     "queue_commit_failures",
     "Groups that could not be written or synced at the first try.",
 );
-pub(super) static DAMAGES: Family =
-    counter("queue_damages", "Stretches of damage met in the files of the queue.");
+pub(super) static DAMAGES: Family = counter(
+    "queue_damages",
+    "Stretches of damage met in the files of the queue by this process, when opening them and when \
+     reading; one that is still there counts again after each start.",
+);
 pub(super) static SET_ASIDE: Family = counter(
     "queue_set_aside",
-    "Torn ends of files, and files nobody can read, that were set aside when the queue was opened.",
+    "Torn ends of files, and segments and positions nobody can read, met and set aside when this \
+     process opened the queue; one that is still there counts again at each start.",
 );
 
 // -- deliveries --

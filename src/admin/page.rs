@@ -106,7 +106,7 @@ fn books(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
         (&names::LOST, |books| books.lost),
     ];
     for (name, column) in columns {
-        sheet.by_receiver(name, health, |destination| Some(column(&destination.books)))?;
+        sheet.by_receiver(name, health, |destination| Some(column(&destination.account.books)))?;
     }
     sheet.one(&names::BALANCED, u64::from(health.is_balanced()))
 }
@@ -122,17 +122,18 @@ fn queue(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     sheet.one(&names::QUEUE_BYTES, standing.used_bytes)?;
     sheet.one(&names::QUEUE_LIMIT, standing.limit_bytes)?;
     sheet.one(&names::QUEUE_SEGMENTS, standing.segments)?;
+    sheet.one(&names::IN_ORDER, u64::from(reading.health.disorder.is_none()))?;
     sheet.maybe(&names::DISK_FREE, standing.disk.map(|(free, _)| free))?;
     sheet.maybe(&names::DISK_RESERVE, standing.disk.map(|(_, reserve)| reserve))?;
     sheet.maybe(&names::FULL, reading.full_s)
 }
 
 fn waiting(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
-    sheet.by_receiver(&names::WAITING_BLOCKS, health, |of| Some(of.depth.blocks))?;
-    sheet.by_receiver(&names::WAITING_TUPLES, health, |of| Some(of.depth.tuples))?;
-    sheet.by_receiver(&names::WAITING_BYTES, health, |of| Some(of.depth.bytes))?;
+    sheet.by_receiver(&names::WAITING_BLOCKS, health, |of| Some(of.account.depth.blocks))?;
+    sheet.by_receiver(&names::WAITING_TUPLES, health, |of| Some(of.account.depth.tuples))?;
+    sheet.by_receiver(&names::WAITING_BYTES, health, |of| Some(of.account.depth.bytes))?;
     sheet.by_receiver(&names::OLDEST_AGE, health, |of| {
-        let oldest = of.oldest.as_ref().ok()?;
+        let oldest = of.oldest.as_ref()?.as_ref().ok()?;
         Some(oldest.map_or(0.0, |oldest| seconds_between(oldest, health.now)))
     })
 }

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     ShuttingDown,
     /// The queue cannot be written: clients get 503.
     CannotCommit,
+    /// The queue's directory cannot be kept in order: a crash would repeat deliveries.
+    CannotSave,
     /// The queue is at its cap or the disk at its reserve: clients get 503.
     NoRoom,
     /// The queue cannot read what it holds: deliveries cannot go on.
@@ -34,9 +36,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::ShuttingDown,
         Self::CannotCommit,
+        Self::CannotSave,
         Self::NoRoom,
         Self::CannotRead,
         Self::BooksUnbalanced,
@@ -48,6 +51,7 @@ impl Kind {
         match self {
             Self::ShuttingDown => "shutting_down",
             Self::CannotCommit => "cannot_commit",
+            Self::CannotSave => "cannot_save",
             Self::NoRoom => "no_room",
             Self::CannotRead => "cannot_read",
             Self::BooksUnbalanced => "books_unbalanced",
@@ -84,6 +88,14 @@ impl Readiness {
         }
         if let Some(why) = commit_fault(health) {
             add(Kind::CannotCommit, why);
+        }
+        if let Some(why) = &health.disorder {
+            let text = format!(
+                "the queue's directory cannot be kept in order: {why}; what is delivered meanwhile \
+                 is delivered again after a crash, and room is not given back: check the disk of \
+                 `data_dir`"
+            );
+            add(Kind::CannotSave, text);
         }
         if let Some(why) = lack_of_room(health) {
             add(Kind::NoRoom, why);
@@ -125,7 +137,7 @@ fn lack_of_room(health: &Health) -> Option<String> {
 }
 
 fn cannot_read(destination: &Destination) -> Option<Cause> {
-    let error = destination.oldest.as_ref().err()?;
+    let error = destination.oldest.as_ref()?.as_ref().err()?;
     Some(Cause {
         kind: Kind::CannotRead,
         receiver: Some(destination.name.to_string()),
@@ -151,13 +163,13 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
         State::Retrying => {
             let last = status.last_success.map_or(status.since, |at| at.max(status.since));
             let failing_s = seconds_between(last, health.now);
-            if destination.depth.blocks == 0 || failing_s < STALLED_AFTER.as_secs_f64() {
+            if destination.account.depth.blocks == 0 || failing_s < STALLED_AFTER.as_secs_f64() {
                 return None;
             }
             let message = format!(
                 "receiver {name} has taken nothing for {failing_s:.0} s and {} tuples wait: check \
                  that it is up and that `receiver.url` leads to it; the log has the last error",
-                destination.depth.tuples
+                destination.account.depth.tuples
             );
             (Kind::ReceiverStalled, message)
         }
@@ -171,7 +183,7 @@ mod tests {
     use super::*;
     use crate::forward::Status;
     use crate::metric::timestamp::Timestamp;
-    use crate::queue::{Books, Depth, ReadError, Standing};
+    use crate::queue::{Account, Books, Depth, ReadError, Standing};
 
     const NOW: i64 = 1_700_000_000;
 
@@ -194,11 +206,14 @@ mod tests {
             is_closing: false,
             room: Ok(()),
             standing: Standing::default(),
+            disorder: None,
             destinations: vec![Destination {
                 name: "main".into(),
-                books: Books { series: 3, queued: 3, ..Books::default() },
-                depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
-                oldest: Ok(Some(at(NOW - 9))),
+                account: Account {
+                    books: Books { series: 3, queued: 3, ..Books::default() },
+                    depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
+                },
+                oldest: Some(Ok(Some(at(NOW - 9)))),
                 delivery: Some(Delivery { status, attempts: Vec::new() }),
             }],
         }
@@ -224,6 +239,7 @@ mod tests {
         assert_eq!(kinds(|health| health.is_closing = true), ["shutting_down"]);
         assert_eq!(kinds(|health| health.room = Err(AppendError::Closed)), ["shutting_down"]);
         assert_eq!(kinds(|health| health.standing.fault = Some(why())), ["cannot_commit"]);
+        assert_eq!(kinds(|health| health.disorder = Some(why())), ["cannot_save"]);
         let failed = AppendError::Failed { why: why() };
         assert_eq!(kinds(|health| health.room = Err(failed)), ["cannot_commit"]);
         for full in
@@ -232,9 +248,15 @@ mod tests {
             assert_eq!(kinds(|health| health.room = Err(full)), ["no_room"]);
         }
         let error = ReadError { why: why() };
-        assert_eq!(kinds(|health| health.destinations[0].oldest = Err(error)), ["cannot_read"]);
+        assert_eq!(
+            kinds(|health| health.destinations[0].oldest = Some(Err(error))),
+            ["cannot_read"]
+        );
         assert_eq!(kinds(|health| health.standing.is_unbalanced = true), ["books_unbalanced"]);
-        assert_eq!(kinds(|health| health.destinations[0].books.lost = 1), ["books_unbalanced"]);
+        assert_eq!(
+            kinds(|health| health.destinations[0].account.books.lost = 1),
+            ["books_unbalanced"]
+        );
         let held = State::Held { status: 403, why: "no".into() };
         assert_eq!(kinds_of_status(|status| status.state = held), ["receiver_held"]);
     }
@@ -260,7 +282,7 @@ mod tests {
             assert_eq!(kinds, wanted, "{since} {last_success:?}");
         }
         let idle = kinds(|health| {
-            health.destinations[0].depth = Depth::default();
+            health.destinations[0].account.depth = Depth::default();
             health.destinations[0].delivery.as_mut().unwrap().status.state = State::Retrying;
         });
         assert!(idle.is_empty());

@@ -4,19 +4,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::State;
+use super::oldest::{Asked, Oldest};
 use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{
-    AppendError, Books, Depth, Durability, Meters, Outlet, ReadError, Standing, Totals,
-};
+use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
 /// would tell of it.
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What readiness depends on.
 #[derive(Clone, Debug)]
@@ -25,6 +24,7 @@ pub(super) struct Health {
     pub(super) is_closing: bool,
     pub(super) room: Result<(), AppendError>,
     pub(super) standing: Standing,
+    pub(super) disorder: Option<Arc<str>>,
     pub(super) destinations: Vec<Destination>,
 }
 
@@ -32,9 +32,9 @@ pub(super) struct Health {
 #[derive(Clone, Debug)]
 pub(super) struct Destination {
     pub(super) name: Arc<str>,
-    pub(super) books: Books,
-    pub(super) depth: Depth,
-    pub(super) oldest: Result<Option<Timestamp>, ReadError>,
+    pub(super) account: Account,
+    /// `None` when its receiver left the configuration.
+    pub(super) oldest: Option<Result<Option<Timestamp>, ReadError>>,
     pub(super) delivery: Option<Delivery>,
 }
 
@@ -61,47 +61,50 @@ pub(super) struct Reading {
 impl Health {
     pub(super) async fn of(state: &State) -> Self {
         let by = Instant::now() + READ_TIMEOUT;
-        let mut destinations = Vec::with_capacity(state.destinations.len());
-        for destination in &state.destinations {
-            destinations.push(Destination::of(destination, by).await);
+        // All are asked before one is waited for: the slow ones share the time they have.
+        let ask = |of: &super::Destination| of.oldest.as_ref().map(Oldest::ask);
+        let asked: Vec<Option<Asked>> = state.destinations.iter().map(ask).collect();
+        let mut destinations = Vec::with_capacity(asked.len());
+        for (destination, asked) in state.destinations.iter().zip(asked) {
+            let oldest = match asked {
+                Some(asked) => Some(asked.answer(by).await),
+                None => None,
+            };
+            destinations.push(Destination::of(destination, oldest, state));
         }
         Self {
             now: state.clock.now(),
             is_closing: state.is_closing.load(Ordering::Relaxed),
-            room: state.queue.room(),
+            room: state.queue.would_take(),
             standing: state.queue.standing(),
+            disorder: state.queue.disorder(),
             destinations,
         }
     }
 
     /// The self-check of contract C7.
     pub(super) fn is_balanced(&self) -> bool {
-        let of = |destination: &Destination| destination.books.is_balanced();
+        let of = |destination: &Destination| destination.account.books.is_balanced();
         !self.standing.is_unbalanced && self.destinations.iter().all(of)
     }
 }
 
 impl Destination {
-    async fn of(destination: &super::Destination, by: Instant) -> Self {
-        let outlet = &destination.outlet;
+    fn of(
+        destination: &super::Destination,
+        oldest: Option<Result<Option<Timestamp>, ReadError>>,
+        state: &State,
+    ) -> Self {
         Self {
             name: Arc::clone(&destination.name),
-            oldest: oldest(&**outlet, by).await,
-            depth: outlet.depth(),
-            books: outlet.books(),
+            account: state.queue.account(&destination.name).unwrap_or_default(),
+            oldest,
             delivery: destination.delivery.as_ref().map(|delivery| Delivery {
                 status: delivery.status.borrow().clone(),
                 attempts: delivery.attempts.read().collect(),
             }),
         }
     }
-}
-
-async fn oldest(outlet: &dyn Outlet, by: Instant) -> Result<Option<Timestamp>, ReadError> {
-    timeout_at(by, outlet.oldest()).await.unwrap_or_else(|_| {
-        let why = format!("no answer within {} s", READ_TIMEOUT.as_secs());
-        Err(ReadError { why: why.into() })
-    })
 }
 
 impl Reading {

@@ -1,11 +1,14 @@
 //! The accept loop of the admin port, and the bounds of a connection.
 //!
-//! A connection carries one request and lives for seconds, so that few are enough for everybody and
-//! none can be kept from others by doing nothing: a probe that finds no place would end a process
-//! that works.
+//! A connection carries one request and lives for seconds, and few are enough for everybody. A probe
+//! that has to wait would end a process that works, so no connection waits for a place: when all are
+//! taken, the oldest one that has not asked yet makes way, and if all have asked, the oldest. Whoever
+//! asks at once is kept out only by a flood of as many connections in the same moment.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -15,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::State;
@@ -23,7 +26,7 @@ use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
 use crate::http::Door;
 
-/// Open connections; further ones wait in the kernel's queue.
+/// Open connections; a further one takes the place of another.
 const CONNECTIONS_MAX: usize = 64;
 
 /// From accepting to the end of the head.
@@ -43,26 +46,69 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves until dropped, which ends every connection too.
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     let mut door = Door::new(listener);
-    let mut connections = JoinSet::new();
+    let mut guests = Guests::default();
     let mut sampling = interval(SAMPLE_INTERVAL);
     sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            stream = door.next(), if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(converse(stream, Arc::clone(&state)));
+            stream = door.next() => {
+                if guests.make_room() {
+                    // Those that came just before may have sent a request that nobody has read yet.
+                    yield_now().await;
+                }
+                guests.admit(stream, &state);
             }
-            Some(ended) = connections.join_next() => if let Err(error) = ended {
-                tracing::error!(%error, "an answer of the admin port ended by a bug in tidegate");
+            Some(ended) = guests.running.join_next() => match ended {
+                Err(error) if error.is_panic() => {
+                    tracing::error!(%error, "an answer of the admin port ended by a bug in tidegate");
+                }
+                _ => {}
             },
             _ = sampling.tick() => state.sample(),
         }
     }
 }
 
-async fn converse(stream: TcpStream, state: Arc<State>) {
+/// The open connections.
+#[derive(Default)]
+struct Guests {
+    running: JoinSet<()>,
+    /// The same, oldest first.
+    by_age: VecDeque<Guest>,
+}
+
+struct Guest {
+    /// Its request has come, body and all.
+    has_asked: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Guests {
+    /// Whether somebody had to go.
+    fn make_room(&mut self) -> bool {
+        self.by_age.retain(|guest| !guest.task.is_finished());
+        if self.by_age.len() < CONNECTIONS_MAX {
+            return false;
+        }
+        let is_silent = |guest: &Guest| !guest.has_asked.load(Ordering::Relaxed);
+        let nth = self.by_age.iter().position(is_silent).unwrap_or(0);
+        if let Some(guest) = self.by_age.remove(nth) {
+            guest.task.abort();
+        }
+        true
+    }
+
+    fn admit(&mut self, stream: TcpStream, state: &Arc<State>) {
+        let has_asked = Arc::new(AtomicBool::new(false));
+        let task = self.running.spawn(converse(stream, Arc::clone(state), Arc::clone(&has_asked)));
+        self.by_age.push_back(Guest { has_asked, task });
+    }
+}
+
+async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBool>) {
     let service = service_fn(|request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(exchange(&state, request).await) }
+        let (state, has_asked) = (Arc::clone(&state), Arc::clone(&has_asked));
+        async move { Ok::<_, Infallible>(exchange(&state, request, &has_asked).await) }
     });
     let wire = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,10 +121,11 @@ async fn converse(stream: TcpStream, state: Arc<State>) {
     drop(timeout(CONNECTION_TIMEOUT, wire).await);
 }
 
-async fn exchange(state: &State, request: Request<Incoming>) -> Answer {
+async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
     let (head, body) = request.into_parts();
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
+    has_asked.store(true, Ordering::Relaxed);
     answer(state, &head.method, head.uri.path()).await
 }
 

@@ -7,7 +7,7 @@ use crate::config::{self, Config, size_text};
 use crate::forward::State;
 use crate::queue::Durability;
 
-use super::Ended;
+use super::{Afterwards, Ended};
 
 /// One line with the limits in effect. No secrets: of the receiver its address alone, which the
 /// configuration keeps free of them.
@@ -32,6 +32,25 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         shutdown.grace_s = config.shutdown.grace.as_secs_f64(),
         "taking metrics at http://{addr}/metrics; {promise}"
     );
+    if config.queue.durability != Durability::Memory
+        && let Ok(disk) = rustix::fs::statvfs(&config.data_dir)
+    {
+        let disk_bytes = disk.f_blocks.saturating_mul(disk.f_frsize);
+        if let Some(warning) = hopeless_reserve(queue.min_free_bytes, disk_bytes) {
+            tracing::warn!(disk_bytes, queue.min_free_bytes = queue.min_free_bytes, "{warning}");
+        }
+    }
+}
+
+/// A reserve larger than the disk is never free.
+fn hopeless_reserve(min_free_bytes: u64, disk_bytes: u64) -> Option<String> {
+    (min_free_bytes > disk_bytes).then(|| {
+        format!(
+            "the disk of `data_dir` has {disk_bytes} bytes in all, fewer than `queue.min_free_bytes` = \
+             {}: every request is answered with 503; lower that, or take a larger disk",
+            size_text(min_free_bytes)
+        )
+    })
 }
 
 fn word(durability: Durability) -> &'static str {
@@ -79,39 +98,60 @@ pub(super) fn stopping(grace: Duration, queued: u64) {
     );
 }
 
-pub(super) fn ended(ended: Ended, config: &Config, receiver: &State) {
-    let Ended { delivered, queued, lost } = ended;
+pub(super) fn ended(ended: Ended, afterwards: Afterwards, config: &Config, receiver: &State) {
+    let Ended { delivered, queued, gone, orphaned, lost } = ended;
+    let text = epitaph(ended, afterwards, config, receiver);
     if lost > 0 {
-        let why = match receiver {
-            State::Held { why, .. } => format!("the receiver refused them until the end: {why}"),
-            State::Retrying | State::Flowing => format!(
-                "the receiver did not take them within {} (`shutdown.grace`)",
-                humantime::format_duration(config.shutdown.grace)
-            ),
-        };
-        tracing::warn!(
-            queue.delivered = delivered,
-            queue.lost = lost,
-            "stopped: {lost} accepted tuples are lost with the queue in memory; {why}"
-        );
-    } else if queued > 0 {
-        let held = match receiver {
-            State::Held { why, .. } => {
-                format!("; the receiver refuses them until it is mended: {why}")
-            }
-            State::Retrying | State::Flowing => String::new(),
-        };
-        let directory = config.data_dir.display();
+        tracing::warn!(queue.delivered = delivered, queue.lost = lost, "{text}");
+    } else {
+        let data_dir = data_dir(config);
         tracing::info!(
             queue.delivered = delivered,
             queue.tuples = queued,
-            data_dir = %directory,
-            "stopped: {queued} tuples stay queued in {directory} and are delivered after the next \
-             start with it{held}"
+            queue.gone = gone,
+            queue.orphaned = orphaned,
+            data_dir,
+            "{text}"
         );
-    } else {
-        tracing::info!(queue.delivered = delivered, "stopped: everything accepted was delivered");
     }
+}
+
+/// What became of everything, in a sentence.
+fn epitaph(ended: Ended, afterwards: Afterwards, config: &Config, receiver: &State) -> String {
+    let Ended { queued, gone, orphaned, lost, .. } = ended;
+    let directory = config.data_dir.display();
+    let mut text = match (lost, queued, receiver) {
+        (0, 0, _) => "stopped: nothing is queued for the receiver".to_owned(),
+        (0, ..) if afterwards == Afterwards::Removed => {
+            format!("stopped: {queued} tuples are still queued in {directory}")
+        }
+        (0, _, State::Held { why, .. }) => format!(
+            "stopped: {queued} tuples stay queued in {directory} and are delivered after the next \
+             start with it; the receiver refuses them until it is mended: {why}"
+        ),
+        (0, ..) => format!(
+            "stopped: {queued} tuples stay queued in {directory} and are delivered after the next \
+             start with it"
+        ),
+        (_, _, State::Held { why, .. }) => format!(
+            "stopped: {lost} accepted tuples are lost with the queue in memory; the receiver refused \
+             them until the end: {why}"
+        ),
+        (_, _, State::Retrying | State::Flowing) => format!(
+            "stopped: {lost} accepted tuples are lost with the queue in memory; the receiver did not \
+             take them within {} (`shutdown.grace`)",
+            humantime::format_duration(config.shutdown.grace)
+        ),
+    };
+    for (number, what) in [
+        (gone, "were damaged or expired since the queue began"),
+        (orphaned, "stay for receivers that are not configured"),
+    ] {
+        if number > 0 {
+            text.extend(["; ", &number.to_string(), " tuples ", what]);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -145,6 +185,48 @@ mod tests {
             );
             let config = load("test", &text, &Environment::default()).unwrap().config;
             assert_eq!(promise(&config), wanted);
+        }
+    }
+
+    #[test]
+    fn a_reserve_larger_than_the_disk_is_told_of() {
+        assert_eq!(hopeless_reserve(1 << 20, 1 << 20), None);
+        let said = hopeless_reserve(1 << 20, (1 << 20) - 1).unwrap();
+        assert!(said.contains("`queue.min_free_bytes` = 1MiB"), "{said}");
+    }
+
+    #[test]
+    fn the_last_line_says_what_is_true() {
+        let text =
+            format!("data_dir = \"/d\"\n{}", include_str!("../../fixtures/config/minimal.toml"));
+        let config = load("test", &text, &Environment::default()).unwrap().config;
+        let all = Ended { delivered: 9, queued: 2, gone: 3, orphaned: 4, lost: 0 };
+        let kept = "2 tuples stay queued in /d and are delivered after the next start with it";
+        let more = "3 tuples were damaged or expired since the queue began; 4 tuples stay for receivers \
+                    that are not configured";
+        for (ended, afterwards, wanted) in [
+            (
+                Ended { delivered: 9, ..Ended::default() },
+                Afterwards::Kept,
+                "nothing is queued for the receiver".to_owned(),
+            ),
+            (all, Afterwards::Kept, format!("{kept}; {more}")),
+            (all, Afterwards::Removed, format!("2 tuples are still queued in /d; {more}")),
+            (
+                Ended { queued: 0, ..all },
+                Afterwards::Kept,
+                format!("nothing is queued for the receiver; {more}"),
+            ),
+            (
+                Ended { lost: 7, ..Ended::default() },
+                Afterwards::Kept,
+                "7 accepted tuples are lost with the queue in memory; the receiver did not take them \
+                 within 10s (`shutdown.grace`)"
+                    .to_owned(),
+            ),
+        ] {
+            let said = epitaph(ended, afterwards, &config, &State::Flowing);
+            assert_eq!(said, format!("stopped: {wanted}"));
         }
     }
 }

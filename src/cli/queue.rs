@@ -73,6 +73,12 @@ impl Opened {
                 let has = if known.is_empty() { "none".to_owned() } else { names() };
                 anyhow!("the queue has no destination \"{name}\"; it has: {has}")
             }),
+            (None, []) if self.view.lacks_positions() => Err(anyhow!(
+                "the queue in {} has records and no position: how far its destinations were is not \
+                 known. When the gateway starts, it delivers everything that the queue still holds; \
+                 `tidegate queue export --all` prints it",
+                self.place.data_dir.display()
+            )),
             (None, []) => Err(anyhow!(
                 "the queue in {} has no destination yet: no gateway was started on it",
                 self.place.data_dir.display()

@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 use tokio::time::Instant;
 
 use crate::app::signal::Signals;
-use crate::app::{Ended, Gateway};
+use crate::app::{Afterwards, Ended, Gateway};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::observe;
@@ -60,13 +60,9 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     }
     open_files::make_room(loaded.config.limits.connections, loaded.config.receiver.concurrency);
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
-    let fate = if trial.is_some() || loaded.config.queue.durability == Durability::Memory {
-        "are lost"
-    } else {
-        "stay queued"
-    };
+    let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
-    let ended = runtime.block_on(serve(args, loaded.config, fate)).map_err(Failure::Run)?;
+    let ended = runtime.block_on(serve(args, loaded.config, afterwards)).map_err(Failure::Run)?;
     // A second signal leaves tasks behind that would hold the process.
     runtime.shutdown_background();
     if let Some(trial) = trial {
@@ -81,12 +77,16 @@ fn begin_trial(loaded: &mut Loaded) -> anyhow::Result<Option<Trial>> {
     )
 }
 
-/// What came of it; `None` when it was ended at once, and undelivered tuples met their `fate`.
+/// What came of it; `None` when it was ended at once.
 async fn serve(
     args: &ServeArgs,
     mut config: Config,
-    fate: &'static str,
+    afterwards: Afterwards,
 ) -> anyhow::Result<Option<Ended>> {
+    let fate = match (config.queue.durability, afterwards) {
+        (Durability::Memory, _) | (_, Afterwards::Removed) => "are lost",
+        (Durability::Fsync | Durability::Os, Afterwards::Kept) => "stay queued",
+    };
     let mut signals = Signals::listen().context("cannot take over signals")?;
     let receiver =
         if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
@@ -97,7 +97,7 @@ async fn serve(
     let signal = signals.next().await;
     tracing::info!(signal, "{signal} received");
     let end = async {
-        let ended = gateway.stop().await;
+        let ended = gateway.stop_before(afterwards).await;
         if let Some(receiver) = receiver {
             receiver.stop().await;
         }

@@ -25,8 +25,9 @@ pub struct Queue {
     /// `shutdown.grace`. `os` for disks that sync slowly, `memory` for trials and where metrics may go.
     pub durability: Durability,
     /// Bytes that may wait, over it the answer is 503 (contract C5.5): of files, or with `memory` of
-    /// tuples. 4 MiB (with `memory` 1 MiB), and `limits.expanded_bytes`, to 1 TiB; default 4 GiB, with
-    /// `memory` 256 MiB, all of it memory. Raise it to ride out longer outages of the receiver.
+    /// tuples. 4 MiB (with `memory` 1 MiB), and `limits.expanded_bytes` with a sixteenth of it for what
+    /// describes its blocks and, unless `memory`, one segment, to 1 TiB; default 4 GiB, with `memory`
+    /// 256 MiB, all of it memory. Raise it to ride out longer outages of the receiver.
     pub max_bytes: u64,
     /// Bytes to leave free on the disk of `data_dir`, whoever fills it; below it the answer is 503,
     /// and delivery goes on (contract C5.5). 0 to 1 TiB; default 512 MiB; 0 = none, where the queue
@@ -56,21 +57,40 @@ impl Queue {
             Durability::Memory => (256 * MIB, MIB, Some("`queue.durability = \"memory\"`")),
         };
         let max_bytes = section.size("max_bytes", default_bytes, least_bytes..=TIB);
-        if max_bytes < expanded_bytes {
-            section.fault(
-                "max_bytes",
-                format!(
-                    "`queue.max_bytes` must be at least `limits.expanded_bytes` = {expanded_bytes}, \
-                     or the largest body never fits: raise it, or lower that"
-                ),
-            );
-        }
         let reserve = |section: &mut Section<'_>, key, default| section.size(key, default, 0..=TIB);
         let min_free_bytes = unless_idle(&mut section, idle, "min_free_bytes", 512 * MIB, reserve);
         let segment_bytes = segment_bytes(&mut section, idle, max_bytes);
+        require_room(&mut section, durability, max_bytes, expanded_bytes, segment_bytes);
         let order = order(&mut section, idle);
         section.finish();
         Self { durability, max_bytes, min_free_bytes, segment_bytes, order }
+    }
+}
+
+/// The largest body has to fit into an empty queue: its tuples, what describes their blocks, and of a
+/// log the segment that is being filled, which is deleted only when it is full or pressed.
+fn require_room(
+    section: &mut Section<'_>,
+    durability: Durability,
+    max_bytes: u64,
+    expanded_bytes: u64,
+    segment_bytes: u64,
+) {
+    let body_bytes = expanded_bytes + expanded_bytes / 16;
+    let (least, sum) = match durability {
+        Durability::Fsync | Durability::Os => {
+            (body_bytes + segment_bytes, " + a sixteenth of it + `queue.segment_bytes`")
+        }
+        Durability::Memory => (body_bytes, " + a sixteenth of it"),
+    };
+    if max_bytes < least {
+        section.fault(
+            "max_bytes",
+            format!(
+                "`queue.max_bytes` must be at least `limits.expanded_bytes`{sum} = {least}, or the \
+                 largest body never fits: raise it, or lower those"
+            ),
+        );
     }
 }
 

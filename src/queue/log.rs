@@ -44,6 +44,7 @@ mod group;
 mod appender;
 mod catalogue;
 mod recovery;
+mod names;
 pub mod position;
 pub mod lanes;
 mod reader;

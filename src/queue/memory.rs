@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
-    Standing, Totals, Want,
+    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    ReadError, Standing, Totals, Want,
 };
 use crate::metric::timestamp::Timestamp;
 
@@ -96,6 +96,10 @@ impl Queue for MemoryQueue {
     }
 
     fn room(&self) -> Result<(), AppendError> {
+        self.would_take()
+    }
+
+    fn would_take(&self) -> Result<(), AppendError> {
         self.shared.lock().room(self.shared.limit_bytes, 1)
     }
 
@@ -118,13 +122,23 @@ impl Queue for MemoryQueue {
         }
     }
 
+    fn disorder(&self) -> Option<Arc<str>> {
+        None
+    }
+
     fn destinations(&self) -> Vec<Arc<str>> {
         self.shared.destinations.iter().map(|known| Arc::clone(&known.name)).collect()
     }
 
+    fn account(&self, destination: &str) -> Option<Account> {
+        let index = self.shared.index(destination)?;
+        let state = self.shared.lock();
+        let inside = &state.shelves[index];
+        Some(Account { books: inside.books(), depth: inside.depth() })
+    }
+
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
-        let mut names = self.shared.destinations.iter().map(|known| &*known.name);
-        let index = names.position(|name| name == destination)?;
+        let index = self.shared.index(destination)?;
         Some(Arc::new(MemoryOutlet { shared: Arc::clone(&self.shared), index }))
     }
 
@@ -238,6 +252,10 @@ impl Shared {
         drop(state);
         self.wake_all();
         Ok(())
+    }
+
+    fn index(&self, destination: &str) -> Option<usize> {
+        self.destinations.iter().position(|known| *known.name == *destination)
     }
 
     fn wake_all(&self) {

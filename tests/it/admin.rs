@@ -15,6 +15,7 @@ use super::support::edge::PATIENCE;
 use super::support::openmetrics::{self, Samples};
 use super::support::wire::{Reply, Wire, request};
 
+mod orphan;
 mod page;
 mod ready;
 
@@ -162,20 +163,47 @@ async fn an_address_in_use_is_named_with_its_setting_and_nothing_starts() {
     assert_eq!(receiver.connections(), 0);
 }
 
+/// What a connection sends that never asks.
+const SILENCE: [&[u8]; 2] = [b"", b"GET /livez HT"];
+
 #[tokio::test]
-async fn connections_that_do_nothing_make_way() {
+async fn connections_that_do_nothing_keep_no_probe_waiting() {
     let receiver = Scripted::start(script([])).await;
     let gateway = start(config(receiver.address, "")).await;
     let admin = gateway.admin_addr().unwrap();
     let mut silent = Vec::new();
-    for nth in 0..64 {
+    for nth in 0..300 {
         let mut wire = Wire::connect(admin).await;
-        wire.send(if nth % 2 == 0 { b"" } else { b"GET /livez HT" }).await;
+        // One of those that have to go may be gone already.
+        drop(wire.try_send(SILENCE[nth % 2]).await);
         silent.push(wire);
     }
-    // It waits in the kernel's queue, and gets its turn.
-    assert_eq!(get(admin, "/livez").await.status, 200);
-    for wire in &mut silent {
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(get(admin, path).await.status, 200, "{path}");
+    }
+    // Nobody was waited for: the youngest have not even had their time.
+    let is_open = |wire: &Wire| {
+        let read = wire.stream.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    assert!(is_open(&silent[299]));
+    for wire in &mut silent[..230] {
+        assert_eq!(wire.closed().await, b"");
+    }
+    assert!(is_open(&silent[299]), "those went to make room, and not because of their age");
+}
+
+#[tokio::test]
+async fn connections_that_do_nothing_are_closed_in_time() {
+    let receiver = Scripted::start(script([])).await;
+    let gateway = start(config(receiver.address, "")).await;
+    let mut wires = Vec::new();
+    for bytes in SILENCE {
+        let mut wire = Wire::connect(gateway.admin_addr().unwrap()).await;
+        wire.send(bytes).await;
+        wires.push(wire);
+    }
+    for wire in &mut wires {
         wire.closed().await;
     }
 }

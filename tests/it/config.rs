@@ -191,6 +191,21 @@ fn segments_are_an_eighth_of_a_small_queue_in_whole_mebibytes() {
 }
 
 #[test]
+fn the_largest_body_fits_into_an_empty_queue() {
+    for (durability, least) in [("fsync", 128 + 8 + 19), ("os", 128 + 8 + 19), ("memory", 128 + 8)]
+    {
+        let said = |mib: u64| {
+            let lines = format!("durability = \"{durability}\"\nmax_bytes = \"{mib}MiB\"\n");
+            let text = format!("{}[queue]\n{lines}", fixture("minimal.toml"));
+            load("x", &text, &environment(&[])).map_err(|problems| problems.to_string())
+        };
+        said(least).expect("it fits");
+        let refused = said(least - 1).expect_err("it does not fit");
+        assert!(refused.contains("or the largest body never fits"), "{refused}");
+    }
+}
+
+#[test]
 fn the_order_of_delivery_is_a_choice() {
     let (fresh, _) = queue("fresh_share = 100");
     assert_eq!(fresh.order, Order::FreshFirst { share: 100 });

@@ -254,12 +254,12 @@ async fn a_shutdown_while_deliveries_are_retried_ends_and_drops_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["a", "b", "c", "d", "e", "f", "g"];
     let ended = after_an_outage(directory.path(), &names).await;
-    assert_eq!(ended, Ended { delivered: 0, queued: 7, lost: 0 });
+    assert_eq!(ended, Ended { delivered: 0, queued: 7, lost: 0, ..Ended::default() });
     let up = Scripted::start(script([])).await;
     let gateway = start(config(&url(&up, "/intake"), directory.path())).await;
     until_accepted(&up, &names).await;
     let ended = gateway.stop().await;
-    assert_eq!(ended, Ended { delivered: 7, queued: 0, lost: 0 });
+    assert_eq!(ended, Ended { delivered: 7, queued: 0, lost: 0, ..Ended::default() });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,7 +272,10 @@ async fn a_changed_address_or_key_of_the_receiver_leaves_no_backlog_behind() {
     let gateway = start(moved).await;
     assert_eq!(send(&gateway, "c").await, "202");
     until_accepted(&up, &["a", "b", "c"]).await;
-    assert_eq!(gateway.stop().await, Ended { delivered: 3, queued: 0, lost: 0 });
+    assert_eq!(
+        gateway.stop().await,
+        Ended { delivered: 3, queued: 0, lost: 0, ..Ended::default() }
+    );
 }
 
 type Change = fn(&mut Config);
@@ -323,5 +326,8 @@ async fn a_configuration_at_fault_at_a_restart_leaves_the_backlog_as_it_is() {
 
     let gateway = start(sound).await;
     until_accepted(&up, &["a", "b"]).await;
-    assert_eq!(gateway.stop().await, Ended { delivered: 2, queued: 0, lost: 0 });
+    assert_eq!(
+        gateway.stop().await,
+        Ended { delivered: 2, queued: 0, lost: 0, ..Ended::default() }
+    );
 }

@@ -110,7 +110,12 @@ async fn no_202_is_written_before_a_sync_that_began_after_its_request_was_read()
     let Some(strace) = strace() else { return };
     let traced = Traced::start(strace, "segment_bytes = \"1MiB\"\nmin_free_bytes = 0").await;
     let sent = traced.send().await;
+    let above = traced.directory.path().canonicalize().unwrap();
     let log = traced.log().await;
+    for made in [above.clone(), above.join("data")] {
+        let made = made.display().to_string();
+        assert!(log.is_synced_before_any_answer(&made), "{made}");
+    }
     assert!(log.len() > sent.len() * 2, "strace saw it: {} calls", log.len());
     assert_eq!(sent.len() as u64, CLIENTS * REQUESTS);
     assert!(log.segments() > 1, "each segment's name has to be synced, too");

@@ -46,7 +46,7 @@ pub(super) fn purge(args: &PurgeArgs, environment: &Environment) -> Result<ExitC
     }
     let disk = writable(&opened.place)?;
     let carried_out = plan.carry_out(&disk);
-    carried_out.map_err(|error| Failure::Run(anyhow!("nothing was thrown away: {error}")))?;
+    carried_out.map_err(|error| Failure::Run(error.into()))?;
     done(&format!(
         "threw away {what}\nThey count as purged. Their files go when the gateway starts, once every \
          destination has passed them."
@@ -72,18 +72,34 @@ pub(super) fn forget(args: &ForgetArgs, environment: &Environment) -> Result<Exi
             None => "\nNo configuration was read: make sure that none names it.",
             Some(_) => "",
         };
+        let last = if is_last(&opened) {
+            "\nIt is the last position: the receiver with which the gateway starts then gets everything \
+             that the queue still holds."
+        } else {
+            ""
+        };
         print(&format!(
-            "would forget {name} and give up {what}{hint}\nNothing was changed. With --yes, and the \
+            "would forget {name} and give up {what}{hint}{last}\nNothing was changed. With --yes, and the \
              gateway stopped, it is done.\n"
         ))?;
         return Ok(unconfirmed());
     }
     let disk = writable(&opened.place)?;
     let forgotten = purge::forget(&disk, name);
-    forgotten.map_err(|error| Failure::Run(anyhow!("{name} was not forgotten: {error}")))?;
-    done(&format!(
-        "forgot {name} and gave up {what}\nFiles kept for it alone go when the gateway starts."
-    ))
+    forgotten.map_err(|error| Failure::Run(error.into()))?;
+    let left = if is_last(&opened) {
+        "No position is left: the receiver with which the gateway starts gets everything that the queue \
+         still holds."
+    } else {
+        "Files kept for it alone go when the gateway starts."
+    };
+    done(&format!("forgot {name} and gave up {what}\n{left}"))
+}
+
+/// Whether forgetting this one leaves records without any position: whoever comes then is not taken
+/// for a new receiver.
+fn is_last(opened: &Opened) -> bool {
+    opened.view.destinations.len() == 1 && !opened.view.segments.is_empty()
 }
 
 /// What forgetting costs.

@@ -36,12 +36,13 @@ pub(super) fn sentence(finding: &Finding) -> String {
                 unused.name
             ),
         },
-        Finding::Aside(aside) => format!(
-            "{}: {} that were set aside when the queue was opened, as was logged then; not part of the \
-             queue, can be deleted",
-            aside.file,
-            size(aside.bytes)
-        ),
+        Finding::Aside(aside) => {
+            format!("{}: {}, {}", aside.file, size(aside.bytes), words::of_aside(&aside.file))
+        }
+        Finding::NoPositions => "there are records and no position says how far any destination is; \
+             the next start delivers everything that the queue still holds. Unless all were forgotten \
+             by `tidegate queue forget`: were files removed by hand?"
+            .to_owned(),
         Finding::Foreign(file) => format!("{file}: not a file of the queue, left alone"),
         Finding::Position { destination, fault } => of_position(destination, *fault),
         Finding::Totals { place, sequence, before, found } => format!(
@@ -106,15 +107,10 @@ fn of_lost(lost: &Lost, waiting: &[std::sync::Arc<str>]) -> String {
 
 fn of_position(destination: &str, fault: SlotsFault) -> String {
     let file = file_name(destination);
-    match fault {
-        SlotsFault::Blank => {
-            format!("{file}: its creation was cut off before anything was saved, nothing is lost")
-        }
-        fault => format!(
-            "{file}: {fault}; how far {destination} was is not known, the next start delivers \
-             everything again that the queue still holds. Check the disk"
-        ),
-    }
+    format!(
+        "{file}: {fault}; how far {destination} was is not known, the next start delivers everything \
+         again that the queue still holds. Check the disk"
+    )
 }
 
 /// `00000000000000000001-0.seg at byte 4096`
@@ -149,6 +145,7 @@ pub(super) fn object(finding: &Finding) -> Value {
         Finding::Position { destination, .. } => {
             json!({ "kind": "position", "file": file_name(destination) })
         }
+        Finding::NoPositions => json!({ "kind": "no_positions" }),
         Finding::Totals { place: at, sequence, .. } => {
             let mut object = with_kind(place(*at), "totals");
             object["first"] = json!(sequence);

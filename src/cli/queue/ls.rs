@@ -60,8 +60,8 @@ fn as_text(opened: &Opened, survey: &Survey, now: Timestamp) -> String {
         others.row([unused.name.to_string(), size(unused.bytes), why(unused).to_owned()]);
     }
     for aside in &view.aside {
-        let what = "set aside when the queue was opened; not part of it";
-        others.row([aside.file.clone(), size(aside.bytes), what.to_owned()]);
+        let what = words::of_aside(&aside.file).to_owned();
+        others.row([aside.file.clone(), size(aside.bytes), what]);
     }
     for file in &view.foreign {
         others.row([file.clone(), String::new(), "not a file of the queue".to_owned()]);
@@ -96,8 +96,18 @@ fn destinations(opened: &Opened, survey: &Survey, now: Timestamp) -> String {
         let mut row: [String; 8] = Default::default();
         row[0] = name.to_string();
         "configured".clone_into(&mut row[1]);
-        "no position yet: it begins at the tail".clone_into(&mut row[7]);
+        let begins = if opened.view.lacks_positions() {
+            "no position though there are records: it gets all of them"
+        } else {
+            "no position yet: it begins at the tail"
+        };
+        begins.clone_into(&mut row[7]);
         table.row(row);
+    }
+    if table.is_empty() && opened.view.lacks_positions() {
+        return "no destinations, though there are records: all positions are gone, and the next start \
+                delivers all of them\n"
+            .to_owned();
     }
     if table.is_empty() {
         return "no destinations: no gateway was started on this queue\n".to_owned();

@@ -45,6 +45,19 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", super::table::grouped(number))
 }
 
+/// What a file is that was set aside.
+pub(super) fn of_aside(file: &str) -> &'static str {
+    if file.ends_with(".partial") {
+        "being written now, or left by an attempt that was cut off; not part of the queue"
+    } else if file.contains(".pos@") {
+        "a position nobody could read, set aside; not part of the queue, can be deleted"
+    } else if file.ends_with(".damaged") {
+        "damaged, set aside for whoever wants to look; not part of the queue, can be deleted"
+    } else {
+        "cut off by a crash and set aside; not part of the queue, can be deleted"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

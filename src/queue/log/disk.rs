@@ -13,6 +13,7 @@ mod real;
 #[cfg(test)]
 pub(crate) mod sim;
 
+pub(super) use real::make_directory;
 pub use real::{Access, Lock, LockError, RealDisk};
 
 /// A flat directory of plain files.
@@ -53,10 +54,6 @@ pub trait DiskFile: Send + Sync + 'static {
 
     /// Writes all parts, one behind the other; an error leaves any part of them written.
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()>;
-
-    /// Reserves space for the first `bytes` of the file, which then is at least that long and reads
-    /// as zeros where nothing was written. Nothing happens where the file system cannot do this.
-    fn allocate(&self, bytes: u64) -> io::Result<()>;
 
     /// Cuts or extends the file.
     fn set_len(&self, bytes: u64) -> io::Result<()>;

@@ -7,7 +7,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::{AppendError, Books, Depth, Durability, Entry, Meters, ReadError, Totals, Want};
+use super::super::{
+    Account, AppendError, Books, Depth, Durability, Entry, Meters, ReadError, Totals, Want,
+};
 use super::appender::{Appender, Base, Event, Sync};
 use super::disk::Disk;
 use super::group::{self, After};
@@ -68,6 +70,11 @@ pub fn cost(entry: &Entry) -> u64 {
 }
 
 impl Engine {
+    /// Whether an entry would be let in now, without a trace.
+    pub(super) fn would_take(&self) -> Result<(), AppendError> {
+        self.lock().room(&self.limits, 1)
+    }
+
     /// Whether an entry would be let in now.
     pub fn room(&self) -> Result<(), AppendError> {
         self.ask(1, |_| {})
@@ -235,6 +242,13 @@ impl Engine {
     /// What waits for one destination.
     pub fn depth(&self, index: usize) -> Depth {
         self.lock().depth(index)
+    }
+
+    /// Both at one moment, of any destination that has a position.
+    pub(super) fn account(&self, name: &str) -> Option<Account> {
+        let state = self.lock();
+        let index = state.destinations.iter().position(|known| *known.name == *name)?;
+        Some(Account { books: state.books(index), depth: state.depth(index) })
     }
 
     /// What came in.

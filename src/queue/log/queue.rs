@@ -8,19 +8,19 @@
 //! ```
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::super::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
-    Standing, Totals, Want,
+    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    ReadError, Standing, Totals, Want,
 };
 use super::bell::Bell;
 use super::desk::{Carried, Desk};
-use super::disk::{Access, Disk, Lock, RealDisk};
+use super::disk::{Access, Disk, Lock, RealDisk, make_directory};
 use super::engine::{Engine, Options, cost};
 use super::handoff::Handoff;
 use super::notice::OpenError;
@@ -76,6 +76,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     handoff: Handoff<Submission>,
     keeper: Bell,
+    /// Why the keeper's last round failed.
+    disorder: Mutex<Option<Arc<str>>>,
     /// A group lies in one segment.
     group_bytes_max: u64,
 }
@@ -100,7 +102,7 @@ impl LogQueue {
             doing: "opening the directory".to_owned(),
             cause,
         };
-        std::fs::create_dir_all(data_dir).map_err(failed)?;
+        make_directory(data_dir).map_err(failed)?;
         let lock = Lock::take(&data_dir.join(LOCK))?;
         let disk = Arc::new(RealDisk::open(&directory, Access::ReadWrite).map_err(failed)?);
         Self::start(lock, disk, options, clock).map_err(|error| error.within(&directory))
@@ -122,6 +124,7 @@ impl LogQueue {
             clock,
             handoff: Handoff::new(),
             keeper: Bell::new(),
+            disorder: Mutex::default(),
             group_bytes_max: GROUP_BYTES_MAX.min(options.segment_bytes - HEADER_BYTES),
         });
         let queue = Self {
@@ -164,7 +167,7 @@ impl Queue for LogQueue {
         Box::pin(async move {
             check(&entry)?;
             let bytes = cost(&entry);
-            self.shared.engine().admit(bytes).inspect_err(|_| self.shared.keeper.ring())?;
+            self.shared.engine().admit(bytes)?;
             let (answer, answered) = oneshot::channel();
             if let Err(submission) = self.shared.handoff.push(Submission { entry, answer }) {
                 drop(submission);
@@ -183,6 +186,10 @@ impl Queue for LogQueue {
         self.shared.engine().room()
     }
 
+    fn would_take(&self) -> Result<(), AppendError> {
+        self.shared.engine().would_take()
+    }
+
     fn count_rejected(&self, metrics: u64) {
         self.shared.engine().count_rejected(metrics);
     }
@@ -195,8 +202,16 @@ impl Queue for LogQueue {
         self.shared.engine().standing(self.shared.clock.monotonic())
     }
 
+    fn disorder(&self) -> Option<Arc<str>> {
+        self.shared.disorder().clone()
+    }
+
     fn destinations(&self) -> Vec<Arc<str>> {
         self.shared.engine().names()
+    }
+
+    fn account(&self, destination: &str) -> Option<Account> {
+        self.shared.engine().account(destination)
     }
 
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
@@ -293,6 +308,10 @@ impl LogOutlet {
 impl Shared {
     fn engine(&self) -> &Engine {
         self.desk.ledger()
+    }
+
+    fn disorder(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.disorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -62,6 +62,7 @@ async fn faults_of_the_queue_show_for_as_long_as_they_last() {
             "no_room",
             "queue.min_free_bytes",
         ),
+        (Faults { disorder: why(), ..Faults::default() }, "cannot_save", "again after a crash"),
         (Faults { reading: Reading::Fails, ..Faults::default() }, "cannot_read", "EIO"),
         (Faults { reading: Reading::Hangs, ..Faults::default() }, "cannot_read", "no answer"),
         (Faults { is_unbalanced: true, ..Faults::default() }, "books_unbalanced", "a bug"),
@@ -82,6 +83,8 @@ async fn faults_of_the_queue_show_for_as_long_as_they_last() {
         assert!(page.at(&format!("tidegate_unready{{cause=\"{cause}\"}}")) == 1.0);
         let balanced = if cause == "books_unbalanced" { 0.0 } else { 1.0 };
         assert!(page.at("tidegate_books_balanced") == balanced);
+        let in_order = if cause == "cannot_save" { 0.0 } else { 1.0 };
+        assert!(page.at("tidegate_queue_in_order") == in_order);
 
         stand.queue.set(Faults::default());
         let none: [&str; 0] = [];

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -104,7 +105,7 @@ fn serve_dev_takes_a_metric_to_stdout_and_ends_in_order() {
     assert!(tuple.starts_with("[\"a\","), "{tuple}");
     serving.signal(Signal::TERM);
     assert_eq!(serving.exit_code(), Some(0));
-    serving.log_line("everything accepted was delivered");
+    serving.log_line("stopped: nothing is queued for the receiver");
 }
 
 #[test]
@@ -146,6 +147,10 @@ fn what_a_durable_queue_keeps_is_said_at_the_end_and_delivered_after_the_next_st
     );
     let mut serving = Serving::start(&["serve"], &config);
     let address = serving.address();
+    for made in ["data", "data/queue"] {
+        let permissions = serving.directory.path().join(made).metadata().unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o700, "{made}");
+    }
     assert!(post(&address, "t", GAUGE).starts_with("HTTP/1.1 202"));
     serving.signal(Signal::TERM);
     let line = serving.log_line("1 tuples stay queued in data");

@@ -105,7 +105,9 @@ fn a_running_gateway_keeps_its_queue() {
     }
     assert!(before == files.content());
     drop(lock);
-    assert_eq!(code(&queue(&files, &["forget", "default", "--yes"])), Some(0));
+    // A process that another test starts meanwhile has inherited the lock until it becomes itself.
+    let forget = || code(&queue(&files, &["forget", "default", "--yes"]));
+    assert!((0..100).any(|_| forget() == Some(0)));
 }
 
 #[test]
@@ -138,6 +140,56 @@ fn forget_takes_the_position_of_a_destination_that_is_not_configured() {
 }
 
 #[test]
+fn forgetting_takes_along_what_was_set_aside_because_nobody_could_read_it() {
+    let asides = ["old.pos@0.damaged", "old.pos@1.damaged", "old.pos.partial"];
+    for has_position in [true, false] {
+        let files = Files::new();
+        sample(&files);
+        for aside in asides {
+            files.put(aside, b"garbage");
+        }
+        files.put("older.pos@0.damaged", b"garbage");
+        if has_position {
+            let totals = Totals { tuples: 45, ..Totals::default() };
+            files.position("old", &waiting(9, totals, delivered(10), &[(5, u64::MAX)]));
+        }
+        let output = queue(&files, &["forget", "old", "--yes"]);
+        assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+        let gives_up =
+            if has_position { "45 tuples" } else { "what waits for it, of which nothing" };
+        let said = stdout(&output);
+        assert!(said.starts_with(&format!("forgot old and gave up {gives_up}")), "{said}");
+        for file in asides.iter().chain(&["old.pos"]) {
+            assert!(!files.queue().join(file).exists(), "{file}");
+        }
+        let seen = json(&queue(&files, &["ls", "--json"]));
+        let names: Vec<&str> = seen["destinations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["default", "older"], "what is called alike stays");
+        let again = queue(&files, &["forget", "old", "--yes"]);
+        assert_eq!(code(&again), Some(2));
+    }
+}
+
+#[test]
+fn forgetting_the_last_one_says_what_the_next_start_makes_of_it() {
+    let files = Files::new();
+    sample(&files);
+    let said = stdout(&queue(&files, &["forget", "default"]));
+    assert!(said.contains("It is the last position: "), "{said}");
+    let said = stdout(&queue(&files, &["forget", "default", "--yes"]));
+    assert!(said.contains("No position is left: the receiver with which the gateway"), "{said}");
+    let said = stdout(&queue(&files, &["ls"]));
+    assert!(said.contains("all positions are gone, and the next start delivers all of them"));
+    let said = stderr(&queue(&files, &["export"]));
+    assert!(said.contains("has records and no position"), "{said}");
+}
+
+#[test]
 fn forgetting_without_a_configuration_says_that_it_knows_none() {
     let files = Files::new();
     sample(&files);
@@ -145,6 +197,6 @@ fn forgetting_without_a_configuration_says_that_it_knows_none() {
     let output = queue(&files, &["forget", "old"]);
     let said = stdout(&output);
     assert_eq!(code(&output), Some(2));
-    assert!(said.contains("of which nothing is known: the position was never saved"), "{said}");
+    assert!(said.contains("of which nothing is known: the position was wiped"), "{said}");
     assert!(said.contains("No configuration was read: make sure that none names it."), "{said}");
 }

@@ -146,6 +146,40 @@ const CASES: &[Case] = &[
         unreadable: 0,
     },
     Case {
+        name: "what was kept of damage that everybody has passed, and what was not finished",
+        harm: |files, _| {
+            files.put("00000000000000000001-1.seg@0.damaged", b"x");
+            files.put("default.pos@0.damaged", b"x");
+            files.put("probe.partial", b"x");
+        },
+        code: 0,
+        says: &[
+            "note   00000000000000000001-1.seg@0.damaged: 1 B, damaged, set aside for whoever",
+            "note   default.pos@0.damaged: 1 B, a position nobody could read, set aside",
+            "note   probe.partial: 1 B, being written now, or left by an attempt that was cut off",
+        ],
+        unreadable: 0,
+    },
+    Case {
+        name: "a position that was wiped",
+        harm: |files, _| files.put("default.pos", &[0; 16_384]),
+        code: 1,
+        says: &[
+            "FAULT  default.pos: the position was wiped; how far default was is not known, the",
+        ],
+        unreadable: 0,
+    },
+    Case {
+        name: "no position at all",
+        harm: |files, _| fs::remove_file(files.queue().join("default.pos")).unwrap(),
+        code: 1,
+        says: &[
+            "FAULT  there are records and no position says how far any destination is; the next start \
+             delivers everything that the queue still holds.",
+        ],
+        unreadable: 0,
+    },
+    Case {
         name: "a file that is gone",
         harm: |_, [_, two, _]| fs::remove_file(&two.path).unwrap(),
         code: 1,
@@ -180,7 +214,7 @@ const CASES: &[Case] = &[
         },
         code: 0,
         says: &[
-            "note   00000000000000000001-0.seg@9.torn: 7 B that were set aside",
+            "note   00000000000000000001-0.seg@9.torn: 7 B, cut off by a crash and set aside",
             "note   readme: not a file of the queue, left alone",
         ],
         unreadable: 0,

@@ -2,14 +2,19 @@
 
 use std::fs;
 use std::io::Read;
+use std::sync::Arc;
 
 use serde_json::json;
+use tidegate::clock::SystemClock;
+use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::disk::Lock;
+use tidegate::queue::log::engine::Options;
+use tidegate::queue::log::lanes::Order;
 
 use super::{code, command, json, queue, sample, stderr, stdout};
 use crate::support::log_files::{Files, Plan, Spec, requests, tuple, waiting};
-use tidegate::queue::Totals;
 use tidegate::queue::log::position::Tally;
+use tidegate::queue::{Durability, Meters, Totals};
 
 /// The cells of a table: columns are two spaces or more apart.
 fn cells(line: &str) -> Vec<&str> {
@@ -160,6 +165,34 @@ fn other_versions_and_other_files_are_refused() {
             assert!(said.contains(wanted) && said.contains(&one.file), "{said}");
         }
     }
+}
+
+#[test]
+fn a_link_in_the_place_of_a_segment_is_refused_by_everybody_and_nothing_is_written_off() {
+    let files = Files::new();
+    let [_, two, _] = sample(&files);
+    fs::rename(&two.path, files.data_dir().join("moved")).unwrap();
+    std::os::unix::fs::symlink("../moved", &two.path).unwrap();
+    let wanted = format!("{} is called like one of the queue's files and is not a", two.file);
+    for name in ["ls", "verify", "export", "purge"] {
+        let output = queue(&files, &[name]);
+        assert_eq!(code(&output), Some(2), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(&wanted), "{}", stderr(&output));
+    }
+    let before = files.saved("default");
+    let options = Options {
+        destinations: vec!["default".to_owned()],
+        durability: Durability::Fsync,
+        max_bytes: 1 << 30,
+        min_free_bytes: 0,
+        segment_bytes: 1 << 20,
+        order: Order::default(),
+        meters: Meters::default(),
+    };
+    let opened = LogQueue::open(files.data_dir(), &options, Arc::new(SystemClock::new()));
+    let error = opened.err().expect("the gateway does not start").to_string();
+    assert!(error.contains(&wanted), "{error}");
+    assert!(files.saved("default") == before, "nothing was written off");
 }
 
 /// CRC-32 of IEEE 802.3, bit by bit: a second opinion on the one that is used.

@@ -147,6 +147,16 @@ impl Log {
         Ok(Proof { read, written, sync_began, sync_ended, answered: answer.began })
     }
 
+    /// Whether this directory's names were synced before anybody was answered with 202.
+    pub(super) fn is_synced_before_any_answer(&self, directory: &str) -> bool {
+        let answered =
+            self.first(0, |call| call.is(&ANSWERS) && call.text.contains("\"HTTP/1.1 202 "));
+        let synced = self.first(0, |call| {
+            call.is(&SYNCS) && call.target() == directory && call.result() == Some(0)
+        });
+        synced.zip(answered).is_some_and(|(synced, answered)| synced.ended < answered.began)
+    }
+
     /// A file's bytes are of no use while its name may vanish: its directory was synced as well.
     fn name_is_synced(&self, segment: &str, before: usize) -> Result<(), String> {
         let created = self.first(0, |call| {

@@ -1,19 +1,21 @@
 //! A queue that works, with faults that are told of when a test says so.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::memory::MemoryQueue;
 use tidegate::queue::{
-    AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue, ReadError,
-    Standing, Totals, Want,
+    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    ReadError, Standing, Totals, Want,
 };
+use tokio::sync::watch;
 
 /// What is wrong.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) refusal: Option<AppendError>,
     pub(crate) fault: Option<Arc<str>>,
+    pub(crate) disorder: Option<Arc<str>>,
     pub(crate) is_unbalanced: bool,
     pub(crate) disk: Option<(u64, u64)>,
     pub(crate) reading: Reading,
@@ -25,27 +27,28 @@ pub(crate) enum Reading {
     #[default]
     Works,
     Fails,
+    /// Until something else is wrong.
     Hangs,
 }
 
 pub(crate) struct FaultyQueue {
     queue: Arc<MemoryQueue>,
-    faults: Arc<Mutex<Faults>>,
+    faults: Arc<watch::Sender<Faults>>,
 }
 
 struct FaultyOutlet {
     outlet: Arc<dyn Outlet>,
-    faults: Arc<Mutex<Faults>>,
+    faults: Arc<watch::Sender<Faults>>,
 }
 
 impl FaultyQueue {
     pub(crate) fn over(queue: Arc<MemoryQueue>) -> Arc<Self> {
-        Arc::new(Self { queue, faults: Arc::default() })
+        Arc::new(Self { queue, faults: Arc::new(watch::Sender::default()) })
     }
 
     /// From now on this is wrong, and nothing else.
     pub(crate) fn set(&self, faults: Faults) {
-        *self.faults.lock().unwrap() = faults;
+        self.faults.send_replace(faults);
     }
 }
 
@@ -55,7 +58,11 @@ impl Queue for FaultyQueue {
     }
 
     fn room(&self) -> Result<(), AppendError> {
-        self.faults.lock().unwrap().refusal.clone().map_or_else(|| self.queue.room(), Err)
+        panic!("whoever only looks must not make the queue look for room");
+    }
+
+    fn would_take(&self) -> Result<(), AppendError> {
+        self.faults.borrow().refusal.clone().map_or_else(|| self.queue.would_take(), Err)
     }
 
     fn count_rejected(&self, metrics: u64) {
@@ -67,12 +74,20 @@ impl Queue for FaultyQueue {
     }
 
     fn standing(&self) -> Standing {
-        let Faults { fault, is_unbalanced, disk, .. } = self.faults.lock().unwrap().clone();
+        let Faults { fault, is_unbalanced, disk, .. } = self.faults.borrow().clone();
         Standing { fault, is_unbalanced, disk, ..self.queue.standing() }
+    }
+
+    fn disorder(&self) -> Option<Arc<str>> {
+        self.faults.borrow().disorder.clone()
     }
 
     fn destinations(&self) -> Vec<Arc<str>> {
         self.queue.destinations()
+    }
+
+    fn account(&self, destination: &str) -> Option<Account> {
+        self.queue.account(destination)
     }
 
     fn outlet(&self, destination: &str) -> Option<Arc<dyn Outlet>> {
@@ -111,11 +126,14 @@ impl Outlet for FaultyOutlet {
     }
 
     fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>> {
-        let reading = self.faults.lock().unwrap().reading;
+        let reading = self.faults.borrow().reading;
         match reading {
             Reading::Works => self.outlet.oldest(),
             Reading::Fails => Box::pin(std::future::ready(Err(ReadError { why: "EIO".into() }))),
-            Reading::Hangs => Box::pin(std::future::pending()),
+            Reading::Hangs => Box::pin(async {
+                self.faults.subscribe().changed().await.unwrap();
+                self.outlet.oldest().await
+            }),
         }
     }
 

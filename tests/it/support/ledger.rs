@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidegate::queue::{
-    AppendError, Books, Durability, Entry, Outlet, Pending, Queue, Standing, Totals,
+    Account, AppendError, Books, Durability, Entry, Outlet, Pending, Queue, Standing, Totals,
 };
 use tokio::sync::Semaphore;
 
@@ -93,6 +93,10 @@ impl Queue for Ledger {
         if self.full.load(Ordering::SeqCst) { Err(FULL) } else { Ok(()) }
     }
 
+    fn would_take(&self) -> Result<(), AppendError> {
+        self.room()
+    }
+
     fn count_rejected(&self, _: u64) {}
 
     fn totals(&self) -> Totals {
@@ -103,8 +107,16 @@ impl Queue for Ledger {
         Standing::default()
     }
 
+    fn disorder(&self) -> Option<Arc<str>> {
+        None
+    }
+
     fn destinations(&self) -> Vec<Arc<str>> {
         Vec::new()
+    }
+
+    fn account(&self, _: &str) -> Option<Account> {
+        None
     }
 
     fn outlet(&self, _: &str) -> Option<Arc<dyn Outlet>> {

@@ -52,10 +52,6 @@ impl DiskFile for FixedFile {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn allocate(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     fn set_len(&self, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

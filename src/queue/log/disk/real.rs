@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::super::names::is_of_log;
 use super::{Disk, DiskFile};
 
 mod lock;
@@ -80,11 +81,22 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in self.path.read_dir()? {
             let entry = entry?;
-            match entry.file_type() {
-                Ok(kind) if kind.is_file() => names.extend(entry.file_name().into_string().ok()),
+            let is_file = match entry.file_type() {
+                Ok(kind) => kind.is_file(),
                 // A running gateway may have removed it since.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            // What is not text is no name of the log's.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if is_file {
+                names.push(name);
+            } else if is_of_log(&name) {
+                // Passed over, its records would be taken for lost and written off.
+                return Err(io::Error::other(format!(
+                    "{name} is called like one of the queue's files and is not a regular file: put the \
+                     file itself in its place, links are not followed"
+                )));
             }
         }
         Ok(names)
@@ -157,17 +169,6 @@ impl DiskFile for RealFile {
         })
     }
 
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        let mode = FallocateFlags::empty();
-        match rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.0, mode, 0, bytes)) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
     }
@@ -203,9 +204,9 @@ fn plain(name: &str) -> io::Result<&str> {
     Ok(name)
 }
 
-/// Makes a directory and those above it that are missing. A name found there already is synced too:
+/// Makes a directory and those above it that are missing, each for its owner alone and durable. A name found there already is synced too:
 /// whoever made it may have been killed before that.
-fn make_directory(path: &Path) -> io::Result<()> {
+pub(in super::super) fn make_directory(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

@@ -277,14 +277,6 @@ impl DiskFile for SimFile {
         self.lock().act(call, |state, extent| state.write(self.id, offset, bytes, extent))
     }
 
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        let call = Call::Allocate { name: Arc::clone(&self.name), bytes };
-        self.lock().act(call, |state, extent| {
-            let len = bytes.max(state.inode(self.id).current.len() as u64);
-            state.resize(self.id, len, inode::Change::Grow(bytes), extent)
-        })
-    }
-
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         let call = Call::SetLen { name: Arc::clone(&self.name), bytes };
         self.lock().act(call, |state, extent| {

@@ -9,6 +9,7 @@ use super::super::catalogue::Catalogue;
 use super::super::disk::Disk;
 use super::super::keeper::Keeper;
 use super::super::lanes::{Lanes, Recent};
+use super::super::names::{is_ours, set_aside_of};
 use super::super::notice::{Notice, OpenError};
 use super::super::position::{
     self, Position, PositionFile, Saved, SlotsFault, Tally, destination_of, file_name,
@@ -107,19 +108,6 @@ impl Engine {
 
 fn failed(doing: &str, cause: io::Error) -> OpenError {
     OpenError::Io { directory: String::new(), doing: doing.to_owned(), cause }
-}
-
-/// Whether a log has files of this name.
-fn is_ours(name: &str) -> bool {
-    Name::parse(name).is_some()
-        || destination_of(name).is_some()
-        || [".torn", ".damaged", ".partial"].iter().any(|suffix| name.ends_with(suffix))
-}
-
-/// The destination whose position was set aside under this name because nobody could read it.
-fn set_aside_of(file: &str) -> Option<&str> {
-    let (position, rest) = file.split_once('@')?;
-    destination_of(position).filter(|_| rest.ends_with(".damaged"))
 }
 
 /// Every position there is.

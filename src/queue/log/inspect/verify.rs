@@ -57,6 +57,8 @@ pub enum Finding {
         /// Why.
         fault: SlotsFault,
     },
+    /// There are records, and no position at all.
+    NoPositions,
     /// Totals that do not follow from what came before.
     Totals {
         /// The record they stand in, or the header if the offset is 0.
@@ -102,8 +104,11 @@ impl Finding {
             }
             Self::Void(_) | Self::Aside(_) | Self::Foreign(_) => false,
             Self::Unused(unused) => unused.why == Why::Headless,
-            Self::Position { fault, .. } => *fault != SlotsFault::Blank,
-            Self::Totals { .. } | Self::Tuples { .. } | Self::Disagrees { .. } => true,
+            Self::Position { .. }
+            | Self::NoPositions
+            | Self::Totals { .. }
+            | Self::Tuples { .. }
+            | Self::Disagrees { .. } => true,
         }
     }
 }
@@ -176,6 +181,9 @@ impl<'t> Check<'t> {
                 let destination = Arc::clone(&destination.name);
                 self.found(Finding::Position { destination, fault });
             }
+        }
+        if view.lacks_positions() {
+            self.found(Finding::NoPositions);
         }
         for unused in &view.unused {
             self.found(Finding::Unused(unused.clone()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::super::Totals;
 use super::super::disk::{Disk, DiskFile};
+use super::super::names::{is_aside, set_aside_of};
 use super::super::position::{PositionFile, Saved, SlotsFault, destination_of, file_name};
 use super::super::segment::{Footer, HEADER_BYTES, Header, HeaderFault, Name};
 use super::InspectError;
@@ -154,6 +155,12 @@ impl View {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
+    /// Whether there are records and nothing says how far anybody is: the next start delivers all of
+    /// them to everybody.
+    pub fn lacks_positions(&self) -> bool {
+        self.destinations.is_empty() && !self.segments.is_empty()
+    }
+
     /// The position of a destination, if it can be read.
     pub fn saved(&self, name: &str) -> Option<&Saved> {
         let found = self.destinations.iter().find(|destination| *destination.name == *name);
@@ -221,24 +228,21 @@ impl View {
         self.chain(&segments)
     }
 
-    /// A position that was set aside is lost until another one was saved in its place.
+    /// A position that was set aside is lost until another one was saved in its place. As long as
+    /// that is so, the file is no mere leftover: it is what says that the destination is not new.
     fn find_lost_positions(&mut self) {
-        for aside in &self.aside {
-            let Some((file, rest)) = aside.file.split_once('@') else { continue };
-            let Some(name) = destination_of(file).filter(|_| rest.ends_with(".damaged")) else {
-                continue;
-            };
-            let position = Err(SlotsFault::Damaged);
-            match self.destinations.binary_search_by(|known| (*known.name).cmp(name)) {
+        let destinations = &mut self.destinations;
+        self.aside.retain(|aside| {
+            let Some(name) = set_aside_of(&aside.file) else { return true };
+            match destinations.binary_search_by(|known| (*known.name).cmp(name)) {
                 Err(at) => {
-                    self.destinations.insert(at, Destination { name: name.into(), position });
+                    let position = Err(SlotsFault::Damaged);
+                    destinations.insert(at, Destination { name: name.into(), position });
+                    false
                 }
-                Ok(at) if self.destinations[at].position == Err(SlotsFault::Blank) => {
-                    self.destinations[at].position = position;
-                }
-                Ok(_) => {}
+                Ok(at) => destinations[at].position.is_ok(),
             }
-        }
+        });
     }
 
     /// From the last segment to the first, because a later one says what of an earlier one counts.
@@ -326,7 +330,8 @@ fn positions(disk: &Arc<dyn Disk>) -> Result<Vec<Destination>, InspectError> {
         let mut reads = 1;
         let position = loop {
             let position = PositionFile::read(&*opened).map_err(InspectError::io(&file))?;
-            if position != Err(SlotsFault::Damaged) || reads == POSITION_READS_MAX {
+            let is_lost = matches!(position, Err(SlotsFault::Damaged | SlotsFault::Blank));
+            if !is_lost || reads == POSITION_READS_MAX {
                 break position;
             }
             reads += 1;
@@ -373,11 +378,4 @@ fn read_header(
         Err(HeaderFault::Blank | HeaderFault::Damaged) => Ok(Err(Why::Headless)),
         Err(HeaderFault::Foreign) | Ok(_) => Err(InspectError::Foreign { file: name.to_string() }),
     }
-}
-
-/// `<segment>@<offset>.torn`, `.damaged`, copies of that which were cut off, and positions, also one
-/// that was just being created.
-fn is_aside(file: &str) -> bool {
-    let of = file.split_once('@').map(|(of, _)| of).or(file.strip_suffix(".partial"));
-    of.is_some_and(|of| Name::parse(of).is_some() || destination_of(of).is_some())
 }

@@ -147,7 +147,20 @@ async fn a_lease_whose_caller_gives_up_goes_back() {
         match round % 3 {
             0 => {}
             1 => std::thread::yield_now(),
-            _ => until(|| is_lent(&queue)).await,
+            _ => {
+                // A read that was given up before may come in between: this one looks again then.
+                let mut read = None;
+                while read.is_none() && !is_lent(&queue) {
+                    if let Poll::Ready(lease) = poll(&mut lease) {
+                        read = lease;
+                    }
+                    yield_now().await;
+                }
+                if let Some(lease) = read {
+                    outlet.release(lease);
+                    continue;
+                }
+            }
         }
         drop(lease);
     }
@@ -300,6 +313,92 @@ async fn records_for_another_destination_do_not_keep_a_closed_queue_from_its_end
     queue.close();
     assert!(soon(queue.outlet("a").unwrap().lease(ANY)).await.is_none());
     assert_eq!(drain(&*queue.outlet("b").unwrap()).await, ["1"]);
+}
+
+// -- the keeper --
+
+#[tokio::test]
+async fn a_position_that_cannot_be_saved_shows_until_it_is() {
+    let directory = TempDir::new().unwrap();
+    let (queue, triggers) = open_brittle(&directory);
+    let outlet = queue.outlet("a").unwrap();
+    soon(queue.append(entry("1"))).await.unwrap();
+    let lease = soon(outlet.lease(ANY)).await.unwrap();
+    assert_eq!(queue.disorder(), None);
+    triggers.fail_sync.store(true, Ordering::SeqCst);
+    outlet.ack(lease).await;
+    until(|| queue.disorder().is_some()).await;
+    let (why, full) = (queue.disorder().unwrap(), std::io::ErrorKind::StorageFull.to_string());
+    assert!(why.contains(&full), "{why}");
+    assert_eq!(queue.standing().fault, None, "it is not that nothing can be committed");
+    triggers.fail_sync.store(false, Ordering::SeqCst);
+    until(|| queue.disorder().is_none()).await;
+    soon(queue.end()).await;
+}
+
+#[tokio::test]
+async fn the_books_are_counted_when_a_minute_is_over_and_not_after_so_many_rounds() {
+    let directory = TempDir::new().unwrap();
+    let (queue, triggers) = open_brittle(&directory);
+    let outlet = queue.outlet("a").unwrap();
+    for text in ["1", "2", "3"] {
+        soon(queue.append(entry(text))).await.unwrap();
+    }
+    // What is left ends inside the segment or begins there: it has to be read.
+    let lease = soon(outlet.lease(Want { bytes: 1, tuples: 1 })).await.unwrap();
+    outlet.ack(lease).await;
+    triggers.panic_read.store(true, Ordering::SeqCst);
+    let begun = triggers.rounds.load(Ordering::SeqCst);
+    until(|| {
+        queue.shared.keeper.ring();
+        triggers.rounds.load(Ordering::SeqCst) > begun + 100
+    })
+    .await;
+    assert!(!triggers.panics.load(Ordering::SeqCst), "nothing was read");
+    triggers.ahead_s.store(60, Ordering::SeqCst);
+    until(|| triggers.panics.load(Ordering::SeqCst)).await;
+    triggers.panic_read.store(false, Ordering::SeqCst);
+    soon(queue.end()).await;
+}
+
+// -- those who only look --
+
+#[tokio::test]
+async fn a_look_at_the_room_makes_none_and_a_question_of_the_edge_does() {
+    let directory = TempDir::new().unwrap();
+    let options = Options { max_bytes: 64 << 10, segment_bytes: 64 << 10, ..options() };
+    let queue = LogQueue::open(directory.path(), &options, Arc::new(SystemClock::new())).unwrap();
+    let outlet = queue.outlet("a").unwrap();
+    // Full by what is delivered, all of it in the segment that is written to.
+    while queue.would_take().is_ok() {
+        let blocks = vec![Block { bytes: vec![b'x'; 4000].into(), tuples: 1 }];
+        soon(queue.append(Entry { blocks, ..entry("1") })).await.unwrap();
+        let lease = soon(outlet.lease(ANY)).await.unwrap();
+        outlet.ack(lease).await;
+    }
+    for _ in 0..3 {
+        queue.shared.engine().maintain().unwrap();
+        assert!(matches!(queue.would_take(), Err(AppendError::Full { .. })));
+    }
+    queue.room().unwrap_err();
+    until(|| queue.would_take().is_ok()).await;
+    soon(queue.end()).await;
+}
+
+#[tokio::test]
+async fn an_account_is_of_one_moment_and_of_every_destination_with_a_position() {
+    let directory = TempDir::new().unwrap();
+    let two = Options { destinations: vec!["a".to_owned(), "b".to_owned()], ..options() };
+    let queue = LogQueue::open(directory.path(), &two, Arc::new(SystemClock::new())).unwrap();
+    soon(queue.append(entry("1"))).await.unwrap();
+    soon(queue.end()).await;
+    drop(queue);
+    let queue = open(&directory);
+    assert!(queue.outlet("b").is_none() && queue.account("c").is_none());
+    for name in queue.destinations() {
+        let account = queue.account(&name).unwrap();
+        assert_eq!((account.books.queued, account.depth.tuples), (1, 1), "{name}");
+    }
 }
 
 // -- panics --

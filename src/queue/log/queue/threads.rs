@@ -3,6 +3,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::Entry;
@@ -13,8 +14,8 @@ use super::{Shared, Submission};
 /// Positions are saved this often (contract C5.2).
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// The books are counted against the files this often.
-const CHECK_EVERY: u32 = 60;
+/// The books are counted against the files this often, however many rounds the keeper makes meanwhile.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
 
 impl Shared {
     /// The writer: group after group.
@@ -46,22 +47,26 @@ impl Shared {
             // A client that is gone does not hear it; its metrics are in all the same.
             answer.send(outcome.clone()).ok();
         }
-        if outcome.is_err() {
-            // The keeper tells of it, once for as long as it lasts; what was refused is summed up.
-            self.keeper.ring();
-        }
+        // After a failure the keeper tells of it in its next round, once for as long as it lasts. It is
+        // not rung: clients that try again would keep it running.
     }
 
     /// The keeper: saves, deletes, makes room.
     pub(super) fn keep(&self) {
-        let mut rounds = 0;
+        let mut check_at = self.clock.monotonic() + CHECK_EVERY;
         let mut last_error = None;
         while self.keeper.wait(SAVE_EVERY) {
-            rounds += 1;
-            let outcome = self.keep_once(rounds);
+            let text = |error: io::Error| Arc::from(error.to_string());
+            let kept = self.guard(|| self.engine().maintain()).map_err(text);
+            self.disorder().clone_from(&kept.clone().err());
+            let mut error: Option<Arc<str>> = kept.err();
+            if self.clock.monotonic() >= check_at {
+                let checked = self.guard(|| self.engine().check_books()).map_err(text);
+                error = error.or(checked.err());
+                check_at = self.clock.monotonic() + CHECK_EVERY;
+            }
             tell(&self.engine().take_notices());
             // Once, not every second.
-            let error = outcome.err().map(|error| error.to_string());
             if let (Some(error), true) = (&error, error != last_error) {
                 tracing::error!(
                     "the queue's directory cannot be kept in order: {error}; trying again"
@@ -71,14 +76,9 @@ impl Shared {
         }
     }
 
-    fn keep_once(&self, round: u32) -> io::Result<()> {
-        let kept = catch_unwind(AssertUnwindSafe(|| {
-            let kept = self.engine().maintain();
-            let is_due = round.is_multiple_of(CHECK_EVERY);
-            kept.and(if is_due { self.engine().check_books() } else { Ok(()) })
-        }));
-        // Whatever panics: without a keeper nothing would be saved or deleted any more.
-        kept.unwrap_or_else(|_| {
+    /// Whatever panics: without a keeper nothing would be saved or deleted any more.
+    fn guard(&self, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             self.engine().save_again();
             Err(io::Error::other("the keeper panicked: this is a bug, please report it"))
         })

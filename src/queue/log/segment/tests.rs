@@ -235,10 +235,6 @@ impl DiskFile for Sparse {
         unreachable!()
     }
 
-    fn allocate(&self, _: u64) -> std::io::Result<()> {
-        unreachable!()
-    }
-
     fn set_len(&self, _: u64) -> std::io::Result<()> {
         unreachable!()
     }

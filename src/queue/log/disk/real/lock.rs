@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
 use super::FILE_MODE;
@@ -36,6 +36,15 @@ pub enum LockError {
         /// Who it says that holds it.
         holder: Option<u32>,
     },
+    /// The name leads elsewhere, to a device or a directory: whatever it is, nothing is written to it.
+    #[error(
+        "{} is not a regular file: something else took the place of the lock, move it away",
+        path.display()
+    )]
+    NotAFile {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The file cannot be opened or locked.
     #[error("{} cannot be locked: {source}", path.display())]
     Io {
@@ -52,7 +61,16 @@ impl Lock {
         let fail = |source| LockError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
-        let file = options.open(path).map_err(fail)?;
+        // A link is not followed, a pipe is not waited for: the directory may be one that others write to.
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+        let not_a_file = || LockError::NotAFile { path: path.to_owned() };
+        let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => not_a_file(),
+            _ => fail(error),
+        })?;
+        if !file.metadata().map_err(fail)?.is_file() {
+            return Err(not_a_file());
+        }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {

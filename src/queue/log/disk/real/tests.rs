@@ -103,6 +103,22 @@ fn only_plain_files_are_listed_and_links_are_not_followed() {
 }
 
 #[test]
+fn what_only_looks_like_a_file_of_the_log_is_an_error_that_names_it() {
+    let makes: [fn(&Path); 2] = [
+        |path| std::os::unix::fs::symlink("/etc/hostname", path).unwrap(),
+        |path| std::fs::create_dir(path).unwrap(),
+    ];
+    for name in ["00000000000000000001-0.seg", "default.pos"] {
+        for make in makes {
+            let (directory, disk) = disk();
+            make(&directory.path().join(name));
+            let error = disk.list().unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains("not a regular file"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn names_do_not_lead_out_of_the_directory() {
     let (_directory, disk) = disk();
     for name in ["", ".", "..", "../a", "/tmp/a", "a/b", "a\0"] {
@@ -131,7 +147,6 @@ fn what_is_opened_to_be_read_refuses_every_change() {
     let file = readonly.open("a").unwrap();
     file.write_at(0, &[IoSlice::new(b"lost")]).unwrap_err();
     file.set_len(0).unwrap_err();
-    file.allocate(4096).unwrap_err();
     assert_eq!(text(&readonly, "a"), "kept");
 }
 
@@ -169,24 +184,6 @@ fn short_writes_are_continued_where_they_ended() {
 }
 
 #[test]
-fn reserved_space_reads_as_zeros_and_keeps_what_was_written() {
-    let (_directory, disk) = disk();
-    let file = disk.create("a").unwrap();
-    file.write_at(0, &[IoSlice::new(b"head")]).unwrap();
-    file.allocate(0).unwrap();
-    file.allocate(8192).unwrap();
-    let mut bytes = vec![1; 10_000];
-    let read = file.read_at(0, &mut bytes).unwrap();
-    assert!(read == 8192 || read == 4, "all of it, or a file system that cannot: {read}");
-    assert_eq!(bytes[..4], *b"head");
-    assert!(bytes[4..read].iter().all(|byte| *byte == 0));
-    file.allocate(10).unwrap();
-    assert_eq!(file.len().unwrap(), read as u64, "it never cuts");
-    file.set_len(2).unwrap();
-    assert_eq!(text(&disk, "a"), "he");
-}
-
-#[test]
 fn a_disk_knows_its_free_space() {
     let (_directory, disk) = disk();
     assert!(disk.free_bytes().unwrap() > 0);
@@ -219,6 +216,37 @@ fn a_lock_that_cannot_be_made_names_its_file() {
     assert!(error.to_string().contains("missing/lock"), "{error}");
 }
 
+#[test]
+fn a_lock_touches_nothing_but_a_regular_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, victim) = (directory.path().join("lock"), directory.path().join("victim"));
+    let makes: [fn(&Path, &Path); 4] = [
+        |victim, path| std::os::unix::fs::symlink(victim, path).unwrap(),
+        |_, path| std::os::unix::fs::symlink("/nonexistent", path).unwrap(),
+        |_, path| std::fs::create_dir(path).unwrap(),
+        |_, path| {
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(
+                CWD,
+                path,
+                kind,
+                rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+                0,
+            )
+            .unwrap();
+        },
+    ];
+    for make in makes {
+        File::create(&victim).unwrap().write_all(b"what somebody else wrote").unwrap();
+        make(&victim, &path);
+        let error = Lock::take(&path).unwrap_err();
+        assert!(matches!(error, LockError::NotAFile { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "what somebody else wrote");
+        std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path)).unwrap();
+    }
+}
+
 /// Does nothing unless it runs in the child that the next test starts.
 #[test]
 fn lock_holder() {
@@ -247,7 +275,7 @@ fn the_lock_of_another_process_ends_with_it_however_it_ends() {
     assert!(lines.any(|line| line.unwrap() == "held"));
     match Lock::take(&path).unwrap_err() {
         LockError::Held { holder, .. } => assert_eq!(holder, Some(child.id())),
-        other @ LockError::Io { .. } => panic!("{other}"),
+        other @ (LockError::Io { .. } | LockError::NotAFile { .. }) => panic!("{other}"),
     }
     child.kill().unwrap();
     child.wait().unwrap();

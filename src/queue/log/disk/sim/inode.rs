@@ -24,8 +24,6 @@ pub(super) struct Inode {
 pub(super) enum Change {
     /// Bytes at an offset.
     Write { offset: usize, bytes: Vec<u8> },
-    /// At least this long.
-    Grow(u64),
     /// Exactly this long.
     SetLen(u64),
 }
@@ -152,7 +150,6 @@ impl Change {
     fn apply(&self, image: &mut Vec<u8>) {
         match self {
             Self::Write { offset, bytes } => put(image, *offset, bytes),
-            Self::Grow(len) => image.resize((*len as usize).max(image.len()), 0),
             Self::SetLen(len) => image.resize(*len as usize, 0),
         }
     }

@@ -63,8 +63,6 @@ pub(crate) enum Call {
     SyncDirectory,
     /// [`super::DiskFile::write_at`]; files are named as they were opened.
     Write { name: Arc<str>, offset: u64, bytes: u64 },
-    /// [`super::DiskFile::allocate`].
-    Allocate { name: Arc<str>, bytes: u64 },
     /// [`super::DiskFile::set_len`].
     SetLen { name: Arc<str>, bytes: u64 },
     /// [`super::DiskFile::sync`].

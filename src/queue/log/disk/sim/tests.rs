@@ -31,7 +31,7 @@ fn a_program_sees_what_it_wrote_and_a_kill_keeps_it_for_the_next_one() {
     let disk = SimDisk::new(1);
     let file = disk.create("a").unwrap();
     file.write_at(2, &[IoSlice::new(b"xy"), IoSlice::new(b"z")]).unwrap();
-    file.allocate(7).unwrap();
+    file.set_len(7).unwrap();
     disk.rename("a", "b").unwrap();
     assert_eq!(disk.list().unwrap(), ["b"]);
     let after = disk.kill();
@@ -77,7 +77,7 @@ fn planned_faults_come_at_their_call_with_their_error() {
     assert_eq!(errno(write(&file, 0, b"1")), None);
     assert_eq!(errno(write(&file, 0, b"2")), EIO);
     assert_eq!(errno(file.sync()), None);
-    assert_eq!(errno(file.allocate(9)), ENOSPC);
+    assert_eq!(errno(file.set_len(9)), ENOSPC);
     assert_eq!(errno(disk.create("b")), ENOSPC);
     assert_eq!(errno(disk.remove("a")), ENOSPC);
     assert_eq!(errno(disk.rename("a", "c")), ENOSPC);
@@ -175,7 +175,6 @@ fn a_full_disk_takes_a_part_and_what_is_removed_makes_room() {
     assert_eq!(errno(disk.create("b")), ENOSPC);
     // What is there already is written over without new space.
     assert_eq!(errno(write(&file, 0, b"0123456789")), None);
-    assert_eq!(errno(file.allocate(11)), ENOSPC);
     assert_eq!(errno(file.set_len(11)), ENOSPC);
     assert_eq!(errno(file.set_len(4)), None);
     assert_eq!(disk.free_bytes().unwrap(), 6);

@@ -12,11 +12,7 @@ use crate::queue::AppendError;
 
 /// Calls that change a segment's bytes; its name if it is one.
 fn changed(call: &Call) -> Option<&Arc<str>> {
-    let (Call::Write { name, .. }
-    | Call::Sync { name }
-    | Call::SetLen { name, .. }
-    | Call::Allocate { name, .. }) = call
-    else {
+    let (Call::Write { name, .. } | Call::Sync { name } | Call::SetLen { name, .. }) = call else {
         return None;
     };
     name.ends_with(".seg").then_some(name)

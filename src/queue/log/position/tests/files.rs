@@ -46,10 +46,6 @@ impl DiskFile for Page {
         if torn_at.is_some() { Err(io::Error::other("torn")) } else { Ok(()) }
     }
 
-    fn allocate(&self, _bytes: u64) -> io::Result<()> {
-        Ok(())
-    }
-
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.bytes.lock().unwrap().resize(bytes as usize, 0);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
@@ -17,6 +17,10 @@ pub(super) struct Triggers {
     pub(super) panic_sync: AtomicBool,
     pub(super) panic_read: AtomicBool,
     pub(super) panic_clock: AtomicBool,
+    /// How far the monotonic clock is set ahead.
+    pub(super) ahead_s: AtomicU64,
+    /// Rounds of the keeper.
+    pub(super) rounds: AtomicU64,
     /// A sync is being held.
     pub(super) holds: AtomicBool,
     /// Something has panicked.
@@ -90,7 +94,7 @@ impl Clock for BrittleClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.inner.monotonic()
+        self.inner.monotonic() + Duration::from_secs(self.triggers.ahead_s.load(Ordering::SeqCst))
     }
 }
 
@@ -130,6 +134,8 @@ impl Disk for BrittleDisk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
+        // Each round begins with this.
+        self.triggers.rounds.fetch_add(1, Ordering::SeqCst);
         self.inner.free_bytes()
     }
 }
@@ -146,10 +152,6 @@ impl DiskFile for BrittleFile {
 
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
         self.inner.write_at(offset, parts)
-    }
-
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        self.inner.allocate(bytes)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

@@ -85,7 +85,7 @@ fn an_unsynced_size_is_kept_or_not() {
     let history = |disk: &SimDisk| {
         let file = durable(disk, "a", b"abcd");
         file.set_len(2).unwrap();
-        file.allocate(6).unwrap();
+        file.set_len(6).unwrap();
     };
     check(
         history,

@@ -43,11 +43,7 @@ impl Witness {
                 write(&open, offset as u64, &bytes).unwrap();
                 known.write(offset, &bytes);
             }
-            5 => {
-                open.allocate(offset as u64).unwrap();
-                known.resize(offset.max(known.seen.len()));
-            }
-            6 => {
+            5 | 6 => {
                 open.set_len(offset as u64).unwrap();
                 known.resize(offset);
             }
