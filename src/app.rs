@@ -119,6 +119,7 @@ impl Gateway {
             }
         };
         let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
+        let queued = outlet.depth().tuples;
         let (receiver, hostname) = (&config.receiver, &config.hostname);
         let forwarder = Forwarder::start(RECEIVER, receiver, hostname, outlet, Arc::clone(&clock))?;
 
@@ -150,7 +151,7 @@ impl Gateway {
         };
         let grace = config.shutdown.grace;
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
-        announce::started(addr, admin.as_ref().map(Admin::addr), &config);
+        announce::started(addr, admin.as_ref().map(Admin::addr), &config, queued);
         Ok(Self { addr, config, stop, serving, edge, queue, forwarder, admin })
     }
 

@@ -1,17 +1,20 @@
 //! The log lines of a start and an end: what is in effect, what a crash would lose, what was lost.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{self, Config, size_text};
 use crate::forward::State;
 use crate::queue::Durability;
+use crate::queue::log::segment::Name;
 
 use super::{Afterwards, Ended};
 
 /// One line with the limits in effect. No secrets: of the receiver its address alone, which the
 /// configuration keeps free of them.
-pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Config) {
+/// `queued`: tuples that wait from before.
+pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Config, queued: u64) {
     let (limits, queue) = (&config.limits, &config.queue);
     let data_dir = data_dir(config);
     let promise = promise(config);
@@ -23,6 +26,7 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         sources = config.sources.len(),
         queue.durability = word(queue.durability),
         queue.max_bytes = queue.max_bytes,
+        queue.tuples = queued,
         data_dir,
         limits.body_bytes = limits.body_bytes,
         limits.expanded_bytes = limits.expanded_bytes,
@@ -30,8 +34,17 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         limits.connections = limits.connections,
         limits.requests_per_minute = limits.requests_per_minute,
         shutdown.grace_s = config.shutdown.grace.as_secs_f64(),
-        "taking metrics at http://{addr}/metrics; {promise}"
+        "taking metrics at http://{addr}/metrics; {promise}{}",
+        if queued > 0 { format!("; {queued} tuples wait from before") } else { String::new() }
     );
+    if config.queue.durability == Durability::Memory && holds_segments(&config.data_dir) {
+        let directory = config.data_dir.display();
+        tracing::warn!(
+            data_dir = %directory,
+            "{directory} holds a durable queue, which is not delivered while `queue.durability` is \
+             \"memory\": start once with \"fsync\" or \"os\" to deliver it, `tidegate queue ls` shows it"
+        );
+    }
     if config.queue.durability != Durability::Memory
         && let Ok(disk) = rustix::fs::statvfs(&config.data_dir)
     {
@@ -40,6 +53,15 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
             tracing::warn!(disk_bytes, queue.min_free_bytes = queue.min_free_bytes, "{warning}");
         }
     }
+}
+
+/// Whether a durable queue was left there.
+fn holds_segments(data_dir: &Path) -> bool {
+    let files = std::fs::read_dir(data_dir.join("queue"));
+    files.is_ok_and(|files| {
+        let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        names.any(|name| Name::parse(&name).is_some())
+    })
 }
 
 /// A reserve larger than the disk is never free.

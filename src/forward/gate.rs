@@ -51,7 +51,8 @@ impl Gate {
                 Mode::Flowing => return Some(Ticket { begun, probe: None }),
                 Mode::Retrying { until, .. } | Mode::Held { until } => until,
             };
-            if phase.is_over_by(until) {
+            // What is not on the wire is safe in the queue: no stop waits for a receiver that is down.
+            if phase.is_over_by(until) || phase.is_leaving_the_rest() {
                 return None;
             }
             if probe.is_some() && until <= Instant::now() {

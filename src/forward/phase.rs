@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// What a shutdown still tries to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
-    /// What was leased before: the rest is safe in the queue.
+    /// Requests on the wire: the rest is safe in the queue.
     InFlight,
     /// Everything in the queue, which was closed before: it would be lost (`durability = "memory"`).
     All,
@@ -28,6 +28,11 @@ pub(super) struct Phase {
 impl Phase {
     pub(super) fn new(stage: watch::Receiver<Stage>) -> Self {
         Self { stage }
+    }
+
+    /// Whether a shutdown waits for nothing but requests on the wire.
+    pub(super) fn is_leaving_the_rest(&self) -> bool {
+        matches!(self.now(), Stage::Draining { what: Drain::InFlight, .. })
     }
 
     pub(super) fn now(&self) -> Stage {

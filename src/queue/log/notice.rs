@@ -6,7 +6,8 @@ use std::io;
 /// Something found in the files. None of it stops the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The end of a segment was cut off while it was written: nothing of it was acknowledged.
+    /// The end of a segment holds no whole requests: it was cut off while it was written, and nothing
+    /// of it was acknowledged, unless a loss is told of as well.
     Torn {
         /// The segment.
         file: String,
@@ -78,13 +79,15 @@ impl fmt::Display for Notice {
         match self {
             Self::Torn { file, offset, kept_as: Some(kept) } => write!(
                 f,
-                "the end of queue file {file} was cut off at byte {offset} while it was written; nothing \
-                 acknowledged is lost, the rest is kept as {kept}"
+                "queue file {file} holds no whole records from byte {offset} on: it was being written when \
+                 the process or the machine stopped, or was damaged; that part is kept as {kept}. \
+                 Acknowledged records in it, if there were any, are told of as lost on their own"
             ),
             Self::Torn { file, offset, kept_as: None } => write!(
                 f,
-                "the end of queue file {file} was cut off at byte {offset} while it was written; nothing \
-                 acknowledged is lost, it stays where it is"
+                "queue file {file} holds no whole records from byte {offset} on: it was being written when \
+                 the process or the machine stopped, or was damaged; that part stays where it is. \
+                 Acknowledged records in it, if there were any, are told of as lost on their own"
             ),
             Self::Unwritten { why } => write!(
                 f,
