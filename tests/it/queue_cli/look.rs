@@ -292,6 +292,18 @@ fn export_prints_what_it_can_read_and_says_that_something_is_missing() {
 }
 
 #[test]
+fn export_of_everything_names_a_file_nobody_can_read() {
+    let files = Files::new();
+    let [one, ..] = sample(&files);
+    for copy in [0, 512] {
+        one.flip(copy + 20);
+    }
+    let output = queue(&files, &["export", "--all"]);
+    assert_eq!(code(&output), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("00000000000000000001-0.seg cannot be read"));
+}
+
+#[test]
 fn export_ends_quietly_when_nobody_reads_on() {
     let files = Files::new();
     let written = files.segment(&Plan::behind(0, Totals::default(), &[5_000; 4]));
