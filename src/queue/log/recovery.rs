@@ -82,11 +82,11 @@ pub(super) fn recover(
         // The process before may have ended between a write and its sync: what is read here has to
         // be durable before anything is said that follows from it. Only the last file that was
         // written to can be without a sync, or the one before it with its footer.
-        let has_footer = || Footer::read(&*file, segment.header.identity);
-        if index + 2 >= found.len() || has_footer().map_err(failed)?.is_none() {
+        let footer = Footer::read(&*file, segment.header.identity).map_err(failed)?;
+        if index + 2 >= found.len() || footer.is_none() {
             file.sync().map_err(failed)?;
         }
-        take(disk, segment, &*file, next, known, &mut recovered)?;
+        take(disk, segment, &*file, footer, next, known, &mut recovered)?;
     }
     recovered.head = recovered.head.max(known.head);
     recovered.certain = recovered.certain.max(known.certain);
@@ -181,6 +181,7 @@ fn take(
     disk: &dyn Disk,
     found: &Found,
     file: &dyn DiskFile,
+    footer: Option<Footer>,
     next: Option<&Header>,
     known: Known,
     recovered: &mut Recovered,
@@ -193,7 +194,7 @@ fn take(
     let mut segment = Segment::begin(*name, header);
     segment.is_closed = true;
     segment.bytes = bytes;
-    if let Some(footer) = Footer::read(file, header.identity).map_err(failed)? {
+    if let Some(footer) = footer {
         segment.last = footer.last;
         segment.totals = footer.totals;
         segment.end = footer.end;
