@@ -60,6 +60,13 @@ pub(super) enum Found {
     Others { last: u64 },
 }
 
+/// What stands where the first sequence should that is asked for.
+enum Arrival {
+    /// It, or a later one.
+    Record(Record),
+    Hole(Hole),
+}
+
 /// What was read for one lease.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -84,8 +91,6 @@ impl Request {
         // One that lies before `first`, so that the totals before it are read on the way.
         let earlier = segment.marks.partition_point(|mark| mark.sequence < first);
         let mark = earlier.checked_sub(1).map_or(start, |index| segment.marks[index]);
-        // What lies behind the last record of one segment is no place in the next one.
-        let place = place.filter(|_| first != segment.first());
         let (from, before) = match place {
             // What follows the last record of a segment is remembered in that segment, and the record
             // itself may be the first of the next one.
@@ -128,9 +133,32 @@ impl Request {
         self.first
     }
 
-    /// The hole at the end of the committed records, where `expected` should have stood.
-    fn hole_of(&self, tail: Tail, expected: u64, before: Option<u64>) -> Hole {
-        Hole::of_tail(tail, expected, before, self.last_committed, self.tuples_at_end)
+    /// Passes what lies before the first sequence that is asked for.
+    fn approach(&self, scanner: &mut Scanner<'_>) -> io::Result<Arrival> {
+        let mut before = self.before;
+        let mut expected = self.from.sequence;
+        while let Some(piece) = scanner.next()? {
+            match piece {
+                Piece::Record(Record { head, .. }) if head.sequence < self.first => {
+                    before = Some(head.totals.tuples);
+                    expected = head.sequence + 1;
+                }
+                Piece::Damage(damage) if damage.next <= self.first => {
+                    before = Some(damage.tuples_before_next);
+                    expected = damage.next;
+                }
+                Piece::Record(record) => return Ok(Arrival::Record(record)),
+                Piece::Damage(damage) => {
+                    return Ok(Arrival::Hole(Hole::of_damage(damage, before)));
+                }
+                // The end of what was committed, but not of what was asked for.
+                Piece::Tail(tail) => {
+                    let (last, behind) = (self.last_committed, self.tuples_at_end);
+                    return Ok(Arrival::Hole(Hole::of_tail(tail, expected, before, last, behind)));
+                }
+            }
+        }
+        Err(io::Error::other("the scan of a segment ended without its tail"))
     }
 
     /// The file to read.
@@ -149,47 +177,26 @@ impl Reader {
         let file = self.open(request.name)?;
         let scanner = Scanner::new(&*file, request.identity, request.from, request.end);
         let mut scanner = scanner.taking_the_unreadable_for(request.medium);
-        let mut before = request.before;
-        let mut expected = request.from.sequence;
-        let mut batch: Option<Batch> = None;
-        while let Some(piece) = scanner.next()? {
-            match piece {
-                Piece::Record(record) if record.head.sequence < request.first => {
-                    before = Some(record.head.totals.tuples);
-                    expected = record.head.sequence + 1;
-                }
-                Piece::Record(record) if record.head.sequence > request.last => break,
-                Piece::Record(record) => {
-                    let is_ours = record.head.target.as_deref().is_none_or(|to| to == destination);
-                    match &mut batch {
-                        None if !is_ours => {
-                            return Ok(Found::Others { last: record.head.sequence });
-                        }
-                        None => batch = Some(Batch::begin(record)),
-                        Some(batch) if is_ours && batch.has_room(&record.head, request.want) => {
-                            batch.add(record);
-                        }
-                        Some(_) => break,
-                    }
-                }
-                Piece::Damage(damage) if damage.next <= request.first => {
-                    before = Some(damage.tuples_before_next);
-                    expected = damage.next;
-                }
-                _ if batch.is_some() => break,
-                Piece::Damage(damage) => {
-                    return Ok(Found::Damage(Hole::of_damage(damage, before)));
-                }
-                // The end of what was committed, but not of what was asked for.
-                Piece::Tail(tail) => {
-                    return Ok(Found::Damage(request.hole_of(tail, expected, before)));
-                }
+        let is_ours = |head: &Head| head.target.as_deref().is_none_or(|to| to == destination);
+        let mut batch = match request.approach(&mut scanner)? {
+            Arrival::Hole(hole) => return Ok(Found::Damage(hole)),
+            Arrival::Record(Record { head, .. }) if head.sequence > request.last => {
+                return Err(io::Error::other("the scan of a segment passed what was asked for"));
             }
+            Arrival::Record(Record { head, .. }) if !is_ours(&head) => {
+                return Ok(Found::Others { last: head.sequence });
+            }
+            Arrival::Record(record) => Batch::begin(record),
+        };
+        while let Some(Piece::Record(record)) = scanner.next()? {
+            let head = &record.head;
+            let is_wanted = head.sequence <= request.last && is_ours(head);
+            if !is_wanted || !batch.has_room(head, request.want) {
+                break;
+            }
+            batch.add(record);
         }
-        match batch {
-            Some(batch) => Ok(Found::Blocks(batch)),
-            None => Err(io::Error::other("the scan of a segment ended without its tail")),
-        }
+        Ok(Found::Blocks(batch))
     }
 
     /// The log's total tuples before a sequence of this segment, or behind its last one; `None` where
@@ -208,28 +215,10 @@ impl Reader {
         let request = Request::new(segment, sequence, sequence, None, Want::default());
         let file = self.open(segment.name)?;
         let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
-        let mut before = request.before;
-        let mut expected = request.from.sequence;
-        while let Some(piece) = scanner.next()? {
-            match piece {
-                Piece::Record(Record { head, .. }) if head.sequence < sequence => {
-                    before = Some(head.totals.tuples);
-                    expected = head.sequence + 1;
-                }
-                Piece::Record(Record { head, .. }) => return Ok(Some(head.tuples_before())),
-                Piece::Damage(damage) if damage.next <= sequence => {
-                    before = Some(damage.tuples_before_next);
-                    expected = damage.next;
-                }
-                Piece::Damage(damage) => {
-                    return Ok(Hole::of_damage(damage, before).tuples_before(sequence));
-                }
-                Piece::Tail(tail) => {
-                    return Ok(request.hole_of(tail, expected, before).tuples_before(sequence));
-                }
-            }
-        }
-        Ok(None)
+        Ok(match request.approach(&mut scanner)? {
+            Arrival::Record(Record { head, .. }) => Some(head.tuples_before()),
+            Arrival::Hole(hole) => hole.tuples_before(sequence),
+        })
     }
 
     /// Tuples for every destination in the records of these stretches, as the files say, those in
