@@ -177,9 +177,7 @@ impl Engine {
     fn settle(&self, index: usize, lease: u64, tally: impl FnOnce(u64) -> Tally) -> u32 {
         let mut state = self.lock();
         state.destinations[index].settle(lease, |loan| tally(loan.tuples));
-        if let Some(notice) = state.reconcile(index) {
-            state.notices.push(notice);
-        }
+        state.reconcile(index);
         state.destinations[index].unsaved_acks
     }
 

@@ -196,20 +196,25 @@ impl State {
 
     /// Once a destination has everything, nothing can be queued for it: what its books still say is in
     /// records whose damage left no trace of their number of tuples.
-    pub(super) fn reconcile(&mut self, index: usize) -> Option<Notice> {
+    pub(super) fn reconcile(&mut self, index: usize) {
         let booked = self.books(index).queued;
         let destination = &mut self.destinations[index];
         if booked == 0 || !destination.position.is_drained(self.head) {
-            return None;
+            return;
         }
         destination.position.write_off(booked);
         destination.is_dirty = true;
         if std::mem::take(&mut destination.has_holes) || destination.position.replayed() > 0 {
-            return None;
+            return;
         }
-        let destination = destination.name.to_string();
+        self.unbalance(index, booked, 0);
+    }
+
+    /// The books say that `booked` tuples wait for a destination, the files that `counted` do.
+    pub(super) fn unbalance(&mut self, index: usize, booked: u64, counted: u64) {
+        let destination = self.destinations[index].name.to_string();
         self.is_unbalanced = true;
-        Some(Notice::Unbalanced { destination, booked, counted: 0 })
+        self.notices.push(Notice::Unbalanced { destination, booked, counted });
     }
 
     /// The books of one destination.

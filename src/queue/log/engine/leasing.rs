@@ -79,8 +79,7 @@ impl Engine {
             }
             Ok(Found::Others { last }) => {
                 destination.pass_loan(pick.first, last, Tally::default());
-                let notice = state.reconcile(index);
-                state.notices.extend(notice);
+                state.reconcile(index);
             }
             Ok(Found::Damage(hole)) => {
                 if let Some(since) = failing.filter(|_| request.is_giving_up()) {
@@ -139,8 +138,7 @@ impl Engine {
             let destination = &mut state.destinations[index];
             let (position, lanes) = (&mut destination.position, &mut destination.lanes);
             let Some(pick) = lanes.pick(position, &state.recent, state.head, monotonic) else {
-                let notice = state.reconcile(index);
-                state.notices.extend(notice);
+                state.reconcile(index);
                 return None;
             };
             let Some(segment) = state.catalogue.holding(pick.first) else {

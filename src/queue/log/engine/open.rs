@@ -58,7 +58,7 @@ impl Engine {
             fault: None,
             is_pressed: false,
             is_unbalanced: false,
-            notices: Vec::new(),
+            notices,
         };
         let mut keeper = Keeper::default();
         let reader = Reader::new(Arc::clone(&disk));
@@ -70,9 +70,8 @@ impl Engine {
             state: &mut state,
             keeper: &mut keeper,
         };
-        setup.add_all(kept, &mut notices)?;
-        settle(&reader, &mut state, &lost, &mut notices)
-            .map_err(|cause| failed("counting what waits", cause))?;
+        setup.add_all(kept)?;
+        settle(&reader, &mut state, &lost).map_err(|cause| failed("counting what waits", cause))?;
 
         let next = Name { first: head + 1, attempt: attempts };
         let sync = options.durability.into();
@@ -86,6 +85,7 @@ impl Engine {
             reader,
             state: Mutex::new(state),
         };
+        let mut notices = engine.take_notices();
         let missing = notices.iter().filter(|told| matches!(told, Notice::Missing { .. })).count();
         engine.meters.damages.inc_by((lost.len() + missing) as u64);
         // What fails here is tried again, by the first maintenance or at the next start.
@@ -164,11 +164,7 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     /// The configured destinations first, in their order; then the others.
-    fn add_all(
-        &mut self,
-        mut kept: BTreeMap<String, Kept>,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(), OpenError> {
+    fn add_all(&mut self, mut kept: BTreeMap<String, Kept>) -> Result<(), OpenError> {
         // Records without any position: it was lost, a new receiver is not the first one.
         let are_lost = kept.is_empty() && self.state.catalogue.len() > 0;
         for name in &self.options.destinations {
@@ -177,8 +173,8 @@ impl Setup<'_> {
                     let (file, saved) = *position;
                     self.add(name, saved, file)?;
                 }
-                Some(Kept::Lost) => self.begin_again(name, notices)?,
-                None if are_lost => self.begin_again(name, notices)?,
+                Some(Kept::Lost) => self.begin_again(name)?,
+                None if are_lost => self.begin_again(name)?,
                 None => self.begin(name)?,
             }
         }
@@ -186,7 +182,7 @@ impl Setup<'_> {
             // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
             let Kept::Position(position) = position else { continue };
             let (file, saved) = *position;
-            notices.push(Notice::Orphan { destination: name.clone() });
+            self.state.notices.push(Notice::Orphan { destination: name.clone() });
             self.add(&name, saved, file)?;
             self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
@@ -208,8 +204,8 @@ impl Setup<'_> {
     }
 
     /// A position that cannot be read: it gets everything that is kept.
-    fn begin_again(&mut self, name: &str, notices: &mut Vec<Notice>) -> Result<(), OpenError> {
-        notices.push(Notice::PositionLost { destination: name.to_owned() });
+    fn begin_again(&mut self, name: &str) -> Result<(), OpenError> {
+        self.state.notices.push(Notice::PositionLost { destination: name.to_owned() });
         let oldest = self.state.catalogue.iter().next();
         let (at, tuples) = oldest
             .map_or((self.state.head + 1, self.state.totals.tuples), |segment| {
@@ -284,12 +280,7 @@ impl Setup<'_> {
 
 /// Marks as done what no destination can get any more, because it is not there, and books the tuples
 /// of it as damaged: as many as the books have more than the files (contract C7).
-fn settle(
-    reader: &Reader,
-    state: &mut State,
-    lost: &[Stretch],
-    notices: &mut Vec<Notice>,
-) -> io::Result<()> {
+fn settle(reader: &Reader, state: &mut State, lost: &[Stretch]) -> io::Result<()> {
     let mut missing = uncovered(&state.catalogue, state.head);
     missing.extend_from_slice(lost);
     for index in 0..state.destinations.len() {
@@ -316,9 +307,7 @@ fn settle(
         };
         let wrong = counted.filter(|counted| *counted > booked || gone.is_empty() && damaged > 0);
         if let Some(counted) = wrong.filter(|_| !replayed) {
-            let destination = state.destinations[index].name.to_string();
-            state.is_unbalanced = true;
-            notices.push(Notice::Unbalanced { destination, booked, counted });
+            state.unbalance(index, booked, counted);
         }
         let destination = &mut state.destinations[index];
         destination.has_holes |= !gone.is_empty() || counted.is_none();
@@ -328,8 +317,8 @@ fn settle(
             damaged = 0;
             let missing = Notice::Missing { sequences: (first, last) };
             let is_here = lost.iter().any(|(from, to)| *from <= first && last <= *to);
-            if !is_here && !notices.contains(&missing) {
-                notices.push(missing);
+            if !is_here && !state.notices.contains(&missing) {
+                state.notices.push(missing);
             }
         }
     }

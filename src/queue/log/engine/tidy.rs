@@ -260,9 +260,7 @@ impl Engine {
             let Some((booked, counted)) = counted else { continue };
             let mut state = self.lock();
             if counted != booked && !state.destinations[index].has_holes {
-                let destination = state.destinations[index].name.to_string();
-                state.is_unbalanced = true;
-                state.notices.push(Notice::Unbalanced { destination, booked, counted });
+                state.unbalance(index, booked, counted);
             }
         }
         Ok(())
