@@ -56,6 +56,17 @@ pub enum Durability {
     Memory,
 }
 
+impl Durability {
+    /// As `queue.durability` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Os => "os",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// Why an entry was not taken. The client gets a 503 (contract C1.12).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
@@ -226,6 +237,17 @@ pub struct Totals {
     pub accepted: u64,
     /// Metrics rejected, as sent.
     pub rejected: u64,
+}
+
+impl Totals {
+    /// The larger of each: two that know different parts of one log.
+    pub(in crate::queue) fn max(self, other: Self) -> Self {
+        Self {
+            tuples: self.tuples.max(other.tuples),
+            accepted: self.accepted.max(other.accepted),
+            rejected: self.rejected.max(other.rejected),
+        }
+    }
 }
 
 /// How full a queue is, and whether it works.

@@ -17,7 +17,7 @@ use super::reading::{Delivery, Destination, Health, Reading, seconds_between};
 use crate::forward::State;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Code;
-use crate::queue::{Books, Durability};
+use crate::queue::Books;
 
 /// What [`render`] makes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -112,12 +112,7 @@ fn books(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
 }
 
 fn queue(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
-    let durability = match reading.durability {
-        Durability::Fsync => "fsync",
-        Durability::Os => "os",
-        Durability::Memory => "memory",
-    };
-    sheet.info(&names::QUEUE, ("durability", durability))?;
+    sheet.info(&names::QUEUE, ("durability", reading.durability.as_str()))?;
     let standing = &reading.health.standing;
     sheet.one(&names::QUEUE_BYTES, standing.used_bytes)?;
     sheet.one(&names::QUEUE_LIMIT, standing.limit_bytes)?;

@@ -24,7 +24,7 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         admin.listen = admin.map_or_else(|| "off".to_owned(), |addr| addr.to_string()),
         receiver.url = config.receiver.url,
         sources = config.sources.len(),
-        queue.durability = word(queue.durability),
+        queue.durability = queue.durability.as_str(),
         queue.max_bytes = queue.max_bytes,
         queue.tuples = queued,
         data_dir,
@@ -75,14 +75,6 @@ fn hopeless_reserve(min_free_bytes: u64, disk_bytes: u64) -> Option<String> {
     })
 }
 
-fn word(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Fsync => "fsync",
-        Durability::Os => "os",
-        Durability::Memory => "memory",
-    }
-}
-
 /// Where the queue's files are; `None` when it has none.
 fn data_dir(config: &Config) -> Option<String> {
     match config.queue.durability {
@@ -106,7 +98,7 @@ fn promise(config: &Config) -> String {
     };
     format!(
         "the queue is {place} (durability {}, up to {}): {at_risk}",
-        word(durability),
+        durability.as_str(),
         size_text(max_bytes)
     )
 }

@@ -49,8 +49,8 @@ pub struct Queue {
 impl Queue {
     /// `expanded_bytes`: the largest entry there can be must fit.
     pub(super) fn read(mut section: Section<'_>, expanded_bytes: u64) -> Self {
-        let durabilities =
-            [("fsync", Durability::Fsync), ("os", Durability::Os), ("memory", Durability::Memory)];
+        let durabilities = [Durability::Fsync, Durability::Os, Durability::Memory]
+            .map(|durability| (durability.as_str(), durability));
         let durability = section.choice("durability", Durability::Fsync, &durabilities);
         let (default_bytes, least_bytes, idle) = match durability {
             Durability::Fsync | Durability::Os => (4 << 30, SEGMENTS_MIN * SEGMENT_BYTES_MIN, None),

@@ -15,8 +15,6 @@ pub struct Counts {
     pub connections: AtomicU64,
     /// Connections turned away at `limits.connections`.
     pub turned_away: AtomicU64,
-    /// Requests whose head was read.
-    pub requests: AtomicU64,
     /// Requests over the per-IP limit.
     pub over_limit: AtomicU64,
     /// Requests that ended in a panic, a bug.

@@ -51,7 +51,6 @@ impl Service<Request<Incoming>> for Edge {
 
 impl Edge {
     async fn answer(self, request: Request<Incoming>) -> Response {
-        self.state.counts.requests.fetch_add(1, Ordering::Relaxed);
         let id = request_id::of(request.headers());
         let request = Upload::wrap(request, &self.connection, self.state.http.drain_timeout);
 

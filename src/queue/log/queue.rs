@@ -24,9 +24,10 @@ use super::disk::{Access, Disk, Lock, RealDisk, make_directory};
 use super::engine::{Engine, Options, cost};
 use super::handoff::Handoff;
 use super::notice::OpenError;
+use super::record::NAME_BYTES_MAX;
 use super::segment::HEADER_BYTES;
 use crate::clock::Clock;
-use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
+use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block};
 use crate::metric::timestamp::Timestamp;
 
 mod threads;
@@ -325,11 +326,11 @@ fn join(threads: &Threads) {
 
 /// A block beyond its bounds could be written and not be read back.
 fn check(entry: &Entry) -> Result<(), AppendError> {
-    let is_sound = |block: &crate::encode::Block| {
+    let is_sound = |block: &Block| {
         (1..=BLOCK_BYTES_MAX).contains(&block.bytes.len())
             && (1..=BLOCK_TUPLES_MAX).contains(&block.tuples)
     };
-    let has_name = (1..=255).contains(&entry.source.len());
+    let has_name = (1..=NAME_BYTES_MAX).contains(&entry.source.len());
     if has_name && !entry.blocks.is_empty() && entry.blocks.iter().all(is_sound) {
         return Ok(());
     }

@@ -54,7 +54,7 @@ pub const RECORD_BYTES_MIN: u64 = FIXED_BYTES as u64 + 2;
 /// Most bytes of a record.
 pub const RECORD_BYTES_MAX: u64 = (HEAD_BYTES_MAX + BLOCK_BYTES_MAX) as u64;
 
-const NAME_BYTES_MAX: usize = u8::MAX as usize;
+pub(super) const NAME_BYTES_MAX: usize = u8::MAX as usize;
 const KIND_TUPLES: u8 = 1;
 const CODEC_NONE: u8 = 0;
 const FLAG_CONTINUES: u8 = 1;

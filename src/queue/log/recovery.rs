@@ -90,7 +90,7 @@ pub(super) fn recover(
     }
     recovered.head = recovered.head.max(known.head);
     recovered.certain = recovered.certain.max(known.certain);
-    recovered.totals = max(recovered.totals, known.totals);
+    recovered.totals = recovered.totals.max(known.totals);
     let next = recovered.head + 1;
     // Also those that were set aside: a name is never used again.
     let ever = names.iter().filter_map(|name| Name::parse(name.split('@').next()?));
@@ -223,7 +223,7 @@ fn take(
         return Err(OpenError::Foreign { file: file_name });
     }
     recovered.head = recovered.head.max(segment.last).max(header.first - 1);
-    recovered.totals = max(recovered.totals, segment.totals);
+    recovered.totals = recovered.totals.max(segment.totals);
     recovered.catalogue.insert(segment);
     Ok(())
 }
@@ -238,14 +238,6 @@ fn patiently<T>(mut read: impl FnMut(Medium) -> io::Result<T>) -> io::Result<T> 
         }
     }
     read(Medium::Damaged)
-}
-
-fn max(one: Totals, other: Totals) -> Totals {
-    Totals {
-        tuples: one.tuples.max(other.tuples),
-        accepted: one.accepted.max(other.accepted),
-        rejected: one.rejected.max(other.rejected),
-    }
 }
 
 fn io_error(file: &str, cause: io::Error) -> OpenError {

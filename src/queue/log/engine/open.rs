@@ -145,9 +145,7 @@ fn known(kept: &BTreeMap<String, Kept>) -> Known {
         let saved = &position.1;
         known.head = known.head.max(saved.head);
         known.certain = known.certain.max(saved.certain);
-        known.totals.tuples = known.totals.tuples.max(saved.totals.tuples);
-        known.totals.accepted = known.totals.accepted.max(saved.totals.accepted);
-        known.totals.rejected = known.totals.rejected.max(saved.totals.rejected);
+        known.totals = known.totals.max(saved.totals);
     }
     known
 }
