@@ -16,11 +16,10 @@ use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
 use tidegate::queue::{AppendError, Durability, Entry, Lease, Meters, Outlet, Queue, Want};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::forward_receiver::{Act, NOW, PATIENCE, Scripted, script};
+use super::support::wire::{Wire, request};
 
 const WANT: Want = Want { bytes: 1 << 20, tuples: 10_000 };
 
@@ -202,15 +201,12 @@ async fn start(config: Config) -> Gateway {
 }
 
 /// Sends one metric of this name; the status.
-async fn send(gateway: &Gateway, name: &str) -> String {
+async fn send(gateway: &Gateway, name: &str) -> u16 {
     let body = format!(r#"{{"name":"{name}","gauge":{{"value":1}}}}"#);
-    let head = "POST /metrics HTTP/1.1\r\nhost: t\r\nauthorization: Bearer a-token\r\n";
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    let mut stream = TcpStream::connect(gateway.addr()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    String::from_utf8(answer[9..].to_vec()).unwrap()
+    let mut wire = Wire::connect(gateway.addr()).await;
+    wire.send(&request("POST /metrics", "authorization: Bearer a-token\r\n", body.as_bytes()))
+        .await;
+    wire.reply().await.status
 }
 
 /// Waits until the receiver was asked so many times.
@@ -242,7 +238,7 @@ async fn after_an_outage(data_dir: &Path, names: &[&str]) -> Ended {
     let down = Scripted::start(Box::new(|_| Act::status(503))).await;
     let gateway = start(config(&url(&down, "/intake"), data_dir)).await;
     for name in names {
-        assert_eq!(send(&gateway, name).await, "202");
+        assert_eq!(send(&gateway, name).await, 202);
     }
     until_asked(&down, 1).await;
     // An hour before the next attempt, and a second to end in.
@@ -270,7 +266,7 @@ async fn a_changed_address_or_key_of_the_receiver_leaves_no_backlog_behind() {
     let mut moved = config(&url(&up, "/elsewhere/intake"), directory.path());
     moved.receiver.api_key = Secret::new("another".to_owned());
     let gateway = start(moved).await;
-    assert_eq!(send(&gateway, "c").await, "202");
+    assert_eq!(send(&gateway, "c").await, 202);
     until_accepted(&up, &["a", "b", "c"]).await;
     assert_eq!(
         gateway.stop().await,

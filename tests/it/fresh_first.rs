@@ -25,12 +25,12 @@ use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
 use tidegate::queue::{Durability, Entry, Meters, Queue};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::forward_receiver::{NOW, PATIENCE, settings, until};
+use super::support::wire::{Wire, request};
 
 const FRESH_FIRST: Order = Order::FreshFirst { share: 4 };
 
@@ -274,13 +274,10 @@ fn gateway_config(receiver: SocketAddr, data_dir: &Path, order: &str) -> config:
 /// Sends one metric of this name and reads the answer.
 async fn send(gateway: &Gateway, name: &str) {
     let body = format!(r#"{{"name":"{name}","gauge":{{"value":1}}}}"#);
-    let head = "POST /metrics HTTP/1.1\r\nhost: t\r\nauthorization: Bearer a-token\r\n";
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    let mut stream = TcpStream::connect(gateway.addr()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(str::from_utf8(&answer).unwrap(), "HTTP/1.1 202");
+    let mut wire = Wire::connect(gateway.addr()).await;
+    wire.send(&request("POST /metrics", "authorization: Bearer a-token\r\n", body.as_bytes()))
+        .await;
+    assert_eq!(wire.reply().await.status, 202);
 }
 
 /// A delivery every 100 ms: the backlog alone takes over six seconds, and a fresh point must not take
