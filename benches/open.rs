@@ -25,7 +25,7 @@ use tidegate::queue::log::disk::{Access, RealDisk};
 use tidegate::queue::log::engine::{Engine, Options};
 use tidegate::queue::log::lanes::Order;
 use tidegate::queue::log::segment::HEADER_BYTES;
-use tidegate::queue::{Durability, Entry, Meters};
+use tidegate::queue::{Destination, Durability, Entry, Meters};
 use tokio::time::Instant;
 
 const MIB: u64 = 1 << 20;
@@ -64,7 +64,7 @@ impl Settings {
 
     fn options(&self) -> Options {
         Options {
-            destinations: vec!["default".to_owned()],
+            destinations: vec![Destination::named("default")],
             durability: Durability::Os,
             max_bytes: u64::MAX / 2,
             min_free_bytes: 0,

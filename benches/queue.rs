@@ -29,7 +29,7 @@ use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
-use tidegate::queue::{Durability, Entry, Meters, Queue};
+use tidegate::queue::{Destination, Durability, Entry, Meters, Queue};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -112,7 +112,7 @@ fn entry(bytes: usize) -> Entry {
 /// Appends from many tasks, each of which waits for one entry before it brings the next.
 async fn queue(directory: &Path, producers: usize, entries: usize, entry: &Entry) -> Measured {
     let options = Options {
-        destinations: vec!["default".to_owned()],
+        destinations: vec![Destination::named("default")],
         durability: Durability::Fsync,
         max_bytes: 1 << 40,
         min_free_bytes: 0,

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::dead_letter::{self, DeadLetters};
 use crate::forward::{self, Drain, Forwarder};
 use crate::http;
 use crate::queue::log::LogQueue;
 use crate::queue::log::engine::Options;
 use crate::queue::log::notice::OpenError;
 use crate::queue::memory::MemoryQueue;
-use crate::queue::{Durability, Meters, Queue};
+use crate::queue::{Destination, Durability, Meters, Queue};
 
 mod announce;
 mod ending;
@@ -53,6 +54,9 @@ pub enum StartError {
         /// What the operating system says.
         cause: io::Error,
     },
+    /// Dead letters.
+    #[error(transparent)]
+    DeadLetters(#[from] dead_letter::OpenError),
     /// Deliveries.
     #[error(transparent)]
     Forward(#[from] forward::StartError),
@@ -108,7 +112,10 @@ impl Gateway {
 
         let meters = Meters::default();
         let queue: Arc<dyn Queue> = match config.queue.durability {
-            Durability::Memory => Arc::new(MemoryQueue::new(config.queue.max_bytes, &[RECEIVER])),
+            Durability::Memory => Arc::new(MemoryQueue::new(
+                config.queue.max_bytes,
+                vec![Destination::named(RECEIVER)],
+            )),
             Durability::Fsync | Durability::Os => {
                 let options = log_options(&config.queue, &meters);
                 let (data_dir, clock) = (config.data_dir.clone(), Arc::clone(&clock));
@@ -120,8 +127,12 @@ impl Gateway {
         };
         let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
         let queued = outlet.depth().tuples;
-        let (receiver, hostname) = (&config.receiver, &config.hostname);
-        let forwarder = Forwarder::start(RECEIVER, receiver, hostname, outlet, Arc::clone(&clock))?;
+        let (receiver, hostname) = (&config.receivers[0], &config.hostname);
+        let max_bytes = config.dead_letters.max_bytes;
+        let dead_letters = DeadLetters::open(&config.data_dir, &receiver.name, max_bytes)?;
+        let dead_letters = Arc::new(dead_letters);
+        let forwarder =
+            Forwarder::start(receiver, hostname, outlet, dead_letters, Arc::clone(&clock))?;
 
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
@@ -216,7 +227,7 @@ impl Gateway {
 
 fn log_options(queue: &config::Queue, meters: &Meters) -> Options {
     Options {
-        destinations: vec![RECEIVER.to_owned()],
+        destinations: vec![Destination::named(RECEIVER)],
         durability: queue.durability,
         max_bytes: queue.max_bytes,
         min_free_bytes: queue.min_free_bytes,

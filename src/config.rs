@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 mod admin;
 mod auth;
+mod dead_letters;
 mod file;
 mod http;
 mod limits;
@@ -31,6 +32,7 @@ mod values;
 
 pub use admin::Admin;
 pub use auth::Auth;
+pub use dead_letters::DeadLetters;
 pub use file::{Environment, Needs, Setting};
 pub use http::Http;
 pub use limits::Limits;
@@ -70,8 +72,10 @@ pub struct Config {
     pub admin: Admin,
     /// Who may send; at least one.
     pub sources: Vec<Source>,
-    /// Where tuples go.
-    pub receiver: Receiver,
+    /// Where tuples go; at least one, names unique.
+    pub receivers: Vec<Receiver>,
+    /// `[dead_letters]`
+    pub dead_letters: DeadLetters,
     /// `[auth]`
     pub auth: Auth,
     /// `[http]`
@@ -132,7 +136,8 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         hostname_tags: parts.hostname_tags,
         admin: parts.admin,
         sources: parts.sources,
-        receiver,
+        receivers: vec![receiver],
+        dead_letters: DeadLetters { max_bytes: 64 << 20 },
         auth: parts.auth,
         http: parts.http,
         limits: parts.limits,

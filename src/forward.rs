@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Receiver;
+use crate::dead_letter::DeadLetters;
 use crate::queue::Outlet;
 
 mod attempts;
@@ -72,20 +73,20 @@ pub enum StartError {
 }
 
 impl Forwarder {
-    /// Starts delivering to the receiver called `name`, in the name of the gateway's `hostname`. Needs a
-    /// tokio runtime. A receiver that cannot be reached is no error here: it is retried.
+    /// Starts delivering to `receiver`, in the name of the gateway's `hostname`. Needs a tokio runtime. A receiver that cannot be reached is no error here: it is retried.
     pub fn start(
-        name: &str,
         receiver: &Receiver,
         hostname: &str,
         outlet: Arc<dyn Outlet>,
+        dead_letters: Arc<DeadLetters>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let target = Target::parse(receiver)?;
         let backoff = Backoff::new(receiver.retry_min, receiver.retry_max);
-        let board = Board::new(name, target.shown(), clock.now());
+        let board = Board::new(&receiver.name, target.shown(), clock.now());
         let line = Arc::new(Line {
             outlet,
+            dead_letters,
             clock,
             envelope: Envelope::new(hostname)?,
             compression: receiver.compression,
@@ -148,12 +149,17 @@ mod tests {
     use std::time::Duration;
 
     use crate::config::{Compression, Receiver, ReceiverAuth, Secret};
+    use crate::queue::Sources;
 
     /// A receiver with the defaults of the configuration.
     pub(super) fn receiver(url: &str, key: &str) -> Receiver {
         Receiver {
+            name: "default".into(),
+            sources: Sources::All,
+            max_backlog_bytes: None,
             url: url.to_owned(),
             api_key: Secret::new(key.to_owned()),
+            api_key_file: None,
             auth: ReceiverAuth::Query,
             compression: Compression::Deflate,
             connect_timeout: Duration::from_secs(10),

@@ -15,7 +15,10 @@
 //!             queue     keeps blocks until every destination has them; answers when that is safe
 //!             │
 //!             ▼
-//!             forward   lease ─► envelope ─► POST ─► ack | retry | hold ──► StackState receiver
+//!             forward   lease ─► envelope ─► POST ─► ack | retry | split | hold ──► StackState receiver
+//!             │
+//!             ▼
+//!             dead_letter   what a receiver refuses for good, with its answer
 //! ```
 //!
 //! Beside the road stands `admin`, the second port: it tells how all of this is doing.
@@ -46,6 +49,7 @@ pub mod pipeline;
 // -- effects --
 pub mod clock;
 pub mod queue;
+pub mod dead_letter;
 pub mod forward;
 pub mod http;
 pub mod admin;

@@ -18,10 +18,12 @@ use std::sync::Arc;
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod destination;
 pub mod log;
 pub mod memory;
 mod meters;
 
+pub use destination::{Destination, Sources};
 pub use meters::Meters;
 
 /// A future behind a trait object.
@@ -160,9 +162,19 @@ pub trait Outlet: Send + Sync + 'static {
     /// Dropping the future before it resolves leases nothing and costs no other waiter its wake-up.
     fn lease(&self, want: Want) -> Pending<'_, Option<Lease>>;
 
-    /// The blocks of this lease are delivered and forgotten. A crash soon after may deliver them
-    /// again (contract C5.2).
-    fn ack(&self, lease: Lease) -> Pending<'_, ()>;
+    /// The blocks of this lease are done with, and this became of their tuples. A crash soon after may
+    /// lease them again (contract C5.2).
+    fn ack(&self, lease: Lease, fate: Fate) -> Pending<'_, ()>;
+
+    /// [`Self::ack`] of a lease that was delivered whole.
+    fn deliver(&self, lease: Lease) -> Pending<'_, ()> {
+        let fate = lease.delivered();
+        self.ack(lease, fate)
+    }
+
+    /// Waits until something can be leased, and leases nothing: somebody else may be faster. `false`
+    /// once there will be nothing any more, as [`Self::lease`] says it with `None`.
+    fn ready(&self) -> Pending<'_, bool>;
 
     /// The blocks of this lease were not delivered; they are leased again before newer ones.
     fn release(&self, lease: Lease);
@@ -197,9 +209,21 @@ pub struct Lease {
     pub blocks: Vec<Leased>,
 }
 
+/// What became of the tuples of a lease; both together are all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Accepted by the receiver.
+    pub delivered: u64,
+    /// Refused for good, and their dead letters are on the disk (contract C6.3).
+    pub dead_lettered: u64,
+}
+
 /// One block on loan, and where it came from.
 #[derive(Clone, Debug)]
 pub struct Leased {
+    /// The number of its record: with a tuple's index in the block, that tuple's name for as long as
+    /// the queue keeps it, also after a crash.
+    pub sequence: u64,
     /// The source's name.
     pub source: Arc<str>,
     /// When its request was received.
@@ -303,6 +327,11 @@ pub struct Books {
 }
 
 impl Lease {
+    /// That all of it was delivered.
+    pub fn delivered(&self) -> Fate {
+        Fate { delivered: self.tuples(), dead_lettered: 0 }
+    }
+
     /// Tuples in all blocks.
     pub fn tuples(&self) -> u64 {
         self.blocks.iter().map(|leased| u64::from(leased.block.tuples)).sum()

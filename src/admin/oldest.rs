@@ -70,7 +70,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::queue::{Books, Depth, Lease, Pending, Want};
+    use crate::queue::{Books, Depth, Fate, Lease, Pending, Want};
 
     /// Reads as often as it has permits, and hangs otherwise.
     struct Slow {
@@ -91,7 +91,11 @@ mod tests {
             unreachable!()
         }
 
-        fn ack(&self, _: Lease) -> Pending<'_, ()> {
+        fn ack(&self, _: Lease, _: Fate) -> Pending<'_, ()> {
+            unreachable!()
+        }
+
+        fn ready(&self) -> Pending<'_, bool> {
             unreachable!()
         }
 

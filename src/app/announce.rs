@@ -22,7 +22,7 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         version = env!("CARGO_PKG_VERSION"),
         listen = %addr,
         admin.listen = admin.map_or_else(|| "off".to_owned(), |addr| addr.to_string()),
-        receiver.url = config.receiver.url,
+        receiver.url = config.receivers[0].url,
         sources = config.sources.len(),
         queue.durability = queue.durability.as_str(),
         queue.max_bytes = queue.max_bytes,

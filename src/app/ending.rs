@@ -49,6 +49,7 @@ fn sum(books: &[(Arc<str>, Books)]) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Destination;
     use crate::queue::memory::MemoryQueue;
     use crate::queue::{
         Account, AppendError, Durability, Entry, Outlet, Pending, Standing, Totals,
@@ -108,7 +109,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_hangs_does_not_hold_up_the_end() {
         for (grace, limit) in [(0, 5), (10, 10)] {
-            let queue: Arc<dyn Queue> = Arc::new(Hanging(MemoryQueue::new(1 << 20, &[RECEIVER])));
+            let queue: Arc<dyn Queue> =
+                Arc::new(Hanging(MemoryQueue::new(1 << 20, vec![Destination::named(RECEIVER)])));
             let began = tokio::time::Instant::now();
             assert_eq!(end(&queue, Duration::from_secs(grace)).await, Ended::default());
             assert_eq!(began.elapsed().as_secs(), limit);

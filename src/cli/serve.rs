@@ -58,7 +58,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    open_files::make_room(loaded.config.limits.connections, loaded.config.receiver.concurrency);
+    open_files::make_room(loaded.config.limits.connections, loaded.config.receivers[0].concurrency);
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
@@ -134,14 +134,14 @@ async fn unless_interrupted(
 async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result<Running> {
     let options = Options {
         listen,
-        api_keys: ApiKeys::only([config.receiver.api_key.reveal()]),
+        api_keys: ApiKeys::only([config.receivers[0].api_key.reveal()]),
         print: Some(Printer::new(io::stdout())),
         ..Options::default()
     };
     let receiver = Receiver::start(options).await;
     let receiver = receiver
         .map_err(|error| anyhow!("{error}; choose another address with --receiver-listen"))?;
-    config.receiver.url = receiver.url();
+    config.receivers[0].url = receiver.url();
     Ok(receiver)
 }
 

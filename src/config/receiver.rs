@@ -1,5 +1,7 @@
 //! `[receiver]`: where tuples go, and how patiently.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -8,15 +10,26 @@ use super::file::Needs;
 use super::secret::{self, Given, Keys, Secret};
 use super::section::Section;
 use super::units::quoted;
+use crate::queue::Sources;
 
 /// `[receiver]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
+    /// What logs, books and the admin port call it; unique, `[A-Za-z0-9._-]{1,64}`. `[receiver]` alone
+    /// is `default` (contract C5.5).
+    pub name: Arc<str>,
+    /// Whose tuples it gets. Default: those of every source.
+    pub sources: Sources,
+    /// Bytes that may wait for it; beyond that its oldest tuples expire (contract C5.5). `None` for a
+    /// sole receiver, which has no such limit.
+    pub max_backlog_bytes: Option<u64>,
     /// The intake, `http` or `https`, without the key, like
     /// `https://stackstate.example.com/receiver/stsAgent/intake`. No default.
     pub url: String,
     /// The receiver's API key, from `api_key`, `api_key_file` or `api_key_env`. No default.
     pub api_key: Secret,
+    /// The file the key was read from, to be read again when it changes (`api_key_file`).
+    pub api_key_file: Option<PathBuf>,
     /// How the key travels (contract C6.1). Default `query`; `header` where a proxy logs addresses.
     pub auth: ReceiverAuth,
     /// Content-Encoding of deliveries (contract C6.1). Default `deflate`; `identity` to look at
@@ -108,8 +121,12 @@ impl Receiver {
             ("identity", Compression::Identity),
         ];
         let receiver = Self {
+            name: "default".into(),
+            sources: Sources::All,
+            max_backlog_bytes: None,
             url: String::new(),
             api_key: Secret::new(String::new()),
+            api_key_file: None,
             auth: section.choice("auth", ReceiverAuth::Query, &auth),
             compression: section.choice("compression", Compression::Deflate, &compression),
             connect_timeout: section.duration(

@@ -113,6 +113,7 @@ mod tests {
 
     fn leased(text: impl Into<Bytes>) -> Leased {
         Leased {
+            sequence: 1,
             source: Arc::from("s"),
             received: Timestamp::from_unix(0, 0),
             block: Block { bytes: text.into(), tuples: 1 },

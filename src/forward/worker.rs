@@ -18,6 +18,7 @@ use super::phase::{Drain, Phase, Stage};
 use super::status::{Board, Told};
 use crate::clock::Clock;
 use crate::config::Compression;
+use crate::dead_letter::DeadLetters;
 use crate::queue::{Lease, Outlet};
 
 /// Bodies of more raw bytes than this are packed off the reactor: that takes over 0.1 ms.
@@ -29,6 +30,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Everything the workers of one receiver share.
 pub(super) struct Line {
     pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
     pub(super) envelope: Envelope,
@@ -177,7 +179,7 @@ impl Loan {
 
     async fn ack(mut self) {
         if let Some(lease) = self.lease.take() {
-            self.outlet.ack(lease).await;
+            self.outlet.deliver(lease).await;
         }
     }
 }

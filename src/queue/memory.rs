@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
-    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    Account, AppendError, Books, Depth, Durability, Entry, Fate, Lease, Outlet, Pending, Queue,
     ReadError, Standing, Totals, Want,
 };
 use crate::metric::timestamp::Timestamp;
@@ -71,7 +71,7 @@ enum Phase {
 impl MemoryQueue {
     /// An empty queue of at most `max_bytes` (`queue.max_bytes`; blocks plus 128 bytes for each) for
     /// these destinations, at least one.
-    pub fn new(max_bytes: u64, destinations: &[&str]) -> Self {
+    pub fn new(max_bytes: u64, destinations: Vec<super::Destination>) -> Self {
         assert!(!destinations.is_empty(), "a queue without a destination would lose every entry");
         let state = State {
             phase: Phase::Open,
@@ -81,8 +81,8 @@ impl MemoryQueue {
             shelves: destinations.iter().map(|_| Shelf::default()).collect(),
         };
         let destinations = destinations
-            .iter()
-            .map(|name| Destination { name: Arc::from(*name), changed: Notify::new() })
+            .into_iter()
+            .map(|destination| Destination { name: destination.name, changed: Notify::new() })
             .collect();
         let shared = Shared { limit_bytes: max_bytes, destinations, state: Mutex::new(state) };
         Self { shared: Arc::new(shared) }
@@ -182,14 +182,26 @@ impl Outlet for MemoryOutlet {
         })
     }
 
-    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
+    fn ack(&self, lease: Lease, fate: Fate) -> Pending<'_, ()> {
         let mut state = self.shared.lock();
-        let freed = state.shelves[self.index].ack(lease.id);
+        let freed = state.shelves[self.index].ack(lease.id, fate);
         state.used_bytes = state.used_bytes.saturating_sub(freed);
         drop(state);
         // Whoever waits for the end of a closed queue may have reached it.
         self.destination().changed.notify_waiters();
         Box::pin(std::future::ready(()))
+    }
+
+    fn ready(&self) -> Pending<'_, bool> {
+        Box::pin(async move {
+            loop {
+                let changed = self.destination().changed.notified();
+                if let Some(answer) = self.shared.lock().look(self.index) {
+                    return answer;
+                }
+                changed.await;
+            }
+        })
     }
 
     fn release(&self, lease: Lease) {
@@ -237,6 +249,7 @@ impl Shared {
                 sequence: state.next_sequence,
                 cost_bytes: cost(block.bytes.len()),
                 leased: super::Leased {
+                    sequence: state.next_sequence,
                     source: Arc::clone(&entry.source),
                     received: entry.received,
                     block,
@@ -280,6 +293,17 @@ impl State {
             return Err(AppendError::Full { used: self.used_bytes, limit: limit_bytes });
         }
         Ok(())
+    }
+
+    /// Whether something can be leased, or never again; `None` when it is worth waiting.
+    fn look(&self, index: usize) -> Option<bool> {
+        let destination = &self.shelves[index];
+        match self.phase {
+            Phase::Ended => Some(false),
+            _ if destination.is_waiting() => Some(true),
+            Phase::Closed if destination.is_empty() => Some(false),
+            Phase::Open | Phase::Closed => None,
+        }
     }
 
     /// A lease, `Some(None)` when there will never be one again, `None` when it is worth waiting.

@@ -104,8 +104,8 @@ fn a_variable_beats_the_file() {
     assert_eq!(config.limits.body_bytes, 1 << 20);
     assert_eq!(config.limits.connections, 17);
     assert!(!config.policy.time.keep_unparsed);
-    assert_eq!(config.receiver.api_key.reveal(), "from-outside");
-    assert_eq!(config.receiver.retry_max.as_secs(), 120);
+    assert_eq!(config.receivers[0].api_key.reveal(), "from-outside");
+    assert_eq!(config.receivers[0].retry_max.as_secs(), 120);
     let listen = loaded.settings.iter().find(|setting| setting.key == "listen").cloned();
     let place = listen.map(|setting| setting.place);
     assert_eq!(place, Some(Place::Variable("TIDEGATE_LISTEN".to_owned())));
@@ -116,7 +116,7 @@ fn a_variable_for_a_secret_beats_every_way_the_file_gives_it() {
     let text = fixture("minimal.toml").replace("api_key = ", "api_key_file = ");
     let variables = environment(&[("TIDEGATE_RECEIVER__API_KEY", "from-outside")]);
     let loaded = load("x", &text, &variables).expect("the file is not even opened");
-    assert_eq!(loaded.config.receiver.api_key.reveal(), "from-outside");
+    assert_eq!(loaded.config.receivers[0].api_key.reveal(), "from-outside");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn secrets_come_from_files_and_variables_too() {
     );
     let variables = environment(&[("ONE", "one")]);
     let config = load("x", &text, &variables).expect("it is valid").config;
-    assert_eq!(config.receiver.api_key.reveal(), "key-from-file");
+    assert_eq!(config.receivers[0].api_key.reveal(), "key-from-file");
     let digest = config.sources[0].token_sha256;
     let digested = text.replace(
         "token_env = \"ONE\"",

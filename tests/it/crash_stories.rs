@@ -15,7 +15,9 @@ use tidegate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block};
 use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
-use tidegate::queue::{AppendError, Durability, Entry, Lease, Meters, Outlet, Queue, Want};
+use tidegate::queue::{
+    AppendError, Destination, Durability, Entry, Lease, Meters, Outlet, Queue, Want,
+};
 use tokio::time::timeout;
 
 use super::forward_receiver::{Act, NOW, PATIENCE, Scripted, script};
@@ -25,7 +27,7 @@ const WANT: Want = Want { bytes: 1 << 20, tuples: 10_000 };
 
 fn options() -> Options {
     Options {
-        destinations: vec!["default".to_owned()],
+        destinations: vec![Destination::named("default")],
         durability: Durability::Os,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -92,7 +94,7 @@ async fn the_last_entry_is_delivered_without_another_one_behind_it() {
             Err(_) => waiter.await.unwrap(),
         };
         assert_eq!(texts(&leased), [text]);
-        outlet.ack(leased).await;
+        outlet.deliver(leased).await;
     }
     assert_eq!(outlet.books().delivered, 300);
 }
@@ -116,8 +118,8 @@ async fn what_one_lease_leaves_or_gives_back_wakes_whoever_waits() {
         outlet.release(second);
         let third = third.await.unwrap();
         assert_eq!(texts(&third), given_back);
-        outlet.ack(first).await;
-        outlet.ack(third).await;
+        outlet.deliver(first).await;
+        outlet.deliver(third).await;
     }
     assert_eq!(outlet.depth().tuples, 0);
 }
@@ -142,7 +144,7 @@ async fn an_entry_beyond_all_bounds_is_refused_alone_and_the_writer_goes_on() {
     queue.append(entry(vec![block(largest, BLOCK_TUPLES_MAX)])).await.unwrap();
     let leased = lease(&outlet, Want { bytes: 1, tuples: 1 }).await;
     assert_eq!(leased.blocks[0].block.bytes.len(), BLOCK_BYTES_MAX);
-    outlet.ack(leased).await;
+    outlet.deliver(leased).await;
     let books = outlet.books();
     assert_eq!((books.series, books.delivered), (10_000, 10_000), "nothing else was counted");
 }
@@ -169,7 +171,7 @@ async fn a_queue_that_was_dropped_in_the_middle_of_its_work_is_not_at_work_any_m
     while outlet.depth().tuples > 0 {
         let leased = lease(&outlet, WANT).await;
         seen.extend(texts(&leased).into_iter().filter(|text| text.starts_with('m')));
-        outlet.ack(leased).await;
+        outlet.deliver(leased).await;
     }
     assert_eq!(seen, sent);
 }
@@ -264,7 +266,7 @@ async fn a_changed_address_or_key_of_the_receiver_leaves_no_backlog_behind() {
     after_an_outage(directory.path(), &["a", "b"]).await;
     let up = Scripted::start(script([])).await;
     let mut moved = config(&url(&up, "/elsewhere/intake"), directory.path());
-    moved.receiver.api_key = Secret::new("another".to_owned());
+    moved.receivers[0].api_key = Secret::new("another".to_owned());
     let gateway = start(moved).await;
     assert_eq!(send(&gateway, "c").await, 202);
     until_accepted(&up, &["a", "b", "c"]).await;
@@ -298,13 +300,13 @@ async fn a_configuration_at_fault_at_a_restart_leaves_the_backlog_as_it_is() {
     let sound = config(&url(&up, "/intake"), directory.path());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at_fault: [(&str, Change); 3] = [
-        ("url", |config| config.receiver.url = "not an address".to_owned()),
-        ("api_key", |config| config.receiver.api_key = Secret::new("\n".to_owned())),
+        ("url", |config| config.receivers[0].url = "not an address".to_owned()),
+        ("api_key", |config| config.receivers[0].api_key = Secret::new("\n".to_owned())),
         ("hostname", |config| config.hostname = "h".repeat(5 << 20)),
     ];
     for (what, change) in at_fault {
         let mut broken = sound.clone();
-        broken.receiver.auth = config::ReceiverAuth::Header;
+        broken.receivers[0].auth = config::ReceiverAuth::Header;
         change(&mut broken);
         let started = Gateway::start(broken, Arc::new(SystemClock::new())).await;
         assert!(started.is_err(), "{what}");

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tidegate::clock::ManualClock;
-use tidegate::config::{Compression, ReceiverAuth, Secret};
+use tidegate::config::{self, Compression, ReceiverAuth, Secret};
 use tidegate::forward::{Forwarder, State};
-use tidegate::queue::Queue;
 use tidegate::queue::memory::MemoryQueue;
+use tidegate::queue::{Destination, Queue};
 
 use super::forward_receiver::{
-    Act, NOW, Scripted, Side, append, append_text, names, script, settings, until, until_delivered,
+    Act, NOW, Scripted, Side, append, append_text, dead_letters, names, script, settings, until,
+    until_delivered,
 };
 
 #[tokio::test]
@@ -145,11 +146,17 @@ async fn as_many_deliveries_are_in_flight_as_configured() {
 async fn two_receivers_do_not_feel_each_other() {
     let (good, bad) = (Scripted::start(script([])).await, Scripted::start(script([])).await);
     bad.rule(Box::new(|_| Act::status(503)));
-    let queue = Arc::new(MemoryQueue::new(1 << 20, &["good", "bad"]));
+    let queue = Arc::new(MemoryQueue::new(
+        1 << 20,
+        vec![Destination::named("good"), Destination::named("bad")],
+    ));
+    let directory = tempfile::tempdir().unwrap();
     let start = |name: &str, receiver: &Scripted| {
         let outlet = queue.outlet(name).unwrap();
         let clock = Arc::new(ManualClock::new(NOW));
-        Forwarder::start(name, &settings(receiver.address), "h", outlet, clock).unwrap()
+        let dead_letters = dead_letters(directory.path(), name);
+        let settings = config::Receiver { name: name.into(), ..settings(receiver.address) };
+        Forwarder::start(&settings, "h", outlet, dead_letters, clock).unwrap()
     };
     let (to_good, to_bad) = (start("good", &good), start("bad", &bad));
     for name in names(0..50) {

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use tidegate::clock::ManualClock;
 use tidegate::config::{self, Compression, ReceiverAuth, Secret};
+use tidegate::dead_letter::DeadLetters;
 use tidegate::encode::Block;
 use tidegate::forward::{Forwarder, Status};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::memory::MemoryQueue;
-use tidegate::queue::{Books, Entry, Outlet, Queue};
+use tidegate::queue::{Books, Destination, Entry, Outlet, Queue, Sources};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -242,8 +244,12 @@ async fn read_head(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<
 /// Settings for a receiver at this address: short waits, so that tests need not be long.
 pub(crate) fn settings(address: SocketAddr) -> config::Receiver {
     config::Receiver {
+        name: "default".into(),
+        sources: Sources::All,
+        max_backlog_bytes: None,
         url: format!("http://{address}/stsAgent/intake"),
         api_key: Secret::new("k3y".to_owned()),
+        api_key_file: None,
         auth: ReceiverAuth::Query,
         compression: Compression::Deflate,
         connect_timeout: Duration::from_secs(10),
@@ -260,23 +266,35 @@ pub(crate) struct Side {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Side {
     pub(crate) fn new() -> Self {
-        let queue = Arc::new(MemoryQueue::new(1 << 30, &["default"]));
+        let queue = Arc::new(MemoryQueue::new(1 << 30, vec![Destination::named("default")]));
         let outlet = queue.outlet("default").unwrap();
-        Self { queue, outlet, clock: Arc::new(ManualClock::new(NOW)) }
+        let clock = Arc::new(ManualClock::new(NOW));
+        Self { queue, outlet, clock, directory: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn start(&self, settings: &config::Receiver) -> Forwarder {
         let (outlet, clock) = (Arc::clone(&self.outlet), Arc::clone(&self.clock));
-        Forwarder::start("default", settings, "gateway.test", outlet, clock).unwrap()
+        let dead_letters = self.dead_letters();
+        Forwarder::start(settings, "gateway.test", outlet, dead_letters, clock).unwrap()
+    }
+
+    pub(crate) fn dead_letters(&self) -> Arc<DeadLetters> {
+        dead_letters(self.directory.path(), "default")
     }
 
     pub(crate) fn books(&self) -> Books {
         self.outlet.books()
     }
+}
+
+/// Those of a receiver, with room for plenty.
+pub(crate) fn dead_letters(directory: &Path, receiver: &str) -> Arc<DeadLetters> {
+    Arc::new(DeadLetters::open(directory, receiver, 64 << 20).unwrap())
 }
 
 /// Appends one block with a tuple of each name.

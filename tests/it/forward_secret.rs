@@ -152,7 +152,8 @@ async fn settings_that_cannot_work_are_refused_without_the_key() {
             ..settings("127.0.0.1:1".parse().unwrap())
         };
         let outlet = side.queue.outlet("default").unwrap();
-        let error = Forwarder::start("default", &settings, "h", outlet, side.clock.clone());
+        let dead_letters = side.dead_letters();
+        let error = Forwarder::start(&settings, "h", outlet, dead_letters, side.clock.clone());
         let error = error.unwrap_err();
         assert!(error.to_string().contains("`receiver.url`"), "{error}");
         assert_clean(&format!("{error} {error:?}"));

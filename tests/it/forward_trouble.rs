@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate::config::Compression;
 use tidegate::forward::{Forwarder, State};
 use tidegate::metric::timestamp::Timestamp;
-use tidegate::queue::{Books, Depth, Lease, Outlet, Pending, ReadError, Want};
+use tidegate::queue::{Books, Depth, Fate, Lease, Outlet, Pending, ReadError, Want};
 use tokio::net::TcpSocket;
 
 use super::forward_receiver::{
@@ -312,8 +312,12 @@ impl Outlet for Faulty {
         self.outlet.lease(want)
     }
 
-    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
-        self.outlet.ack(lease)
+    fn ack(&self, lease: Lease, fate: Fate) -> Pending<'_, ()> {
+        self.outlet.ack(lease, fate)
+    }
+
+    fn ready(&self) -> Pending<'_, bool> {
+        self.outlet.ready()
     }
 
     fn release(&self, lease: Lease) {
@@ -340,7 +344,8 @@ async fn a_bug_that_ends_one_delivery_does_not_end_deliveries() {
     let outlet = Arc::new(Faulty { outlet: Arc::clone(&side.outlet), panicked: false.into() });
     let mut settings = settings(receiver.address);
     settings.concurrency = 1;
+    let dead_letters = side.dead_letters();
     let forwarder =
-        Forwarder::start("default", &settings, "h", outlet, side.clock.clone()).unwrap();
+        Forwarder::start(&settings, "h", outlet, dead_letters, side.clock.clone()).unwrap();
     until_delivered(&side, &forwarder, 1).await;
 }

@@ -24,12 +24,13 @@ use tidegate::forward::{Forwarder, State};
 use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
-use tidegate::queue::{Durability, Entry, Meters, Queue};
+use tidegate::queue::{Destination, Durability, Entry, Meters, Queue};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+
 use tokio::time::{Instant, timeout};
 
-use super::forward_receiver::{NOW, PATIENCE, settings, until};
+use super::forward_receiver::{NOW, PATIENCE, dead_letters, settings, until};
 use super::support::wire::{Wire, request};
 
 const FRESH_FIRST: Order = Order::FreshFirst { share: 4 };
@@ -108,7 +109,7 @@ impl Turnstile {
 
 fn options(order: Order) -> Options {
     Options {
-        destinations: vec!["default".to_owned()],
+        destinations: vec![Destination::named("default")],
         // What is looked at here is the order.
         durability: Durability::Os,
         max_bytes: 1 << 30,
@@ -184,7 +185,8 @@ impl Outage {
         settings.concurrency = concurrency;
         settings.compression = Compression::Identity;
         let outlet = queue.outlet("default").unwrap();
-        let forwarder = Forwarder::start("default", &settings, "h", outlet, clock).unwrap();
+        let dead_letters = dead_letters(directory.path(), "default");
+        let forwarder = Forwarder::start(&settings, "h", outlet, dead_letters, clock).unwrap();
         until(&forwarder, |status| status.state == State::Retrying && status.in_flight > 0).await;
         Self { receiver, queue, forwarder, backlog, _directory: directory }
     }

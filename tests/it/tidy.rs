@@ -17,10 +17,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pipeline", &["metric", "decode", "normalize", "expand", "encode"]),
     ("clock", &["metric"]),
     ("queue", &["metric", "encode", "clock"]),
+    ("dead_letter", &["metric", "encode", "clock", "queue"]),
     ("config", &["normalize", "queue"]),
-    ("forward", &["metric", "encode", "clock", "queue", "config"]),
+    ("forward", &["metric", "encode", "clock", "queue", "dead_letter", "config"]),
     ("http", &["metric", "decode", "normalize", "encode", "pipeline", "clock", "queue", "config"]),
-    ("admin", &["metric", "normalize", "clock", "queue", "forward", "http", "config"]),
+    (
+        "admin",
+        &["metric", "normalize", "clock", "queue", "dead_letter", "forward", "http", "config"],
+    ),
     ("receiver", &["clock"]),
     ("observe", &["config"]),
     (
@@ -32,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pipeline",
             "clock",
             "queue",
+            "dead_letter",
             "config",
             "forward",
             "http",
@@ -51,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "queue",
+            "dead_letter",
             "forward",
             "receiver",
             "observe",
@@ -94,7 +100,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http", "receiver"]),
     ("governor", &["http"]),
     ("rmp", &["decode"]),
-    ("crc32fast", &["queue"]),
+    ("crc32fast", &["queue", "dead_letter"]),
     ("prometheus_client", &["queue", "http", "admin"]),
 ];
 

@@ -28,7 +28,7 @@ impl<W: Write> Output<W> {
 
     /// One envelope. The line ends between its tuples go: a JSON string never holds a raw one.
     pub(super) fn write(&mut self, block: Block) -> Result<(), Stop> {
-        let leased = Leased { source: "convert".into(), received: self.now, block };
+        let leased = Leased { sequence: 0, source: "convert".into(), received: self.now, block };
         let envelope = self.envelope.pack(self.now, &[leased], Compression::Identity);
         let mut write = || {
             for line in envelope.split(|byte| *byte == b'\n') {

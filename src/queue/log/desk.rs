@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::waiters::Waiters;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::log::state::Look;
-use crate::queue::{AppendError, Entry, Lease, ReadError, Want};
+use crate::queue::{AppendError, Entry, Fate, Lease, ReadError, Want};
 
 /// What the desk stands before: [`crate::queue::log::engine::Engine`], or in its test the same one
 /// call at a time. Each call is on its own; nothing is locked between two of them.
@@ -22,7 +22,7 @@ pub(super) trait Ledger: Send + Sync + 'static {
     /// Lends what waits, at least one block; `None` when nothing does.
     fn lease(&self, index: usize, want: Want, now: Duration) -> Result<Option<Lease>, ReadError>;
     /// Ends a lease for good; how many have ended since the position was saved.
-    fn ack(&self, index: usize, lease: u64) -> u32;
+    fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32;
     /// Ends a lease: its blocks wait again.
     fn release(&self, index: usize, lease: u64);
     /// Makes entries durable and lends them from then on, or refuses all of them.
@@ -85,6 +85,19 @@ impl<L: Ledger> Desk<L> {
         }
     }
 
+    /// Waits until something can be leased; `false` once there will be nothing any more.
+    pub(super) async fn ready(&self, index: usize) -> bool {
+        loop {
+            // Before the look: it hears every change from here on.
+            let changed = self.changed[index].change();
+            match self.ledger.look(index) {
+                Look::Waiting => return true,
+                Look::Nothing => changed.await,
+                Look::Over => return false,
+            }
+        }
+    }
+
     /// Reads a lease; `None` when others were faster, or when what waited cannot be had.
     pub(super) fn read(
         self: &Arc<Self>,
@@ -103,8 +116,8 @@ impl<L: Ledger> Desk<L> {
     }
 
     /// How many leases have ended since the position was saved.
-    pub(super) fn ack(&self, index: usize, lease: u64) -> u32 {
-        let unsaved = self.ledger.ack(index, lease);
+    pub(super) fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32 {
+        let unsaved = self.ledger.ack(index, lease, fate);
         // Whoever waits for the end of a closed queue may have reached it.
         self.changed[index].wake_all();
         unsaved

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::{
-    Account, AppendError, Books, Depth, Durability, Entry, Meters, ReadError, Totals, Want,
+    Account, AppendError, Books, Depth, Destination, Durability, Entry, Fate, Meters, ReadError,
+    Totals, Want,
 };
 use super::appender::{Appender, Base, Event, Sync};
 use super::disk::Disk;
@@ -33,8 +34,8 @@ mod tidy;
 /// What a log is told when it is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Names of the destinations that are configured, at least one.
-    pub destinations: Vec<String>,
+    /// The destinations that are configured, at least one.
+    pub destinations: Vec<Destination>,
     /// Whether a group waits for the disk; not [`Durability::Memory`].
     pub durability: Durability,
     /// The cap, `queue.max_bytes`: all segment files together.
@@ -164,21 +165,19 @@ impl Engine {
         self.lock().totals.rejected += metrics;
     }
 
-    /// The blocks of a lease are delivered. How many leases were since the position was saved.
-    pub fn ack(&self, index: usize, lease: u64) -> u32 {
-        self.settle(index, lease, |tuples| Tally { delivered: tuples, ..Tally::default() })
+    /// The blocks of a lease are done with. How many leases were since the position was saved.
+    pub fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32 {
+        let Fate { delivered, dead_lettered } = fate;
+        let mut state = self.lock();
+        let tally = Tally { delivered, dead_lettered, ..Tally::default() };
+        state.destinations[index].settle(lease, tally);
+        state.reconcile(index);
+        state.destinations[index].unsaved_acks
     }
 
     /// The blocks of a lease wait again.
     pub fn release(&self, index: usize, lease: u64) {
         self.lock().destinations[index].release(lease);
-    }
-
-    fn settle(&self, index: usize, lease: u64, tally: impl FnOnce(u64) -> Tally) -> u32 {
-        let mut state = self.lock();
-        state.destinations[index].settle(lease, |loan| tally(loan.tuples));
-        state.reconcile(index);
-        state.destinations[index].unsaved_acks
     }
 
     /// What there is for a destination.

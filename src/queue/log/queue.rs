@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::super::{
-    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    Account, AppendError, Books, Depth, Durability, Entry, Fate, Lease, Outlet, Pending, Queue,
     ReadError, Standing, Totals, Want,
 };
 use super::bell::Bell;
@@ -256,12 +256,16 @@ impl Outlet for LogOutlet {
         Box::pin(self.shared.desk.lease(self.index, move || self.read(want)))
     }
 
-    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
-        let unsaved = self.shared.desk.ack(self.index, lease.id);
+    fn ack(&self, lease: Lease, fate: Fate) -> Pending<'_, ()> {
+        let unsaved = self.shared.desk.ack(self.index, lease.id, fate);
         if unsaved >= SAVE_ACKS {
             self.shared.keeper.ring();
         }
         Box::pin(std::future::ready(()))
+    }
+
+    fn ready(&self) -> Pending<'_, bool> {
+        Box::pin(self.shared.desk.ready(self.index))
     }
 
     fn release(&self, lease: Lease) {

@@ -355,10 +355,11 @@ impl Destination {
         is_booked
     }
 
-    pub(super) fn settle(&mut self, id: u64, tally: impl FnOnce(&Loan) -> Tally) {
+    pub(super) fn settle(&mut self, id: u64, tally: Tally) {
         // Nothing is found when the log ended meanwhile.
         let Some(loan) = self.loans.remove(&id) else { return };
-        self.position.settle(loan.first, tally(&loan));
+        debug_assert_eq!(loan.tuples, tally.total(), "a lease is settled whole");
+        self.position.settle(loan.first, tally);
         self.unsaved_acks += 1;
         self.is_dirty = true;
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::super::{Books, Depth, Lease, Leased, Want};
+use super::super::{Books, Depth, Fate, Lease, Leased, Want};
 use crate::metric::timestamp::Timestamp;
 
 /// Bytes between two blocks of one envelope.
@@ -31,6 +31,7 @@ pub(super) struct Shelf {
     series: u64,
     replayed: u64,
     delivered: u64,
+    dead_lettered: u64,
     lost: u64,
 }
 
@@ -71,15 +72,17 @@ impl Shelf {
     }
 
     /// Forgets the blocks of a lease; the cost of those no other destination waits for.
-    pub(super) fn ack(&mut self, lease: u64) -> u64 {
+    pub(super) fn ack(&mut self, lease: u64, fate: Fate) -> u64 {
         let mut freed_bytes = 0;
         // Nothing is found when the queue ended meanwhile: these tuples were already counted as lost.
-        for item in self.loans.remove(&lease).unwrap_or_default() {
+        let Some(items) = self.loans.remove(&lease) else { return 0 };
+        self.delivered += fate.delivered;
+        self.dead_lettered += fate.dead_lettered;
+        for item in items {
             let block = &item.leased.block;
             self.depth.blocks -= 1;
             self.depth.tuples -= u64::from(block.tuples);
             self.depth.bytes -= block.bytes.len() as u64;
-            self.delivered += u64::from(block.tuples);
             freed_bytes += Arc::into_inner(item).map_or(0, |last| last.cost_bytes);
         }
         freed_bytes
@@ -100,6 +103,11 @@ impl Shelf {
         self.books()
     }
 
+    /// Whether something could be leased.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.oldest().is_some()
+    }
+
     /// Neither waiting nor on loan.
     pub(super) fn is_empty(&self) -> bool {
         self.depth.blocks == 0
@@ -114,6 +122,7 @@ impl Shelf {
             series: self.series,
             replayed: self.replayed,
             delivered: self.delivered,
+            dead_lettered: self.dead_lettered,
             queued: self.depth.tuples,
             lost: self.lost,
             ..Books::default()

@@ -1,5 +1,6 @@
 //! The queue in memory: rule by rule, against a plain list, and under many tasks at once.
 
+use crate::queue::Destination;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ fn waits<T>(future: impl Future<Output = T>) -> bool {
 
 #[test]
 fn an_entry_that_would_pass_the_cap_is_refused_whole() {
-    let queue = MemoryQueue::new(2 * (BLOCK_OVERHEAD_BYTES + 10), &["a"]);
+    let queue = MemoryQueue::new(2 * (BLOCK_OVERHEAD_BYTES + 10), vec![Destination::named("a")]);
     now(queue.append(entry(&["0123456789"]))).unwrap();
     let full = now(queue.append(entry(&["0", "012345678"]))).unwrap_err();
     let limit = 2 * (BLOCK_OVERHEAD_BYTES + 10);
@@ -69,21 +70,24 @@ fn an_entry_that_would_pass_the_cap_is_refused_whole() {
 
 #[test]
 fn a_block_is_counted_until_its_last_destination_has_it() {
-    let queue = MemoryQueue::new(BLOCK_OVERHEAD_BYTES + 1, &["a", "b"]);
+    let queue = MemoryQueue::new(
+        BLOCK_OVERHEAD_BYTES + 1,
+        vec![Destination::named("a"), Destination::named("b")],
+    );
     now(queue.append(entry(&["x"]))).unwrap();
     let (a, b) = (outlet(&queue, "a"), outlet(&queue, "b"));
     let (of_a, of_b) = (now(a.lease(ANY)).unwrap(), now(b.lease(ANY)).unwrap());
     let pointer = |lease: &Lease| lease.blocks[0].block.bytes.as_ptr();
     assert_eq!(pointer(&of_a), pointer(&of_b), "the bytes are shared, not copied");
-    now(a.ack(of_a));
+    now(a.deliver(of_a));
     queue.room().unwrap_err();
-    now(b.ack(of_b));
+    now(b.deliver(of_b));
     queue.room().unwrap();
 }
 
 #[test]
 fn a_released_lease_comes_again_before_newer_blocks() {
-    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a")]);
     let a = outlet(&queue, "a");
     now(queue.append(entry(&["1", "2", "3", "4", "5"]))).unwrap();
     let two = Want { bytes: usize::MAX, tuples: 2 };
@@ -104,7 +108,7 @@ fn a_lease_counts_separators_and_holds_at_least_one_block() {
         (0, 0, &["111"]),
     ];
     for (bytes, tuples, expected) in cases {
-        let queue = MemoryQueue::new(1 << 20, &["a"]);
+        let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a")]);
         now(queue.append(entry(&["111", "222", "333"]))).unwrap();
         let lease = now(outlet(&queue, "a").lease(Want { bytes, tuples })).unwrap();
         assert_eq!(texts(&lease), expected, "want {bytes} bytes, {tuples} tuples");
@@ -113,7 +117,7 @@ fn a_lease_counts_separators_and_holds_at_least_one_block() {
 
 #[test]
 fn a_closed_queue_gives_out_the_rest_and_ends_only_when_no_lease_can_come_back() {
-    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a")]);
     let a = outlet(&queue, "a");
     now(queue.append(entry(&["1"]))).unwrap();
     queue.close();
@@ -123,22 +127,22 @@ fn a_closed_queue_gives_out_the_rest_and_ends_only_when_no_lease_can_come_back()
     assert!(waits(a.lease(ANY)), "the open lease may still be released");
     a.release(lease);
     let lease = now(a.lease(ANY)).unwrap();
-    now(a.ack(lease));
+    now(a.deliver(lease));
     assert!(now(a.lease(ANY)).is_none());
 }
 
 #[test]
 fn the_end_counts_what_is_left_as_lost_and_late_answers_change_nothing() {
-    let queue = MemoryQueue::new(1 << 20, &["a", "b"]);
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a"), Destination::named("b")]);
     let (a, b) = (outlet(&queue, "a"), outlet(&queue, "b"));
     now(queue.append(entry(&["1", "2", "3"]))).unwrap();
     let done = now(a.lease(Want { bytes: 1, tuples: 1 })).unwrap();
-    now(a.ack(done));
+    now(a.deliver(done));
     let (late_ack, late_release) = (now(a.lease(ANY)).unwrap(), now(b.lease(ANY)).unwrap());
     let of_a = Books { series: 3, delivered: 1, lost: 2, ..Books::default() };
     let of_b = Books { series: 3, lost: 3, ..Books::default() };
     assert_eq!(now(queue.end()), [(Arc::from("a"), of_a), (Arc::from("b"), of_b)]);
-    now(a.ack(late_ack));
+    now(a.deliver(late_ack));
     b.release(late_release);
     assert_eq!((a.books(), b.books()), (of_a, of_b));
     assert!(now(b.lease(ANY)).is_none());
@@ -149,11 +153,11 @@ fn the_end_counts_what_is_left_as_lost_and_late_answers_change_nothing() {
 /// are threads of their own, so they meet at every point of each other's way.
 #[tokio::test]
 async fn the_only_block_is_delivered_without_another_arriving() {
-    let queue = MemoryQueue::new(1 << 20, &["a"]);
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a")]);
     let a = outlet(&queue, "a");
     let producer = tokio::task::spawn_blocking(move || append_one_by_one(&queue, 30_000));
     while let Some(lease) = a.lease(ANY).await {
-        a.ack(lease).await;
+        a.deliver(lease).await;
     }
     assert_eq!(producer.await.unwrap(), None, "the round with a lost wake-up");
 }
@@ -181,7 +185,10 @@ async fn many_producers_and_consumers_lose_and_double_nothing_and_miss_no_wake_u
     const PRODUCERS: u64 = 16;
     const EACH: u64 = 400;
     // Small enough that producers meet the cap all the time.
-    let queue = Arc::new(MemoryQueue::new(60 * (BLOCK_OVERHEAD_BYTES + 8), &["a", "b"]));
+    let queue = Arc::new(MemoryQueue::new(
+        60 * (BLOCK_OVERHEAD_BYTES + 8),
+        vec![Destination::named("a"), Destination::named("b")],
+    ));
     let consumers: Vec<_> = ["a", "b"]
         .iter()
         .flat_map(|name| (0..6).map(move |_| *name))
@@ -244,6 +251,6 @@ async fn consume(outlet: Arc<dyn Outlet>) -> Vec<u64> {
         }
         let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
         numbers.extend(lease.blocks.iter().map(|leased| number(&leased.block.bytes)));
-        outlet.ack(lease).await;
+        outlet.deliver(lease).await;
     }
 }

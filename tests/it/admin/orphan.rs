@@ -9,7 +9,7 @@ use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::log::LogQueue;
 use tidegate::queue::log::engine::Options;
 use tidegate::queue::log::lanes::Order;
-use tidegate::queue::{Durability, Entry, Meters, Queue, Want};
+use tidegate::queue::{Destination, Durability, Entry, Meters, Queue, Want};
 use tokio::net::TcpListener;
 
 use super::super::support::edge::Edge;
@@ -17,7 +17,7 @@ use super::{causes, scrape};
 
 fn open(directory: &std::path::Path, destinations: &[&str]) -> LogQueue {
     let options = Options {
-        destinations: destinations.iter().map(|name| (*name).to_owned()).collect(),
+        destinations: destinations.iter().map(|name| Destination::named(name)).collect(),
         durability: Durability::Fsync,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -50,7 +50,7 @@ async fn what_waits_for_a_receiver_that_is_not_configured_any_more_shows() {
     let one = Want { bytes: 1, tuples: 1 };
     let lease = outlet.lease(one).await.unwrap();
     let delivered = lease.tuples() as f64;
-    outlet.ack(lease).await;
+    outlet.deliver(lease).await;
     queue.end().await;
     drop((outlet, queue));
 

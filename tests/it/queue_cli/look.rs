@@ -14,7 +14,7 @@ use tidegate::queue::log::lanes::Order;
 use super::{code, command, json, queue, sample, stderr, stdout};
 use crate::support::log_files::{Files, Plan, Spec, requests, tuple, waiting};
 use tidegate::queue::log::position::Tally;
-use tidegate::queue::{Durability, Meters, Totals};
+use tidegate::queue::{Destination, Durability, Meters, Totals};
 
 /// The cells of a table: columns are two spaces or more apart.
 fn cells(line: &str) -> Vec<&str> {
@@ -181,7 +181,7 @@ fn a_link_in_the_place_of_a_segment_is_refused_by_everybody_and_nothing_is_writt
     }
     let before = files.saved("default");
     let options = Options {
-        destinations: vec!["default".to_owned()],
+        destinations: vec![Destination::named("default")],
         durability: Durability::Fsync,
         max_bytes: 1 << 30,
         min_free_bytes: 0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::memory::MemoryQueue;
 use tidegate::queue::{
-    Account, AppendError, Books, Depth, Durability, Entry, Lease, Outlet, Pending, Queue,
+    Account, AppendError, Books, Depth, Durability, Entry, Fate, Lease, Outlet, Pending, Queue,
     ReadError, Standing, Totals, Want,
 };
 use tokio::sync::watch;
@@ -113,8 +113,12 @@ impl Outlet for FaultyOutlet {
         self.outlet.lease(want)
     }
 
-    fn ack(&self, lease: Lease) -> Pending<'_, ()> {
-        self.outlet.ack(lease)
+    fn ack(&self, lease: Lease, fate: Fate) -> Pending<'_, ()> {
+        self.outlet.ack(lease, fate)
+    }
+
+    fn ready(&self) -> Pending<'_, bool> {
+        self.outlet.ready()
     }
 
     fn release(&self, lease: Lease) {

@@ -162,6 +162,7 @@ impl Engine {
 
 fn leased(batch: Batch) -> Vec<Leased> {
     let leased = |(head, bytes): (Head, bytes::Bytes)| Leased {
+        sequence: head.sequence,
         source: head.source,
         received: head.received,
         block: Block { bytes, tuples: head.tuples },

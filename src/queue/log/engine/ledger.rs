@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::super::super::{AppendError, Entry, Lease, ReadError, Want};
+use super::super::super::{AppendError, Entry, Fate, Lease, ReadError, Want};
 use super::super::desk::Ledger;
 use super::super::state::Look;
 use super::{Engine, cost};
@@ -19,8 +19,8 @@ impl Ledger for Engine {
         Self::lease(self, index, want, now)
     }
 
-    fn ack(&self, index: usize, lease: u64) -> u32 {
-        Self::ack(self, index, lease)
+    fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32 {
+        Self::ack(self, index, lease, fate)
     }
 
     fn release(&self, index: usize, lease: u64) {

@@ -165,7 +165,8 @@ impl Setup<'_> {
     fn add_all(&mut self, mut kept: BTreeMap<String, Kept>) -> Result<(), OpenError> {
         // Records without any position: it was lost, a new receiver is not the first one.
         let are_lost = kept.is_empty() && self.state.catalogue.len() > 0;
-        for name in &self.options.destinations {
+        for destination in &self.options.destinations {
+            let name = &*destination.name;
             match kept.remove(name) {
                 Some(Kept::Position(position)) => {
                     let (file, saved) = *position;

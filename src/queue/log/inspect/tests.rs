@@ -1,6 +1,7 @@
 //! The two readings of the rules against each other: what is seen from outside before a log is opened
 //! is what the log says once it is open, whatever happened to its files.
 
+use crate::queue::Destination;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
@@ -24,7 +25,7 @@ const NOW: Timestamp = Timestamp::from_unix(1_735_689_600, 0);
 
 fn options() -> Options {
     Options {
-        destinations: NAMES.map(str::to_owned).to_vec(),
+        destinations: NAMES.map(Destination::named).to_vec(),
         durability: Durability::Fsync,
         max_bytes: 1 << 20,
         min_free_bytes: 0,
@@ -71,7 +72,7 @@ fn live(disk: &SimDisk, rng: &mut Rng) -> Result<(), Box<dyn Error>> {
                 let index = rng.usize(..2);
                 if !loans[index].is_empty() {
                     let lease = loans[index].swap_remove(rng.usize(..loans[index].len()));
-                    engine.ack(index, lease.id);
+                    engine.ack(index, lease.id, lease.delivered());
                 }
             }
             _ => {
@@ -138,7 +139,7 @@ fn agree(disk: &SimDisk, history: &str) {
 fn drain(engine: &Engine, index: usize) {
     let want = Want { bytes: 1 << 20, tuples: 1 << 20 };
     while let Some(lease) = engine.lease(index, want, Duration::ZERO).unwrap() {
-        engine.ack(index, lease.id);
+        engine.ack(index, lease.id, lease.delivered());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The queue with its threads, in a real directory: callers who give up, ends in every order, and
 //! panics where nothing should panic.
 
+use crate::queue::Destination;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn options() -> Options {
     Options {
-        destinations: vec!["a".to_owned()],
+        destinations: vec![Destination::named("a")],
         durability: Durability::Fsync,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -97,7 +98,7 @@ async fn drain(outlet: &dyn Outlet) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(lease) = soon(outlet.lease(ANY)).await {
         all.extend(texts(&lease).into_iter().map(str::to_owned));
-        outlet.ack(lease).await;
+        outlet.deliver(lease).await;
     }
     all.sort();
     all
@@ -167,7 +168,7 @@ async fn a_lease_whose_caller_gives_up_goes_back() {
     // Nothing more comes in: what wakes this one is what went back.
     let lease = soon(outlet.lease(ANY)).await.unwrap();
     assert_eq!(texts(&lease), ["1"]);
-    outlet.ack(lease).await;
+    outlet.deliver(lease).await;
     queue.close();
     assert!(soon(outlet.lease(ANY)).await.is_none(), "nothing is on loan to nobody");
 }
@@ -304,7 +305,7 @@ async fn a_closed_queue_whose_last_group_fails_is_over() {
 #[tokio::test]
 async fn records_for_another_destination_do_not_keep_a_closed_queue_from_its_end() {
     let directory = TempDir::new().unwrap();
-    let destinations = vec!["a".to_owned(), "b".to_owned()];
+    let destinations = vec![Destination::named("a"), Destination::named("b")];
     let options = Options { destinations, ..options() };
     let clock = Arc::new(SystemClock::new());
     let queue = LogQueue::open(directory.path(), &options, clock).unwrap();
@@ -326,7 +327,7 @@ async fn a_position_that_cannot_be_saved_shows_until_it_is() {
     let lease = soon(outlet.lease(ANY)).await.unwrap();
     assert_eq!(queue.disorder(), None);
     triggers.fail_sync.store(true, Ordering::SeqCst);
-    outlet.ack(lease).await;
+    outlet.deliver(lease).await;
     until(|| queue.disorder().is_some()).await;
     let (why, full) = (queue.disorder().unwrap(), std::io::ErrorKind::StorageFull.to_string());
     assert!(why.contains(&full), "{why}");
@@ -346,7 +347,7 @@ async fn the_books_are_counted_when_a_minute_is_over_and_not_after_so_many_round
     }
     // What is left ends inside the segment or begins there: it has to be read.
     let lease = soon(outlet.lease(Want { bytes: 1, tuples: 1 })).await.unwrap();
-    outlet.ack(lease).await;
+    outlet.deliver(lease).await;
     triggers.panic_read.store(true, Ordering::SeqCst);
     let begun = triggers.rounds.load(Ordering::SeqCst);
     until(|| {
@@ -374,7 +375,7 @@ async fn a_look_at_the_room_makes_none_and_a_question_of_the_edge_does() {
         let blocks = vec![Block { bytes: vec![b'x'; 4000].into(), tuples: 1 }];
         soon(queue.append(Entry { blocks, ..entry("1") })).await.unwrap();
         let lease = soon(outlet.lease(ANY)).await.unwrap();
-        outlet.ack(lease).await;
+        outlet.deliver(lease).await;
     }
     for _ in 0..3 {
         queue.shared.engine().maintain().unwrap();
@@ -388,7 +389,10 @@ async fn a_look_at_the_room_makes_none_and_a_question_of_the_edge_does() {
 #[tokio::test]
 async fn an_account_is_of_one_moment_and_of_every_destination_with_a_position() {
     let directory = TempDir::new().unwrap();
-    let two = Options { destinations: vec!["a".to_owned(), "b".to_owned()], ..options() };
+    let two = Options {
+        destinations: vec![Destination::named("a"), Destination::named("b")],
+        ..options()
+    };
     let queue = LogQueue::open(directory.path(), &two, Arc::new(SystemClock::new())).unwrap();
     soon(queue.append(entry("1"))).await.unwrap();
     soon(queue.end()).await;
@@ -476,7 +480,7 @@ async fn a_panic_of_the_keeper_is_not_its_last_round() {
     soon(queue.append(entry("1"))).await.unwrap();
     let lease = soon(outlet.lease(ANY)).await.unwrap();
     triggers.panic_sync.store(true, Ordering::SeqCst);
-    outlet.ack(lease).await;
+    outlet.deliver(lease).await;
     queue.shared.keeper.ring();
     until(|| triggers.panics.load(Ordering::SeqCst)).await;
     triggers.panic_sync.store(false, Ordering::SeqCst);

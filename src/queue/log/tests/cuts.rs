@@ -17,7 +17,7 @@ use super::super::segment::{HEADER_BYTES, Name};
 use super::anatomy::{self, Id};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{Durability, Entry, Lease, Meters, Want};
+use crate::queue::{Destination, Durability, Entry, Lease, Meters, Want};
 
 const DESTINATION: &str = "0";
 const ALL: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
@@ -58,7 +58,7 @@ struct Cost {
 
 fn open(disk: &SimDisk) -> Engine {
     let options = Options {
-        destinations: vec![DESTINATION.to_owned()],
+        destinations: vec![Destination::named(DESTINATION)],
         durability: Durability::Fsync,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -113,7 +113,7 @@ fn small(end: End) -> Small {
     let mut requests = Vec::new();
     let deliver = || {
         let lease = lease(&engine, FEW).unwrap();
-        engine.ack(0, lease.id);
+        engine.ack(0, lease.id, lease.delivered());
         engine.save().unwrap();
         ids(&lease).collect::<Vec<Id>>()
     };
@@ -132,7 +132,7 @@ fn small(end: End) -> Small {
         delivered.append(&mut delivered_late);
         while delivered_late.len() < 3 {
             let lease = lease(&engine, FEW).unwrap();
-            engine.ack(0, lease.id);
+            engine.ack(0, lease.id, lease.delivered());
             delivered_late.extend(ids(&lease));
         }
         engine.save().unwrap();

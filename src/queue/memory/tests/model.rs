@@ -1,5 +1,6 @@
 //! Random histories of the queue beside a model of it that is nothing but sorted lists.
 
+use crate::queue::Destination;
 use proptest::prelude::*;
 
 use super::*;
@@ -134,7 +135,7 @@ struct Pair {
 
 impl Pair {
     fn new(limit: u64) -> Self {
-        let queue = MemoryQueue::new(limit, &["0", "1"]);
+        let queue = MemoryQueue::new(limit, vec![Destination::named("0"), Destination::named("1")]);
         let outlets = [outlet(&queue, "0"), outlet(&queue, "1")];
         Self { queue, outlets, leases: Default::default(), model: Model::default() }
     }
@@ -150,7 +151,7 @@ impl Pair {
                 self.lease(outlet, Want { bytes, tuples })?;
             }
             Step::Ack { outlet, nth } if nth < self.leases[outlet].len() => {
-                now(self.outlets[outlet].ack(self.leases[outlet].remove(nth)));
+                now(self.outlets[outlet].deliver(self.leases[outlet].remove(nth)));
                 self.model.ack(outlet, nth);
             }
             Step::Release { outlet, nth } if nth < self.leases[outlet].len() => {

@@ -137,7 +137,7 @@ fn sectors_that_cannot_be_read_cost_their_records_and_forwarding_goes_on() {
     let mut delivered = Vec::new();
     while let Some(lease) = engine.lease(0, WANT, Duration::from_mins(1)).unwrap() {
         delivered.extend(numbers(&lease));
-        engine.ack(0, lease.id);
+        engine.ack(0, lease.id, lease.delivered());
     }
     let missing: Vec<u64> = (1..=20).filter(|number| !delivered.contains(number)).collect();
     assert_eq!(missing, [4, 5, 6, 7, 8, 9, 10]);

@@ -1,5 +1,6 @@
 //! Starts after an unlucky end.
 
+use crate::queue::Destination;
 use fastrand::Rng;
 
 use super::super::super::disk::Disk;
@@ -81,7 +82,7 @@ fn a_segment_stays_while_its_position_has_no_room_to_say_that_it_was_passed() {
     for number in 1..=560 {
         let lease = lease(&engine, 1).unwrap();
         if is_delivered(&number) {
-            engine.ack(0, lease.id);
+            engine.ack(0, lease.id, lease.delivered());
         }
     }
     for _ in 0..3 {
@@ -241,7 +242,7 @@ fn a_receiver_whose_name_left_the_configuration_keeps_what_waits_for_it() {
     fill(&engine, 1..=6);
     let disk = close(&disk, engine);
     let mut renamed = options();
-    renamed.destinations = vec!["main".to_owned()];
+    renamed.destinations = vec![Destination::named("main")];
     let (engine, notices) = open_with(&disk, &renamed);
     assert_eq!(notices, [Notice::Orphan { destination: "default".to_owned() }]);
     fill(&engine, 7..=12);
@@ -262,7 +263,7 @@ fn what_was_delivered_out_of_order_is_not_sent_again_after_a_start() {
     let leases: Vec<_> = (0..12).map(|_| lease(&engine, 1).unwrap()).collect();
     // All but 2, 7 and 8: the first of them masks whole segments that are delivered.
     for lease in leases.iter().filter(|lease| ![2, 7, 8].contains(&numbers(lease)[0])) {
-        engine.ack(0, lease.id);
+        engine.ack(0, lease.id, lease.delivered());
     }
     engine.save().unwrap();
     drop(engine);

@@ -13,7 +13,7 @@ use super::super::super::segment::Name;
 use super::super::{Engine, Options, cost};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{AppendError, Durability, Entry, Lease, Meters, Want};
+use crate::queue::{AppendError, Destination, Durability, Entry, Lease, Meters, Want};
 
 /// Four of [`entry`] to a segment.
 pub(super) const SEGMENT_BYTES: u64 = 4300;
@@ -28,7 +28,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_unix(1_700_000_000, 0);
 /// Oldest first, so that the order of delivery can be foretold.
 pub(super) fn options() -> Options {
     Options {
-        destinations: vec!["default".to_owned()],
+        destinations: vec![Destination::named("default")],
         durability: Durability::Fsync,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -104,7 +104,7 @@ pub(super) fn drain(disk: &SimDisk, engine: &Engine) -> Vec<u64> {
     let mut delivered = Vec::new();
     while let Some(lease) = lease(engine, WANT.tuples) {
         delivered.extend(numbers(&lease));
-        engine.ack(0, lease.id);
+        engine.ack(0, lease.id, lease.delivered());
     }
     disk.limit_calls(u64::MAX / 2);
     assert!(engine.books(0).is_balanced(), "{:?}", engine.books(0));
@@ -115,14 +115,14 @@ pub(super) fn drain(disk: &SimDisk, engine: &Engine) -> Vec<u64> {
 pub(super) fn try_deliver_one(engine: &Engine) {
     let want = Want { tuples: 1, ..WANT };
     if let Ok(Some(lease)) = engine.lease(0, want, Duration::ZERO) {
-        engine.ack(0, lease.id);
+        engine.ack(0, lease.id, lease.delivered());
     }
 }
 
 /// Delivers the next entry.
 pub(super) fn deliver_one(engine: &Engine) -> Vec<u64> {
     let lease = lease(engine, 1).unwrap();
-    engine.ack(0, lease.id);
+    engine.ack(0, lease.id, lease.delivered());
     numbers(&lease)
 }
 

@@ -15,7 +15,9 @@ use crate::queue::log::disk::sim::SimDisk;
 use crate::queue::log::engine::{Engine, Options, cost};
 use crate::queue::log::lanes::Order;
 use crate::queue::log::state::Look;
-use crate::queue::{AppendError, Durability, Entry, Lease, Meters, ReadError, Want};
+use crate::queue::{
+    AppendError, Destination, Durability, Entry, Fate, Lease, Meters, ReadError, Want,
+};
 
 pub(super) const ANY: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
 pub(super) const ONE: Want = Want { bytes: 0, tuples: 0 };
@@ -31,7 +33,7 @@ pub(super) type TheLease = Carried<Gated>;
 /// A desk with one destination before an empty log on this disk.
 pub(super) fn desk(disk: &SimDisk) -> TheDesk {
     let options = Options {
-        destinations: vec!["a".to_owned()],
+        destinations: vec![Destination::named("a")],
         durability: Durability::Os,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -95,9 +97,9 @@ impl Ledger for Gated {
         }
     }
 
-    fn ack(&self, index: usize, lease: u64) -> u32 {
+    fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32 {
         let _turn = self.turn();
-        self.engine.ack(index, lease)
+        self.engine.ack(index, lease, fate)
     }
 
     fn release(&self, index: usize, lease: u64) {

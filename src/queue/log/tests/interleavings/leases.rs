@@ -40,7 +40,7 @@ fn drain(desk: &TheDesk, want: Want) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(lease) = lease(desk, want) {
         texts.extend(lease.blocks.iter().map(|leased| leased.source.to_string()));
-        desk.ack(0, lease.id);
+        desk.ack(0, lease.id, lease.delivered());
     }
     texts
 }

@@ -241,6 +241,10 @@ impl Ledger {
         ids
     }
 
+    pub(super) fn loan_tuples(&self, side: usize, lease: u64) -> u64 {
+        self.sides[side].loans[&lease].len() as u64
+    }
+
     pub(super) fn acked(&mut self, side: usize, lease: u64) {
         let side = &mut self.sides[side];
         let ids = side.loans.remove(&lease).expect("an open lease");

@@ -14,7 +14,7 @@ use super::damage;
 use super::ledger::{Ledger, Seen};
 use super::steps::{End, How, NAMES, Restart, Setting, Shape, Step, Trouble};
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{AppendError, Durability, Meters, Want};
+use crate::queue::{AppendError, Destination, Durability, Fate, Meters, Want};
 
 pub(super) struct World {
     setting: Setting,
@@ -75,8 +75,7 @@ impl World {
             }
             Step::Ack { side, nth } => {
                 if let Some((index, lease)) = self.loan(*side, *nth) {
-                    self.engine.ack(index, lease);
-                    self.ledger.acked(*side, lease);
+                    self.ack(index, *side, lease);
                 }
             }
             Step::Release { side, nth } => {
@@ -129,18 +128,22 @@ impl World {
         self.check();
     }
 
+    fn ack(&mut self, index: usize, side: usize, lease: u64) {
+        let delivered = self.ledger.loan_tuples(side, lease);
+        self.engine.ack(index, lease, Fate { delivered, dead_lettered: 0 });
+        self.ledger.acked(side, lease);
+    }
+
     /// Everything that is left is delivered, and nothing of it ever comes again.
     pub(super) fn finish(&mut self) {
         self.heal();
         for side in self.sides().collect::<Vec<_>>() {
             while let Some(lease) = self.ledger.sides[side].nth_loan(0) {
-                self.engine.ack(self.index(side), lease);
-                self.ledger.acked(side, lease);
+                self.ack(self.index(side), side, lease);
             }
             while self.lease(side, Want { bytes: 3000, tuples: 20 }) {
                 let lease = self.ledger.sides[side].nth_loan(0).expect("it was just lent");
-                self.engine.ack(self.index(side), lease);
-                self.ledger.acked(side, lease);
+                self.ack(self.index(side), side, lease);
             }
         }
         self.check();
@@ -372,7 +375,7 @@ fn is_lossy(fault: Fault) -> bool {
 
 fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, String> {
     let options = Options {
-        destinations: sides(configured).map(|side| NAMES[side].to_owned()).collect(),
+        destinations: sides(configured).map(|side| Destination::named(NAMES[side])).collect(),
         durability: if setting.is_os { Durability::Os } else { Durability::Fsync },
         max_bytes: setting.max_bytes,
         min_free_bytes: 0,
