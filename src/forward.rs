@@ -26,6 +26,7 @@ pub mod backoff;
 pub mod client;
 pub mod envelope;
 mod gate;
+pub mod limit;
 pub mod outcome;
 pub mod pace;
 mod phase;
