@@ -23,29 +23,36 @@
 
 use std::sync::Arc;
 
+use guard::{Guard, Reason};
+
 use super::part::{Part, Piece};
 use crate::dead_letter::Letter;
 use crate::metric::timestamp::Timestamp;
+
+mod guard;
+#[cfg(test)]
+mod tests;
+
+pub use guard::Evidence;
 
 /// So many tuples refused alone without any evidence make a session suspect.
 pub const LONE_REFUSALS_MAX: usize = 16;
 
 /// What one worker does about one lease.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// What is still to be posted, the next part last.
     stack: Vec<Job>,
-    /// Refused alone, without evidence at that time.
-    doubtful: Vec<Refused>,
+    /// Refused alone when there was no evidence.
+    doubtful: Vec<Doubtful>,
     /// Refused for good.
     lone: Vec<Lone>,
     delivered: u64,
     guard: Guard,
-    has_progress: bool,
 }
 
 /// A part, and what its neighbour on the stack has to do with it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Job {
     part: Part,
     tie: Tie,
@@ -60,31 +67,8 @@ enum Tie {
     Guilty,
 }
 
-/// How far the guard against a receiver that refuses everything has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guard {
-    /// Nothing was refused.
-    Calm,
-    /// Refused so far: the reason, and whether there is evidence.
-    Refusing(Reason, Standing),
-}
-
-/// Why something was refused. A refusal of content outranks one of size: evidence begins anew with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    Size,
-    Content,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Open,
-    Suspect,
-    Evident,
-}
-
-#[derive(Debug)]
-struct Refused {
+#[derive(Clone, Debug)]
+struct Doubtful {
     lone: Lone,
     reason: Reason,
 }
@@ -127,16 +111,6 @@ pub enum Step {
     },
 }
 
-/// What counts as evidence after a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Evidence {
-    /// The same as before it.
-    Stands,
-    /// Only acceptances in attempts that begin after now: note the number of the latest attempt.
-    Anew,
-}
-
 impl Session {
     /// A session about these tuples.
     pub fn new(part: Part) -> Self {
@@ -146,7 +120,6 @@ impl Session {
             lone: Vec::new(),
             delivered: 0,
             guard: Guard::Calm,
-            has_progress: false,
         }
     }
 
@@ -157,46 +130,139 @@ impl Session {
     /// Asked again before the answer to a part was reported, it names the same part, or the first of
     /// its cuts.
     pub fn next(&mut self, has_evidence: bool, bytes_max: usize) -> Step {
-        let _ = (has_evidence, bytes_max);
-        match self.stack.last() {
-            Some(job) => Step::Post(job.part.clone()),
-            None => Step::Over { delivered: self.delivered, lone: std::mem::take(&mut self.lone) },
+        if has_evidence {
+            self.prove();
+        }
+        if self.doubtful.len() >= LONE_REFUSALS_MAX && self.guard.suspect() {
+            return Step::Suspect;
+        }
+        loop {
+            let Some(job) = self.stack.pop() else {
+                match self.settle() {
+                    Some(step) => return step,
+                    None => continue,
+                }
+            };
+            let is_alone = job.part.tuples() == 1;
+            if !is_alone && job.tie == Tie::Guilty {
+                self.push_halves(job.part.halves().expect("it has several tuples"));
+            } else if !is_alone && job.part.bytes() > bytes_max {
+                // The cuts of a first half would have to be accepted all for a conclusion about the
+                // second: not worth the bookkeeping, so that one is posted itself.
+                let cuts = job.part.within(bytes_max).into_iter().rev();
+                self.stack.extend(cuts.map(|part| Job { part, tie: Tie::None }));
+            } else {
+                let part = job.part.clone();
+                self.stack.push(job);
+                return Step::Post(part);
+            }
         }
     }
 
     /// The part was accepted.
     pub fn accepted(&mut self) {
-        let job = self.stack.pop().expect("an answer belongs to a posted part");
+        let job = self.posted();
         self.delivered += u64::from(job.part.tuples());
-        self.has_progress = true;
+        if job.tie == Tie::FirstHalf {
+            let second = self.stack.last_mut().expect("the second half lies below the first");
+            second.tie = Tie::Guilty;
+        }
+        self.prove();
     }
 
     /// The part was refused for its content: 400, 422.
     pub fn refused(&mut self, refusal: Refusal) -> Evidence {
-        let _ = refusal;
-        Evidence::Anew
+        let evidence = self.guard.refuse(Reason::Content);
+        let job = self.posted();
+        match job.part.halves() {
+            Some(halves) => self.push_halves(halves),
+            None => self.keep(&job.part, refusal, Reason::Content),
+        }
+        evidence
     }
 
     /// The part was refused for its size: 413.
     pub fn too_large(&mut self, refusal: Refusal) -> Evidence {
-        let _ = refusal;
-        Evidence::Anew
+        let evidence = self.guard.refuse(Reason::Size);
+        let job = self.posted();
+        match job.part.halves_by_bytes() {
+            Some((first, second)) => {
+                let jobs = [second, first].map(|part| Job { part, tie: Tie::None });
+                self.stack.extend(jobs);
+            }
+            None => self.keep(&job.part, refusal, Reason::Size),
+        }
+        evidence
     }
 
     /// Whether anything was accepted or refused: such a session keeps its lease while it waits, because
     /// it would have to begin again.
     pub fn has_progress(&self) -> bool {
-        self.has_progress
+        self.delivered > 0 || self.guard != Guard::Calm
     }
 
     /// Whether it is suspect: it posts only as a probe, and fresh sessions probe before it.
     pub fn is_suspect(&self) -> bool {
-        matches!(self.guard, Guard::Refusing(_, Standing::Suspect))
+        self.guard.is_suspect()
     }
 
-    /// Whether it looks for tuples that are refused for their content.
+    /// Whether it met a refusal of content: it looks for the tuples that cause it.
     pub fn is_halving(&self) -> bool {
-        matches!(self.guard, Guard::Refusing(Reason::Content, _))
+        self.guard.reason() == Some(Reason::Content)
+    }
+
+    /// There is evidence. It settles the refusals that were about size; those of content are from
+    /// before it, when the receiver may have refused everything.
+    fn prove(&mut self) {
+        if self.guard.prove() {
+            let doubtful = std::mem::take(&mut self.doubtful);
+            let (size, content): (Vec<_>, Vec<_>) =
+                doubtful.into_iter().partition(|refused| refused.reason == Reason::Size);
+            self.lone.extend(size.into_iter().map(|refused| refused.lone));
+            self.doubtful = content;
+        }
+    }
+
+    /// Nothing is left to post: the end, or the doubtful ones once more.
+    fn settle(&mut self) -> Option<Step> {
+        let is_few = self.doubtful.len() < LONE_REFUSALS_MAX;
+        if is_few && self.doubtful.iter().all(|refused| refused.reason == Reason::Size) {
+            self.lone.extend(self.doubtful.drain(..).map(|refused| refused.lone));
+            return Some(Step::Over {
+                delivered: self.delivered,
+                lone: std::mem::take(&mut self.lone),
+            });
+        }
+        let again = self.doubtful.drain(..).rev();
+        let again = again.map(|refused| Job { part: refused.lone.piece.into(), tie: Tie::None });
+        self.stack.extend(again);
+        self.guard.suspect().then_some(Step::Suspect)
+    }
+
+    fn push_halves(&mut self, (first, second): (Part, Part)) {
+        self.stack.push(Job { part: second, tie: Tie::None });
+        self.stack.push(Job { part: first, tie: Tie::FirstHalf });
+    }
+
+    /// Keeps the refusal of a lone tuple.
+    fn keep(&mut self, part: &Part, mut refusal: Refusal, reason: Reason) {
+        let [piece] = part.pieces() else { unreachable!("a tuple alone is one piece") };
+        // Thousands of tuples that are refused in the same words share them.
+        let last = self.doubtful.last().map(|refused| &refused.lone).or(self.lone.last());
+        if let Some(last) = last.filter(|last| last.refusal.answer == refusal.answer) {
+            refusal.answer = Arc::clone(&last.refusal.answer);
+        }
+        let lone = Lone { piece: piece.clone(), refusal };
+        if self.guard.is_evident() {
+            self.lone.push(lone);
+        } else {
+            self.doubtful.push(Doubtful { lone, reason });
+        }
+    }
+
+    /// The part that was posted last.
+    fn posted(&mut self) -> Job {
+        self.stack.pop().expect("an answer belongs to a posted part")
     }
 }
 
