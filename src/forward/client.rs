@@ -247,10 +247,7 @@ async fn read(
         let room = TEXT_CHARS_MAX.saturating_sub(text.chars().count());
         text.extend(": ".chars().chain(body.chars()).take(room));
     }
-    Answer {
-        reply: Reply::Answered { status: status.as_u16(), retry_after, names_encoding },
-        text,
-    }
+    Answer { reply: Reply::Answered { status: status.as_u16(), retry_after, names_encoding }, text }
 }
 
 fn failed(target: &Target, failure: Failure, text: &str) -> Answer {

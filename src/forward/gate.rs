@@ -11,8 +11,8 @@ use super::phase::{Phase, Stage};
 
 mod turns;
 
-use turns::{Granted, Look, Turns};
 pub(super) use turns::{Attempt, Change, Who};
+use turns::{Granted, Look, Turns};
 
 /// All deliveries of one receiver pass here before every attempt.
 #[derive(Debug)]
@@ -99,11 +99,6 @@ impl Gate {
     pub(super) fn block(&self) -> Blocked<'_> {
         self.lock().block();
         Blocked(self)
-    }
-
-    /// Whether everybody is kept out.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.lock().is_blocked()
     }
 
     /// The api key changed: see [`Pace::retry_now`].

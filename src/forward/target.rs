@@ -55,22 +55,15 @@ impl Target {
         }
         let shown = shown(&url);
         let scrub = Scrub::new(receiver.api_key.clone());
-        let target = Self {
-            base: url.clone(),
-            auth: receiver.auth,
-            url,
-            key_header: None,
-            shown,
-            scrub,
-        };
+        let target =
+            Self { base: url.clone(), auth: receiver.auth, url, key_header: None, shown, scrub };
         target.with_key(&receiver.api_key)
     }
 
     /// The same place with another key; text is still cleared of those before it.
     pub fn with_key(&self, key: &Secret) -> Result<Self, TargetError> {
         let scrub = self.scrub.with(key.clone());
-        let mut target =
-            Self { url: self.base.clone(), key_header: None, scrub, ..self.clone() };
+        let mut target = Self { url: self.base.clone(), key_header: None, scrub, ..self.clone() };
         match self.auth {
             ReceiverAuth::Query => {
                 target.url.query_pairs_mut().append_pair(KEY_PARAMETER, key.reveal());

@@ -204,10 +204,6 @@ impl Turns {
         self.blocked -= 1;
     }
 
-    pub(super) fn is_blocked(&self) -> bool {
-        self.blocked > 0
-    }
-
     fn change(&self, before: Mode) -> Change {
         let (after, limit) = (self.pace.mode(), self.limit.now());
         Change { before, after, limit, next_number: self.pace.next_number() }
