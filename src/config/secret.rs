@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -18,6 +18,12 @@ impl Secret {
     /// Hides `text`.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// What a file holds, white space at its end left out; the same rules as at the start. The error
+    /// says what was wrong with which file, and never what it holds.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        usable(&path.display().to_string(), from_file(path)?)
     }
 
     /// The text itself, for the wire only.
@@ -55,8 +61,8 @@ pub(super) struct Keys {
 /// What was given.
 #[derive(Debug)]
 pub(super) enum Given {
-    /// The secret.
-    Secret(Secret),
+    /// The secret, and the file it was read from.
+    Secret(Secret, Option<PathBuf>),
     /// Its digest.
     Digest([u8; 32]),
 }
@@ -116,7 +122,8 @@ fn resolve(
     };
     let given = secret.and_then(|secret| {
         if Some(key) != keys.sha256 {
-            return usable(&name, secret).map(Given::Secret);
+            let file = (key == keys.file).then(|| PathBuf::from(text));
+            return usable(&name, secret).map(|secret| Given::Secret(secret, file));
         }
         digest(&secret).map(Given::Digest).ok_or_else(|| {
             format!("`{name}` must be the SHA-256 of the token: 64 hexadecimal digits")
@@ -179,7 +186,10 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         let secret = Secret::new("hunter2".to_owned());
-        assert_eq!(format!("{secret:?} {:?}", Given::Secret(secret.clone())), "*** Secret(***)");
+        assert_eq!(
+            format!("{secret:?} {:?}", Given::Secret(secret.clone(), None)),
+            "*** Secret(***, None)"
+        );
         assert_eq!(secret.reveal(), "hunter2");
     }
 
