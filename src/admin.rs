@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::dead_letter::DeadLetters;
 use crate::forward::{Attempts, Forwarder, Status};
 use crate::http;
 use crate::metric::timestamp::Timestamp;
@@ -65,12 +66,15 @@ pub struct Delivery {
     pub status: watch::Receiver<Status>,
     /// Its attempts, live.
     pub attempts: Arc<Attempts>,
+    /// What it refused for good.
+    pub dead_letters: Arc<DeadLetters>,
 }
 
 impl Delivery {
     /// Of the receiver called `name`.
-    pub fn of(name: &str, forwarder: &Forwarder) -> Self {
-        Self { name: name.into(), status: forwarder.status(), attempts: forwarder.attempts() }
+    pub fn of(name: &str, forwarder: &Forwarder, dead_letters: Arc<DeadLetters>) -> Self {
+        let (status, attempts) = (forwarder.status(), forwarder.attempts());
+        Self { name: name.into(), status, attempts, dead_letters }
     }
 }
 

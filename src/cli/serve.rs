@@ -58,7 +58,8 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    open_files::make_room(loaded.config.limits.connections, loaded.config.receivers[0].concurrency);
+    let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency).sum();
+    open_files::make_room(loaded.config.limits.connections, deliveries);
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;

@@ -33,7 +33,7 @@ async fn stand() -> Stand {
         queue: queue.clone(),
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
-        deliveries: vec![Delivery::of("default", &forwarder)],
+        deliveries: vec![Delivery::of("default", &forwarder, side.dead_letters())],
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
