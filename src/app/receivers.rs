@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::StartError;
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Receiver};
 use crate::dead_letter::DeadLetters;
 use crate::forward::{Drain, Forwarder, State, Status};
 use crate::queue::Queue;
@@ -19,7 +19,7 @@ pub(super) struct Receivers(Vec<Line>);
 
 /// Deliveries to one.
 struct Line {
-    name: Arc<str>,
+    receiver: Receiver,
     dead_letters: Arc<DeadLetters>,
     forwarder: Forwarder,
 }
@@ -47,11 +47,11 @@ impl Receivers {
         }
         let mut lines = Vec::with_capacity(opened.len());
         for (receiver, dead_letters) in opened {
-            let name = Arc::clone(&receiver.name);
-            let outlet = queue.outlet(&name).expect("the queue was made for this receiver");
+            let outlet =
+                queue.outlet(&receiver.name).expect("the queue was made for this receiver");
             let (letters, clock) = (Arc::clone(&dead_letters), Arc::clone(clock));
             let forwarder = Forwarder::start(receiver, &config.hostname, outlet, letters, clock)?;
-            lines.push(Line { name, dead_letters, forwarder });
+            lines.push(Line { receiver: receiver.clone(), dead_letters, forwarder });
         }
         Ok(Self(lines))
     }
@@ -59,7 +59,7 @@ impl Receivers {
     /// What the admin port tells about.
     pub(super) fn deliveries(&self) -> Vec<admin::Delivery> {
         let delivery = |line: &Line| {
-            admin::Delivery::of(&line.name, &line.forwarder, Arc::clone(&line.dead_letters))
+            admin::Delivery::of(&line.receiver, &line.forwarder, Arc::clone(&line.dead_letters))
         };
         self.0.iter().map(delivery).collect()
     }
@@ -68,8 +68,8 @@ impl Receivers {
     /// last.
     pub(super) async fn shutdown(self, drain: Drain, deadline: Instant) -> Vec<Last> {
         let (mut ending, mut seen) = (JoinSet::new(), Vec::new());
-        for Line { name, forwarder, .. } in self.0 {
-            seen.push((name, forwarder.status()));
+        for Line { receiver, forwarder, .. } in self.0 {
+            seen.push((receiver.name, forwarder.status()));
             ending.spawn(forwarder.shutdown(drain, deadline));
         }
         while let Some(ended) = ending.join_next().await {

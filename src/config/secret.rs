@@ -20,12 +20,6 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// What a file holds, white space at its end left out; the same rules as at the start. The error
-    /// says what was wrong with which file, and never what it holds.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        usable(&path.display().to_string(), from_file(path)?)
-    }
-
     /// The text itself, for the wire only.
     pub fn reveal(&self) -> &str {
         &self.0
