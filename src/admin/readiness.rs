@@ -181,8 +181,10 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Facts;
     use super::super::reading::Delivery;
     use super::*;
+    use crate::dead_letter;
     use crate::forward::Status;
     use crate::metric::timestamp::Timestamp;
     use crate::queue::{Account, Books, Depth, ReadError, Standing};
@@ -216,7 +218,12 @@ mod tests {
                     depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
                 },
                 oldest: Some(Ok(Some(at(NOW - 9)))),
-                delivery: Some(Delivery { status, attempts: Vec::new() }),
+                delivery: Some(Delivery {
+                    facts: Facts { url: String::new(), concurrency: 1, max_backlog_bytes: None },
+                    status,
+                    dead_letters: dead_letter::Standing::default(),
+                    attempts: Vec::new(),
+                }),
             }],
         }
     }
