@@ -129,7 +129,14 @@ impl Gateway {
         let queued = outlet.depth().tuples;
         let (receiver, hostname) = (&config.receivers[0], &config.hostname);
         let max_bytes = config.dead_letters.max_bytes;
-        let dead_letters = DeadLetters::open(&config.data_dir, &receiver.name, max_bytes)?;
+        let ownership = match config.queue.durability {
+            Durability::Memory => {
+                dead_letter::Ownership::OnFirstLetter(dead_letter::LateLock::of(&config.data_dir))
+            }
+            Durability::Fsync | Durability::Os => dead_letter::Ownership::Held,
+        };
+        let dead_letters =
+            DeadLetters::open(&config.data_dir, &receiver.name, max_bytes, ownership)?;
         let dead_letters = Arc::new(dead_letters);
         let forwarder =
             Forwarder::start(receiver, hostname, outlet, dead_letters, Arc::clone(&clock))?;
