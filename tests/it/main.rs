@@ -33,6 +33,7 @@ mod receiver_corpus;
 mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
+mod receiver_rules;
 mod report;
 mod strace;
 mod support;
