@@ -25,6 +25,7 @@ mod inflate;
 mod ingest;
 mod json_suite;
 mod kill;
+mod manners;
 mod mutation;
 mod pipeline_property;
 mod queue_cli;
