@@ -14,6 +14,7 @@ use crate::config::Environment;
 
 mod check_config;
 mod convert;
+mod gateway;
 mod load;
 mod queue;
 mod receiver;
