@@ -78,10 +78,12 @@ impl Coding {
 
     /// Once all were refused: the next in turn, for the next probe. Else without effect.
     pub fn rotate(&self) {
-        let next =
-            |now: u8| (now & HELD != 0).then(|| ((now & PLACE) + 1) % ORDER.len() as u8 | HELD);
+        let next = |now: u8| match now & HELD {
+            0 => None,
+            _ => Some((((now & PLACE) + 1) % ORDER.len() as u8) | HELD),
+        };
         // An error says that nothing is held.
-        drop(self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
     }
 
     fn load(&self) -> u8 {
