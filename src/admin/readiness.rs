@@ -131,7 +131,9 @@ fn lack_of_room(health: &Health) -> Option<String> {
         AppendError::Full { .. } => "see why the receiver takes less than comes in, or raise it",
         AppendError::Reserve { .. } => "free space on that disk, or lower it",
         AppendError::Behind { .. } => "see what else uses that disk, or take a faster one",
-        AppendError::Failed { .. } | AppendError::Closed => return None,
+        AppendError::Failed { .. } | AppendError::Unaddressed { .. } | AppendError::Closed => {
+            return None;
+        }
     };
     Some(format!("{error}: clients get 503; {cure}"))
 }
