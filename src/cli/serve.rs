@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::observe;
 use crate::queue::Durability;
-use crate::receiver::{ApiKeys, Options, Printer, Receiver, Running};
+use crate::receiver::{Options, Printer, Receiver, Rules, Running};
 
 use super::{Failure, ServeArgs, gateway, load};
 
@@ -135,7 +135,7 @@ async fn unless_interrupted(
 async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result<Running> {
     let options = Options {
         listen,
-        api_keys: ApiKeys::only([config.receivers[0].api_key.reveal()]),
+        rules: Rules::for_key(config.receivers[0].api_key.reveal()),
         print: Some(Printer::new(io::stdout())),
         ..Options::default()
     };

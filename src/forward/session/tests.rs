@@ -31,6 +31,16 @@ fn refusal(status: u16) -> Refusal {
     Refusal { status, answer: Arc::from("no"), at: Timestamp::from_unix(2, 0) }
 }
 
+/// Reports an answer that refuses.
+fn refuse(session: &mut Session, status: u16) {
+    let is_first = !session.has_progress();
+    let evidence = match status {
+        413 => session.too_large(refusal(413)),
+        _ => session.refused(refusal(status)),
+    };
+    assert!(!is_first || evidence == Evidence::Anew, "nothing was asked to look for evidence");
+}
+
 fn indices(part: &Part) -> impl Iterator<Item = u32> {
     part.pieces().iter().flat_map(|piece| piece.first..piece.first + piece.tuples)
 }
@@ -50,14 +60,10 @@ fn run(tuples: u32, bytes_max: usize, mut refuses: impl FnMut(&Part) -> Option<u
         match session.next(false, bytes_max) {
             Step::Post(part) => {
                 requests += 1;
-                let _ = match refuses(&part) {
-                    None => {
-                        session.accepted();
-                        continue;
-                    }
-                    Some(413) => session.too_large(refusal(413)),
-                    Some(status) => session.refused(refusal(status)),
-                };
+                match refuses(&part) {
+                    None => session.accepted(),
+                    Some(status) => refuse(&mut session, status),
+                }
             }
             Step::Suspect => panic!("suspect after {requests} requests"),
             Step::Over { delivered, lone } => {
@@ -92,7 +98,7 @@ fn worst(mut session: Session, suspects: Vec<u32>, requests: u32, found: &mut Ve
                 suspects.into_iter().partition(|suspect| posted.contains(suspect));
             let (mut refused, mut most) = (session.clone(), 0);
             if !inside.is_empty() {
-                let _ = refused.refused(refusal(422));
+                refuse(&mut refused, 422);
                 most = worst(refused, inside, requests + 1, found);
             }
             if !outside.is_empty() {
@@ -183,11 +189,7 @@ fn suspicion(session: &mut Session, status: u16) -> u32 {
             Step::Over { .. } => panic!("over after {requests} requests"),
         }
         assert!(!session.is_suspect());
-        let _ = if status == 413 {
-            session.too_large(refusal(status))
-        } else {
-            session.refused(refusal(status))
-        };
+        refuse(session, status);
     }
 }
 
@@ -216,7 +218,7 @@ fn a_suspect_session_ends_well_when_the_receiver_is_mended() {
         suspicion(&mut session, 400);
         for _ in 0..probes {
             assert!(matches!(session.next(false, ALL), Step::Post(_)), "one request a probe");
-            let _ = session.refused(refusal(400));
+            refuse(&mut session, 400);
             assert!(session.is_suspect(), "and it goes on being one, without saying so again");
         }
         let mut requests = 0;
