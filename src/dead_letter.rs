@@ -1,19 +1,71 @@
 //! Dead letters: tuples that a receiver refused for good, kept with its answer (contract C6.3).
 //!
-//! Each receiver has files of its own below `data_dir`, to which entries are only ever appended. An
-//! entry is on the disk before the queue forgets its tuple, so a tuple is always in one of the two.
+//! Each receiver has files of its own below `data_dir`, to which lines are only ever appended. A
+//! letter is on the disk before the queue forgets its tuple, so a tuple is always in one of the two.
+//!
+//! # The files
+//!
+//! ```text
+//!  data_dir/dead-letters/<receiver>/
+//!    0000000001.letters               letters, in the order they were refused
+//!    0000000001-0000000000.replays    what became of the letters of that file
+//!    0000000002.letters
+//! ```
+//!
+//! The first line of a file names its format and version: `tidegate dead letters 1` or `tidegate
+//! replays 1`; a file of another version is refused and never written to. Every other line is
+//! `<crc32 of the JSON, 8 hex digits> <JSON>`.
+//!
+//! A letter: `{"sequence","index","received","source","at","status","answer","tuple"}`, instants as
+//! `[seconds, nanoseconds]`, the tuple as it was sent, byte for byte.
+//!
+//! A step of a replay: `{"kind":"intent","id","spans","tuples","replayed_before","durability","at"}`,
+//! `{"kind":"done","id","spans"}`, `{"kind":"undone","id"}`, `{"kind":"void","spans"}`. Spans are
+//! stretches of bytes of the file of letters: damage does not move them.
+//!
+//! # What holds at any time
+//!
+//! * A letter stands in the files once, and is on the disk when [`DeadLetters::put`] returns.
+//! * A file that failed to be written or synced is not written again by the process that saw it fail.
+//!   What that may have left is declared void before anything that could repeat it is written.
+//! * A torn end is kept and skipped: every process begins files of its own. A damaged line costs
+//!   itself and is counted.
+//! * Nothing is deleted but files all of whose letters were replayed, and none that is damaged.
+//! * A letter is replayed exactly once. The intent is on the disk before its entry is appended to the
+//!   queue, its end after it; between the two, the queue's own books tell whether the entry is in:
+//!   they then have as many replayed tuples more as the intent says. This is as durable as the queue
+//!   is: with `queue.durability = "os"` a power cut may take what was replayed a moment ago.
 
+use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::metric::timestamp::Timestamp;
 
+mod folder;
+mod index;
+mod journal;
+mod line;
+mod names;
+mod recent;
+mod spans;
+mod store;
+mod text;
+
+pub use folder::{LateLock, Ownership};
+
+use folder::{DIRECTORY, Folder, RealFolder};
+use store::Store;
+
 /// The dead letters of one receiver.
-#[derive(Debug)]
 pub struct DeadLetters {
+    receiver: Arc<str>,
     max_bytes: u64,
+    store: Mutex<Store>,
+    /// Apart, because whoever asks must not wait for a disk.
+    standing: Mutex<Standing>,
 }
 
 /// One tuple, and why it was refused.
@@ -80,22 +132,88 @@ pub struct OpenError {
     cause: std::io::Error,
 }
 
+impl fmt::Debug for DeadLetters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeadLetters({}, {:?})", self.receiver, self.standing())
+    }
+}
+
 impl DeadLetters {
-    /// The dead letters of `receiver` below `data_dir`. Nothing is created before the first letter.
-    pub fn open(data_dir: &Path, receiver: &str, max_bytes: u64) -> Result<Self, OpenError> {
-        let _ = (data_dir, receiver);
-        Ok(Self { max_bytes })
+    /// The dead letters of `receiver` below `data_dir`, in files of at most `max_bytes` together.
+    /// Nothing is created or changed before the first letter.
+    pub fn open(
+        data_dir: &Path,
+        receiver: &str,
+        max_bytes: u64,
+        ownership: Ownership,
+    ) -> Result<Self, OpenError> {
+        let path = data_dir.join(DIRECTORY).join(names::directory_of(receiver));
+        let directory = path.display().to_string();
+        let folder = Arc::new(RealFolder { path, ownership });
+        Self::over(folder, receiver, max_bytes).map_err(|cause| OpenError {
+            receiver: receiver.to_owned(),
+            directory,
+            cause,
+        })
+    }
+
+    fn over(folder: Arc<dyn Folder>, receiver: &str, max_bytes: u64) -> std::io::Result<Self> {
+        let store = Store::open(folder, max_bytes)?;
+        let standing = Mutex::new(Standing { limit_bytes: max_bytes, ..Standing::default() });
+        let letters =
+            Self { receiver: Arc::from(receiver), max_bytes, store: Mutex::new(store), standing };
+        letters.note(&letters.lock());
+        Ok(letters)
+    }
+
+    /// Whose they are.
+    pub fn receiver(&self) -> &Arc<str> {
+        &self.receiver
     }
 
     /// Takes letters; they are on the disk when this returns. Those that are there already are not
-    /// written again. Blocks.
+    /// written again. After an error none of them was taken. Blocks.
     pub fn put(&self, letters: &[Letter]) -> Result<(), PutError> {
-        let _ = letters;
-        Err(PutError::Full { used: self.max_bytes, limit: self.max_bytes })
+        let mut store = self.lock();
+        let outcome = self.put_into(&mut store, letters);
+        self.note(&store);
+        outcome
     }
 
-    /// How many there are now.
+    fn put_into(&self, store: &mut Store, letters: &[Letter]) -> Result<(), PutError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let failed = |why: String| PutError::Failed { why: Arc::from(why) };
+        store.ready().map_err(failed)?;
+        let (keys, lines) = store.fresh(letters);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (used, limit) = (store.index.bytes(), self.max_bytes);
+        if used.saturating_add(store.cost(&lines)) > limit {
+            return Err(PutError::Full { used, limit });
+        }
+        store.append(&keys, &lines).map_err(failed)
+    }
+
+    /// How many there are now. Does not wait for a disk.
     pub fn standing(&self) -> Standing {
-        Standing { limit_bytes: self.max_bytes, ..Standing::default() }
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a store holds, for whoever asks next.
+    fn note(&self, store: &Store) {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.letters = store.index.letters();
+        standing.used_bytes = store.index.bytes();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        // A panic between two changes that belong together would be a bug in this module alone.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

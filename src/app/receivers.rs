@@ -10,9 +10,9 @@ use super::StartError;
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, Receiver};
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::{DeadLetters, LateLock, Ownership};
 use crate::forward::{Drain, Forwarder, State, Status};
-use crate::queue::Queue;
+use crate::queue::{Durability, Queue};
 
 /// All of them, running.
 pub(super) struct Receivers(Vec<Line>);
@@ -39,10 +39,15 @@ impl Receivers {
         queue: &Arc<dyn Queue>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        let ownership = match config.queue.durability {
+            Durability::Memory => Ownership::OnFirstLetter(LateLock::of(&config.data_dir)),
+            Durability::Fsync | Durability::Os => Ownership::Held,
+        };
         let mut opened = Vec::with_capacity(config.receivers.len());
         for receiver in &config.receivers {
             let max_bytes = config.dead_letters.max_bytes;
-            let letters = DeadLetters::open(&config.data_dir, &receiver.name, max_bytes)?;
+            let (name, ownership) = (&receiver.name, ownership.clone());
+            let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
             opened.push((receiver, Arc::new(letters)));
         }
         let mut lines = Vec::with_capacity(opened.len());

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tidegate::clock::ManualClock;
 use tidegate::config::{self, Compression, ReceiverAuth, Secret};
-use tidegate::dead_letter::DeadLetters;
+use tidegate::dead_letter::{DeadLetters, Ownership};
 use tidegate::encode::Block;
 use tidegate::forward::{Forwarder, Status};
 use tidegate::metric::timestamp::Timestamp;
@@ -294,7 +294,7 @@ impl Side {
 
 /// Those of a receiver, with room for plenty.
 pub(crate) fn dead_letters(directory: &Path, receiver: &str) -> Arc<DeadLetters> {
-    Arc::new(DeadLetters::open(directory, receiver, 64 << 20).unwrap())
+    Arc::new(DeadLetters::open(directory, receiver, 64 << 20, Ownership::Held).unwrap())
 }
 
 /// Appends one block with a tuple of each name.

@@ -13,7 +13,7 @@ mod real;
 #[cfg(test)]
 pub(crate) mod sim;
 
-pub(super) use real::make_directory;
+pub(crate) use real::make_directory;
 pub use real::{Access, Lock, LockError, RealDisk};
 
 /// A flat directory of plain files.
@@ -65,7 +65,7 @@ pub trait DiskFile: Send + Sync + 'static {
 
 /// Whether a read failed because of what the medium holds there: the bytes are lost, the file is not.
 /// File systems with checksums of their own say so in other words than the block layer.
-pub(super) fn is_unreadable(error: &io::Error) -> bool {
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let kinds = [Errno::IO, Errno::BADMSG, Errno::UCLEAN];
     kinds.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))

@@ -206,7 +206,7 @@ fn plain(name: &str) -> io::Result<&str> {
 
 /// Makes a directory and those above it that are missing, each for its owner alone and durable. A name found there already is synced too:
 /// whoever made it may have been killed before that.
-pub(in super::super) fn make_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

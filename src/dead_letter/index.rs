@@ -1,0 +1,234 @@
+//! What a directory holds: its files, and which of their letters count.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::Letter;
+use super::journal::{Intent, Step, Verdict};
+use super::line::{self, Lines};
+use super::names::Name;
+use super::text;
+use crate::queue::log::disk::{Disk, DiskFile, is_unreadable};
+
+/// First words of the files, and the version of both formats.
+pub(super) const LETTERS_FORMAT: &str = "tidegate dead letters";
+pub(super) const JOURNAL_FORMAT: &str = "tidegate replays";
+pub(super) const VERSION: u32 = 1;
+
+/// No file of ours is larger: it is closed at 4 MiB, and one put is what one lease held.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// What cannot be read is found out in pieces of this size.
+const PIECE_BYTES: usize = 4 << 10;
+
+/// All files of a directory, by number.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) files: BTreeMap<u32, File>,
+    /// Journals of files that are gone: what a deletion left.
+    pub(super) orphans: Vec<(Name, u64)>,
+}
+
+/// One file of letters and its journals.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    /// Letters that count.
+    pub(super) letters: u64,
+    /// Bytes of the file of letters.
+    pub(super) bytes: u64,
+    /// Attempts at its journal, and their bytes.
+    pub(super) journals: BTreeMap<u32, u64>,
+    pub(super) verdict: Verdict,
+    /// Lines, of letters and journals, that nobody can read.
+    pub(super) damaged: u64,
+    /// Bytes that a crash left unfinished.
+    pub(super) torn_bytes: u64,
+}
+
+/// A letter and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) at: (u64, u64),
+    pub(super) letter: Letter,
+}
+
+impl Index {
+    /// Reads everything; `see` gets every letter that counts, oldest file first.
+    pub(super) fn read(
+        disk: &dyn Disk,
+        see: &mut dyn FnMut(u32, &Placed) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let mut names: Vec<Name> =
+            disk.list()?.iter().filter_map(|file| Name::parse(file)).collect();
+        names.sort_unstable();
+        let mut index = Self::default();
+        for name in &names {
+            if let Name::Letters(number) = name {
+                index.files.insert(*number, File::default());
+            }
+        }
+        for name in &names {
+            let Name::Journal { of, attempt } = name else { continue };
+            // A running gateway may have removed it since.
+            let Some(content) = read_file(disk, *name)? else { continue };
+            let bytes = content.bytes.len() as u64;
+            let Some(file) = index.files.get_mut(of) else {
+                index.orphans.push((*name, bytes));
+                continue;
+            };
+            file.journals.insert(*attempt, bytes);
+            file.judge(&lines_of(JOURNAL_FORMAT, *name, &content.bytes)?);
+        }
+        let mut vanished = Vec::new();
+        for (number, file) in &mut index.files {
+            match read_file(disk, Name::Letters(*number))? {
+                Some(content) => file.count(*number, &content.bytes, see)?,
+                None => vanished.push(*number),
+            }
+        }
+        vanished.iter().for_each(|number| drop(index.files.remove(number)));
+        Ok(index)
+    }
+
+    /// Above every number there is a trace of.
+    pub(super) fn next_number(&self) -> u32 {
+        let orphans = self.orphans.iter().map(|(name, _)| match name {
+            Name::Letters(number) | Name::Journal { of: number, .. } => *number,
+        });
+        let last = self.files.keys().copied().chain(orphans).max();
+        last.map_or(1, |last| last.saturating_add(1))
+    }
+
+    pub(super) fn letters(&self) -> u64 {
+        self.files.values().map(|file| file.letters).sum()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let orphans: u64 = self.orphans.iter().map(|(_, bytes)| bytes).sum();
+        self.files.values().map(File::all_bytes).sum::<u64>() + orphans
+    }
+
+    /// Intents without an end, and the files they are about.
+    pub(super) fn open_intents(&self) -> Vec<(u32, Intent)> {
+        let of = |(number, file): (&u32, &File)| {
+            let number = *number;
+            file.verdict.open.iter().map(move |intent| (number, intent.clone())).collect::<Vec<_>>()
+        };
+        self.files.iter().flat_map(of).collect()
+    }
+}
+
+impl File {
+    pub(super) fn all_bytes(&self) -> u64 {
+        self.bytes + self.journals.values().sum::<u64>()
+    }
+
+    /// The attempt at its journal that is free.
+    pub(super) fn next_attempt(&self) -> u32 {
+        self.journals.keys().next_back().map_or(0, |last| last.saturating_add(1))
+    }
+
+    fn judge(&mut self, lines: &Lines<'_>) {
+        self.damaged += lines.damaged;
+        self.torn_bytes += lines.torn_bytes;
+        for line in &lines.whole {
+            match Step::parse(line.json) {
+                Some(step) => self.verdict.take(step),
+                None => self.damaged += 1,
+            }
+        }
+    }
+
+    fn count(
+        &mut self,
+        number: u32,
+        bytes: &[u8],
+        see: &mut dyn FnMut(u32, &Placed) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.bytes = bytes.len() as u64;
+        let lines = lines_of(LETTERS_FORMAT, Name::Letters(number), bytes)?;
+        self.damaged += lines.damaged;
+        self.torn_bytes += lines.torn_bytes;
+        for line in &lines.whole {
+            let Some(letter) = text::letter(line.json) else {
+                self.damaged += 1;
+                continue;
+            };
+            if self.verdict.gone.has(line.at.start) {
+                continue;
+            }
+            self.letters += 1;
+            see(number, &Placed { at: (line.at.start, line.at.end), letter })?;
+        }
+        Ok(())
+    }
+}
+
+/// The letters of one file, those that do not count included.
+pub(super) fn letters(disk: &dyn Disk, number: u32) -> io::Result<Vec<Placed>> {
+    let name = Name::Letters(number);
+    let Some(content) = read_file(disk, name)? else { return Ok(Vec::new()) };
+    let lines = lines_of(LETTERS_FORMAT, name, &content.bytes)?;
+    let placed = |line: &line::Line<'_>| {
+        Some(Placed { at: (line.at.start, line.at.end), letter: text::letter(line.json)? })
+    };
+    Ok(lines.whole.iter().filter_map(placed).collect())
+}
+
+fn lines_of<'b>(format: &str, name: Name, bytes: &'b [u8]) -> io::Result<Lines<'b>> {
+    let lines = line::read(format, bytes);
+    match lines.version {
+        Some(version) if version != VERSION => Err(io::Error::other(format!(
+            "{name} has version {version} of its format, and this tidegate reads version {VERSION}: \
+             use the one that wrote it"
+        ))),
+        _ => Ok(lines),
+    }
+}
+
+/// A file as far as it can be read.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// Zeros where the medium lost them.
+    pub(super) bytes: Vec<u8>,
+    /// Whether it lost any.
+    pub(super) has_holes: bool,
+}
+
+/// All of a file; `None` if there is no such file.
+pub(super) fn read_file(disk: &dyn Disk, name: Name) -> io::Result<Option<Content>> {
+    let file = match disk.open(&name.to_string()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(named(name, &error)),
+    };
+    content(&*file).map(Some).map_err(|error| named(name, &error))
+}
+
+fn content(file: &dyn DiskFile) -> io::Result<Content> {
+    let len = file.len()?;
+    if len > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it has {len} bytes, no file of dead letters has")));
+    }
+    let mut bytes = vec![0; len as usize];
+    match file.read_at(0, &mut bytes) {
+        Ok(read) => {
+            bytes.truncate(read);
+            return Ok(Content { bytes, has_holes: false });
+        }
+        Err(error) if is_unreadable(&error) => {}
+        Err(error) => return Err(error),
+    }
+    for (nth, piece) in bytes.chunks_mut(PIECE_BYTES).enumerate() {
+        match file.read_at((nth * PIECE_BYTES) as u64, piece) {
+            Ok(_) => {}
+            Err(error) if is_unreadable(&error) => piece.fill(0),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Content { bytes, has_holes: true })
+}
+
+fn named(name: Name, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
+}

@@ -1,0 +1,4 @@
+//! The store on a simulated disk.
+
+mod put;
+mod support;
