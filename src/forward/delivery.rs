@@ -181,15 +181,14 @@ impl<'a> Delivery<'a> {
             Outcome::Retry { after } => Word::Later { after },
             Outcome::Split | Outcome::Halve => Word::Refused,
             Outcome::Hold => Word::Never,
-            Outcome::StepDown => match self.line.coding.step(encoding) {
-                Stepped::To(_) => Word::Refused,
-                Stepped::Exhausted => Word::Never,
-                // The encoding is not the reason, so the content is.
-                Stepped::Proven if status(reply) == Some(400) => {
-                    return (Outcome::Halve, Word::Refused);
+            Outcome::StepDown => {
+                match self.line.coding.step(encoding, status(reply).unwrap_or_default()) {
+                    Stepped::To(_) => Word::Refused,
+                    Stepped::Exhausted => Word::Never,
+                    // The encoding is not the reason, so the content is.
+                    Stepped::Proven => return (Outcome::Halve, Word::Refused),
                 }
-                Stepped::Proven => Word::Never,
-            },
+            }
         };
         (outcome, word)
     }
