@@ -142,7 +142,7 @@ fn another_version_is_refused_and_left_alone() {
 fn after_a_failed_write_or_sync_the_letters_can_be_put_again_and_stand_there_once() {
     for fault in [Fault::IO, Fault::IO_PART, Fault::NO_SPACE, Fault::NO_SPACE_PART] {
         for nth in 1..12 {
-            for seed in 0..20 {
+            for seed in 0..6 {
                 let disk = SimDisk::new(seed);
                 let store = open(&disk);
                 store.put(&letters(0..2)).unwrap();
@@ -172,7 +172,7 @@ fn after_a_failed_write_or_sync_the_letters_can_be_put_again_and_stand_there_onc
 
 #[test]
 fn a_crash_at_any_call_keeps_what_was_taken_and_doubles_nothing() {
-    for seed in 0..60 {
+    for seed in 0..15 {
         for nth in 1.. {
             let disk = SimDisk::new(seed);
             let mut rng = Rng::with_seed(seed + nth);
