@@ -6,13 +6,16 @@
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
 //!       readiness    why the gateway is not ready, for `/readyz`
-//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`
+//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
+//!                    form in `sheet`
+//!       receivers    each receiver as JSON, for `/receivers`
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
 //! Everything is read when somebody asks; nobody on the way of a metric knows of it. What is told holds
-//! no secret, no client's address and no metric's name: neither requests nor answers of receivers are
-//! quoted here.
+//! no secret. Outside `/receivers` it holds no client's address and no metric's name either: neither
+//! requests nor answers of receivers are quoted. `/receivers` has a receiver's own words, with its key
+//! taken out, because whoever has to cure a held one needs them; they may name a metric.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +29,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::config;
+use crate::dead_letter::DeadLetters;
 use crate::forward::{Attempts, Forwarder, Status};
 use crate::http;
 use crate::metric::timestamp::Timestamp;
@@ -37,8 +42,10 @@ mod oldest;
 mod page;
 mod readiness;
 mod reading;
+mod receivers;
 mod route;
 mod serve;
+mod sheet;
 
 use forecast::Forecast;
 use oldest::Oldest;
@@ -61,16 +68,46 @@ pub struct Parts {
 pub struct Delivery {
     /// The receiver's name, which is its destination's in the queue.
     pub name: Arc<str>,
+    /// What its configuration says.
+    pub facts: Facts,
     /// Its status, live.
     pub status: watch::Receiver<Status>,
     /// Its attempts, live.
     pub attempts: Arc<Attempts>,
+    /// What it refused for good.
+    pub dead_letters: Arc<DeadLetters>,
+}
+
+/// What the configuration says of a receiver; no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its address, without the key.
+    pub url: String,
+    /// Most requests in flight.
+    pub concurrency: usize,
+    /// Bytes that may wait for it.
+    pub max_backlog_bytes: Option<u64>,
 }
 
 impl Delivery {
-    /// Of the receiver called `name`.
-    pub fn of(name: &str, forwarder: &Forwarder) -> Self {
-        Self { name: name.into(), status: forwarder.status(), attempts: forwarder.attempts() }
+    /// Of this receiver.
+    pub fn of(
+        receiver: &config::Receiver,
+        forwarder: &Forwarder,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Self {
+        let facts = Facts {
+            url: receiver.url.clone(),
+            concurrency: receiver.concurrency,
+            max_backlog_bytes: receiver.max_backlog_bytes,
+        };
+        Self {
+            name: Arc::clone(&receiver.name),
+            facts,
+            status: forwarder.status(),
+            attempts: forwarder.attempts(),
+            dead_letters,
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::dead_letter::{self, DeadLetters};
-use crate::forward::{self, Drain, Forwarder};
+use crate::dead_letter;
+use crate::forward::{self, Drain};
 use crate::http;
 use crate::queue::log::LogQueue;
 use crate::queue::log::engine::Options;
@@ -24,10 +24,11 @@ use crate::queue::{Destination, Durability, Meters, Queue};
 
 mod announce;
 mod ending;
+mod epitaph;
+mod receivers;
 pub mod signal;
 
-/// The name of the one receiver in the queue's books and in logs (contract C5.5).
-const RECEIVER: &str = "default";
+use receivers::Receivers;
 
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +72,19 @@ pub struct Gateway {
     serving: JoinHandle<()>,
     edge: Arc<http::State>,
     queue: Arc<dyn Queue>,
-    forwarder: Forwarder,
+    receivers: Receivers,
     admin: Option<Admin>,
 }
 
-/// What became of everything that was accepted. With a durable queue its earlier runs count as well.
+/// What became of everything that was accepted, a tuple counted once for each receiver it was meant for.
+/// With a durable queue its earlier runs count as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Tuples the receiver took.
+    /// Tuples the receivers took.
     pub delivered: u64,
-    /// Tuples for it that stay in a durable queue.
+    /// Tuples for them that stay in a durable queue.
     pub queued: u64,
-    /// Tuples for it that were damaged on the disk, or expired.
+    /// Tuples for them that were damaged on the disk, or expired.
     pub gone: u64,
     /// Tuples that stay for receivers that are not configured.
     pub orphaned: u64,
@@ -111,35 +113,9 @@ impl Gateway {
         let admin_listener = bind_admin(config.admin.listen).await?;
 
         let meters = Meters::default();
-        let queue: Arc<dyn Queue> = match config.queue.durability {
-            Durability::Memory => Arc::new(MemoryQueue::new(
-                config.queue.max_bytes,
-                vec![Destination::named(RECEIVER)],
-            )),
-            Durability::Fsync | Durability::Os => {
-                let options = log_options(&config.queue, &meters);
-                let (data_dir, clock) = (config.data_dir.clone(), Arc::clone(&clock));
-                // It reads what a crash left: not on a thread that others wait for.
-                let open = move || LogQueue::open(&data_dir, &options, clock);
-                let opened = tokio::task::spawn_blocking(open).await;
-                Arc::new(opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?)
-            }
-        };
-        let outlet = queue.outlet(RECEIVER).expect("the queue was made for this receiver");
-        let queued = outlet.depth().tuples;
-        let (receiver, hostname) = (&config.receivers[0], &config.hostname);
-        let max_bytes = config.dead_letters.max_bytes;
-        let ownership = match config.queue.durability {
-            Durability::Memory => {
-                dead_letter::Ownership::OnFirstLetter(dead_letter::LateLock::of(&config.data_dir))
-            }
-            Durability::Fsync | Durability::Os => dead_letter::Ownership::Held,
-        };
-        let dead_letters =
-            DeadLetters::open(&config.data_dir, &receiver.name, max_bytes, ownership)?;
-        let dead_letters = Arc::new(dead_letters);
-        let forwarder =
-            Forwarder::start(receiver, hostname, outlet, dead_letters, Arc::clone(&clock))?;
+        let queue = open_queue(&config, &meters, &clock).await?;
+        let backlog = announce::Backlog::of(&config, &*queue);
+        let receivers = Receivers::start(&config, &queue, &clock)?;
 
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
@@ -155,7 +131,7 @@ impl Gateway {
                 queue: Arc::clone(&queue),
                 meters,
                 edge: Arc::clone(&edge),
-                deliveries: vec![admin::Delivery::of(RECEIVER, &forwarder)],
+                deliveries: receivers.deliveries(),
                 clock,
             };
             let started = Admin::start(listener, parts);
@@ -169,8 +145,8 @@ impl Gateway {
         };
         let grace = config.shutdown.grace;
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
-        announce::started(addr, admin.as_ref().map(Admin::addr), &config, queued);
-        Ok(Self { addr, config, stop, serving, edge, queue, forwarder, admin })
+        announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
+        Ok(Self { addr, config, stop, serving, edge, queue, receivers, admin })
     }
 
     /// Where clients send to, with the port it got.
@@ -202,15 +178,14 @@ impl Gateway {
         }
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
-        announce::stopping(grace, self.forwarder_backlog());
+        announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));
         let drain = match self.queue.durability() {
             Durability::Memory => Drain::All,
             Durability::Fsync | Durability::Os => Drain::InFlight,
         };
         // Deliveries that wait for another attempt get it now, while requests still run: one slow
         // upload must not use up the time in which they could have succeeded.
-        let status = self.forwarder.status();
-        let delivering = self.forwarder.shutdown(drain, deadline);
+        let delivering = self.receivers.shutdown(drain, deadline);
         let serving = async {
             self.stop.send(()).ok();
             // The edge may have ended by itself, by a bug; the rest is done all the same.
@@ -219,22 +194,36 @@ impl Gateway {
             }
             self.queue.close();
         };
-        tokio::join!(serving, delivering);
-        let ended = ending::end(&self.queue, grace).await;
-        announce::ended(ended, afterwards, &self.config, &status.borrow().state);
+        let ((), last) = tokio::join!(serving, delivering);
+        let books = ending::end(&self.queue, grace).await;
+        let ended = ending::sum(&books, &last);
+        epitaph::ended(&ending::Story { ended, books, last }, afterwards, &self.config);
         // Until here it could be asked how far the end has come.
         drop(self.admin);
         ended
     }
-
-    fn forwarder_backlog(&self) -> u64 {
-        self.queue.outlet(RECEIVER).map_or(0, |outlet| outlet.depth().tuples)
-    }
 }
 
-fn log_options(queue: &config::Queue, meters: &Meters) -> Options {
+async fn open_queue(
+    config: &Config,
+    meters: &Meters,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Queue>, StartError> {
+    let destinations = config.receivers.iter().map(config::Receiver::destination).collect();
+    if config.queue.durability == Durability::Memory {
+        return Ok(Arc::new(MemoryQueue::new(config.queue.max_bytes, destinations)));
+    }
+    let options = log_options(&config.queue, destinations, meters);
+    let (data_dir, clock) = (config.data_dir.clone(), Arc::clone(clock));
+    // It reads what a crash left: not on a thread that others wait for.
+    let open = move || LogQueue::open(&data_dir, &options, clock);
+    let opened = tokio::task::spawn_blocking(open).await;
+    Ok(Arc::new(opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?))
+}
+
+fn log_options(queue: &config::Queue, destinations: Vec<Destination>, meters: &Meters) -> Options {
     Options {
-        destinations: vec![Destination::named(RECEIVER)],
+        destinations,
         durability: queue.durability,
         max_bytes: queue.max_bytes,
         min_free_bytes: queue.min_free_bytes,

@@ -14,6 +14,7 @@ use crate::config::Environment;
 
 mod check_config;
 mod convert;
+mod gateway;
 mod load;
 mod queue;
 mod receiver;
@@ -158,7 +159,11 @@ Examples:
       On 127.0.0.1:7077 with the key API_KEY.
 
   tidegate receiver --fault 503,retry-after=2,rate=0.3
-      Three of ten deliveries get a 503. Others: hang, delay=2s, reset=body, 400,body=no.
+      Three of ten deliveries get a 503. Others: hang, delay=2s, drip=100ms, reset=body, endless,
+      400,body=no, 503,early, 307,location=http://10.0.0.1/, 503,turns=5/2.
+
+  tidegate receiver --body-limit 65536 --encoding gzip --poison begins=bad.
+      Stricter than a real one: what is larger, otherwise encoded or so named is refused.
 
   curl -X PUT localhost:7077/_control -d '{\"fault\": {\"status\": 503}}'
   curl -X DELETE localhost:7077/_control
@@ -175,6 +180,19 @@ struct ReceiverArgs {
     /// Fail like this from the start; `tidegate help receiver` shows examples
     #[arg(long, value_name = "FAULT")]
     fault: Option<crate::receiver::Standing>,
+
+    /// The largest body taken, on the wire and decoded
+    #[arg(long, value_name = "BYTES")]
+    body_limit: Option<usize>,
+
+    /// An encoding to take: deflate, gzip, identity; may be given several times
+    #[arg(long = "encoding", value_name = "NAME")]
+    encodings: Vec<crate::receiver::Encoding>,
+
+    /// Refuse requests with metrics of such names: begins=TEXT or contains=TEXT; may be given several
+    /// times
+    #[arg(long = "poison", value_name = "NAMES")]
+    poisons: Vec<crate::receiver::Poison>,
 
     /// Do not print tuples
     #[arg(long)]

@@ -15,10 +15,12 @@ mod file;
 mod http;
 mod limits;
 mod log;
+mod names;
 mod policy;
 mod problem;
 mod queue;
 mod receiver;
+mod receivers;
 mod scalar;
 mod secret;
 mod section;
@@ -47,7 +49,9 @@ pub use source::Source;
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
+use crate::queue::Destination;
 use file::{File, Outcome};
+use receivers::{Receivers, Room};
 use section::Section;
 
 /// Everything `serve` needs to know.
@@ -60,7 +64,7 @@ pub struct Config {
     /// uses the directory holds; a second one is refused (contract C5.6). Relative to the working
     /// directory, created when missing. Default `./tidegate-data`. It belongs on a local disk: network
     /// file systems do not keep what a sync or a lock promises. Nothing is written there while
-    /// `queue.durability` is `memory`.
+    /// `queue.durability` is `memory`, save for dead letters.
     pub data_dir: PathBuf,
     /// The gateway's own host name: the host of tuples that name none (contract C4.5) and
     /// `internalHostname` of deliveries. Default: what `uname -n` prints.
@@ -72,7 +76,7 @@ pub struct Config {
     pub admin: Admin,
     /// Who may send; at least one.
     pub sources: Vec<Source>,
-    /// Where tuples go; at least one, names unique.
+    /// Where tuples go, `[receiver]` or `[[receivers]]`; at least one, names unique.
     pub receivers: Vec<Receiver>,
     /// `[dead_letters]`
     pub dead_letters: DeadLetters,
@@ -112,23 +116,29 @@ pub struct Shaping {
     pub sources: Vec<Source>,
 }
 
-/// What `queue` commands need of a configuration.
+/// What `queue` and `dead-letters` commands need of a configuration; no secret is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// Where the durable queue lives.
     pub data_dir: PathBuf,
-    /// The destinations it is kept for (contract C5.5).
-    pub receivers: Vec<Arc<str>>,
+    /// The destinations it is kept for (contract C5.5); `default` where no receiver is configured.
+    pub receivers: Vec<Destination>,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[dead_letters]`
+    pub dead_letters: DeadLetters,
+    /// `[admin]`: where a running gateway can be asked.
+    pub admin: Admin,
 }
 
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
     let Outcome { warnings, settings, known, .. } = outcome;
-    let Some(receiver) = parts.receiver else {
+    if parts.receivers.list.is_empty() {
         // Reading notes a fault for every receiver it does not return.
         return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
-    };
+    }
     let config = Config {
         listen: parts.listen,
         data_dir: parts.data_dir,
@@ -136,8 +146,8 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         hostname_tags: parts.hostname_tags,
         admin: parts.admin,
         sources: parts.sources,
-        receivers: vec![receiver],
-        dead_letters: DeadLetters { max_bytes: 64 << 20 },
+        receivers: parts.receivers.list,
+        dead_letters: parts.dead_letters,
         auth: parts.auth,
         http: parts.http,
         limits: parts.limits,
@@ -155,7 +165,7 @@ pub fn load_shaping(
     text: &str,
     environment: &Environment,
 ) -> Result<Shaping, Problems> {
-    let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
+    let (parts, _) = read(origin, text, environment, Needs::NoSecrets)?;
     Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
 }
 
@@ -166,9 +176,14 @@ pub fn load_storage(
     text: &str,
     environment: &Environment,
 ) -> Result<Storage, Problems> {
-    let (parts, _) = read(origin, text, environment, Needs::Shaping)?;
-    // `[receiver]` alone is named `default`.
-    Ok(Storage { data_dir: parts.data_dir, receivers: vec!["default".into()] })
+    let (parts, _) = read(origin, text, environment, Needs::NoSecrets)?;
+    Ok(Storage {
+        data_dir: parts.data_dir,
+        receivers: parts.receivers.destinations,
+        queue: parts.queue,
+        dead_letters: parts.dead_letters,
+        admin: parts.admin,
+    })
 }
 
 /// What was read, before it is known to be complete.
@@ -179,7 +194,8 @@ struct Parts {
     hostname_tags: Vec<String>,
     admin: Admin,
     sources: Vec<Source>,
-    receiver: Option<Receiver>,
+    receivers: Receivers,
+    dead_letters: DeadLetters,
     auth: Auth,
     http: Http,
     limits: Limits,
@@ -216,13 +232,15 @@ impl Parts {
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
         let admin = Admin::read(top.section("admin"));
-        let sources = source::read_all(&mut top);
-        let receiver = Receiver::read(top.section("receiver"));
+        let (sources, names) = source::read_all(&mut top);
         let auth = Auth::read(top.section("auth"));
         let http = Http::read(top.section("http"));
         let limits = Limits::read(top.section("limits"));
         let policy = policy::read(&mut top, &hostname, &hostname_tags, limits.expanded_bytes);
         let queue = Queue::read(top.section("queue"), limits.expanded_bytes);
+        let room = Room::of(&queue, limits.expanded_bytes);
+        let receivers = Receivers::read(&mut top, &names, room);
+        let dead_letters = DeadLetters::read(top.section("dead_letters"));
         let shutdown = Shutdown::read(top.section("shutdown"));
         let log = Log::read(top.section("log"));
         top.finish();
@@ -233,7 +251,8 @@ impl Parts {
             hostname_tags,
             admin,
             sources,
-            receiver,
+            receivers,
+            dead_letters,
             auth,
             http,
             limits,

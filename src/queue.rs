@@ -102,6 +102,12 @@ pub enum AppendError {
         /// What the operating system says.
         why: Arc<str>,
     },
+    /// The one destination it is for is not configured: nobody would deliver it.
+    #[error("the queue has no receiver called {target}: configure it first")]
+    Unaddressed {
+        /// The name it was for.
+        target: Arc<str>,
+    },
     /// The gateway is shutting down.
     #[error("shutting down")]
     Closed,
@@ -109,7 +115,8 @@ pub enum AppendError {
 
 /// Takes entries in.
 pub trait Queue: Send + Sync + 'static {
-    /// Resolves when the entry is as safe as [`Self::durability`] says, or was refused whole.
+    /// Resolves when the entry is as safe as [`Self::durability`] says, or was refused whole. One with a
+    /// target that this queue was not made for is refused.
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>>;
 
     /// Whether an entry would be refused right now: asked before a body is read. A queue that refuses
@@ -172,14 +179,16 @@ pub trait Outlet: Send + Sync + 'static {
         self.ack(lease, fate)
     }
 
-    /// Waits until something can be leased, and leases nothing: somebody else may be faster. `false`
-    /// once there will be nothing any more, as [`Self::lease`] says it with `None`.
+    /// Waits until something can be leased, and leases nothing: somebody else may be faster. Where it is
+    /// not known whether any of what waits is for this destination, it is found out here, so that a
+    /// lease behind it does not wait. What cannot be read counts as something: the lease meets the same
+    /// error. `false` once there will be nothing any more, as [`Self::lease`] says it with `None`.
     fn ready(&self) -> Pending<'_, bool>;
 
     /// The blocks of this lease were not delivered; they are leased again before newer ones.
     fn release(&self, lease: Lease);
 
-    /// What waits, leased blocks included.
+    /// What waits, leased blocks included; and what its filter leaves out, until that is passed.
     fn depth(&self) -> Depth;
 
     /// When the oldest block that waits or is on loan was received; the queue reads it where it lies,
@@ -312,7 +321,7 @@ pub struct Books {
     pub delivered: u64,
     /// Not meant for it, by its filter.
     pub filtered: u64,
-    /// Waiting or on loan.
+    /// Waiting or on loan, or not yet known to be filtered.
     pub queued: u64,
     /// Refused by it for good, and kept elsewhere.
     pub dead_lettered: u64,

@@ -28,13 +28,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod answer;
 mod coding;
 mod control;
+mod endless;
 mod envelope;
 mod fault;
 mod faults;
@@ -42,20 +43,27 @@ mod intake;
 mod json;
 mod judge;
 mod options;
+mod poison;
 mod route;
+mod rules;
 mod serve;
 mod store;
 mod tuple;
 mod wire;
 
 pub use coding::Encoding;
-pub use fault::{BadFault, Fault, ResetAt, Standing, When};
+pub use fault::{BadFault, Fault, Hits, ResetAt, Standing, Status, When};
 pub use faults::Faults;
-pub use options::{ApiKeys, BadKey, Keep, Options, Printer};
+pub use options::{Keep, Options, Printer};
+pub use poison::Poison;
+pub use rules::{ApiKeys, BadEncoding, BadKey, BodyLimit, LimitOf, Rules};
 pub use store::{KeyPlace, Outcome, Received, Seen, TimedOut, Totals};
 pub use tuple::{Kind, Parts, Tuple};
 
 use store::Book;
+
+/// Connections that may wait to be accepted after an outage.
+const BACKLOG: u32 = 1024;
 
 /// Starts receivers.
 #[derive(Debug)]
@@ -86,13 +94,13 @@ impl Receiver {
         let listener = TcpListener::bind(listen).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
         let shared = Arc::new(Shared {
-            faults: Faults::new(options.fault.clone(), options.seed),
+            faults: Faults::new(options.fault.clone(), options.rules.clone(), options.seed),
             book: Book::new(options.keep),
             options,
         });
         let stop = watch::Sender::new(false);
         let serving = tokio::spawn(serve::run(listener, Arc::clone(&shared), stop.subscribe()));
-        Ok(Running { addr, shared, stop, serving })
+        Ok(Running { addr, shared, stop, serving, outage: None })
     }
 }
 
@@ -103,6 +111,8 @@ pub struct Running {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    /// Holds the port while nobody listens on it.
+    outage: Option<TcpSocket>,
 }
 
 impl Running {
@@ -144,16 +154,45 @@ impl Running {
         self.wait_for(within, |received| received.totals.tuples >= tuples).await
     }
 
-    /// The faults, to be changed while it runs.
+    /// The faults and the rules, to be changed while it runs.
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
+    }
+
+    /// An outage: closes the port and every connection at once. Connections are refused, and nobody
+    /// else gets the port, until [`Self::come_up`]; what was received stays.
+    pub async fn go_down(&mut self) -> io::Result<()> {
+        self.serving.abort();
+        // Cancelled on purpose; once it has ended, the port is free.
+        drop((&mut self.serving).await);
+        if self.outage.is_none() {
+            let socket = match self.addr {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            socket.set_reuseaddr(true)?;
+            socket.bind(self.addr)?;
+            self.outage = Some(socket);
+        }
+        Ok(())
+    }
+
+    /// Ends an outage.
+    pub fn come_up(&mut self) -> io::Result<()> {
+        let Some(socket) = self.outage.take() else { return Ok(()) };
+        let listener = socket.listen(BACKLOG)?;
+        let shared = Arc::clone(&self.shared);
+        self.serving = tokio::spawn(serve::run(listener, shared, self.stop.subscribe()));
+        Ok(())
     }
 
     /// Closes the port, lets running requests end for up to 2 s, then cuts them off. What was
     /// received until then is returned.
     pub async fn stop(mut self) -> Received {
         self.stop.send_replace(true);
-        if let Err(cause) = (&mut self.serving).await {
+        if self.outage.is_none()
+            && let Err(cause) = (&mut self.serving).await
+        {
             tracing::error!(error = %cause, "the receiver ended abnormally");
         }
         self.received()

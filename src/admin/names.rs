@@ -182,9 +182,15 @@ pub(super) static WAITING_BYTES: Family = gauge(
     "About how many bytes those blocks take: an estimate where a file holds others too.",
 )
 .bytes();
+pub(super) static BACKLOG_LIMIT: Family = gauge(
+    "queue_waiting_limit",
+    "How many bytes may wait for this receiver, max_backlog_bytes; beyond it its oldest tuples expire. \
+     Absent for a sole receiver, which has no such limit.",
+)
+.bytes();
 pub(super) static OLDEST_AGE: Family = gauge(
     "queue_oldest_age",
-    "Time since the oldest of those blocks was received; 0 when none waits, absent when the queue \
+    "The lag: time since the oldest of those blocks was received; 0 when none waits, absent when the queue \
      cannot be read, and for a receiver that is not configured any more.",
 )
 .seconds();
@@ -219,15 +225,42 @@ pub(super) static RECEIVER_STATE: Family = gauge(
     "1 for the state of this receiver, 0 for the others. flowing: accepts, or was not tried; \
      retrying: fails in a way that passes; held: refuses until somebody changes something.",
 );
+pub(super) static SINCE: Family = gauge(
+    "receiver_since_timestamp",
+    "When it entered that state, as a Unix time; the start, at first.",
+)
+.seconds();
 pub(super) static IN_FLIGHT: Family =
     gauge("deliveries_in_flight", "Requests to this receiver on the wire.");
+pub(super) static CONCURRENCY: Family =
+    gauge("deliveries_in_flight_most", "How many there may ever be, receiver.concurrency.");
 pub(super) static DELIVERIES: Family = counter(
     "deliveries",
-    "Requests to this receiver that ended, by what follows (done, retry, hold) and what came back \
-     (a class of status, timeout, connect, broken or other).",
+    "Requests to this receiver that ended, by what follows (done, retry, split, step_down, halve, hold) \
+     and what came back (a class of status, timeout, connect, broken or other).",
 );
 pub(super) static LAST_SUCCESS: Family = gauge(
     "receiver_last_success_timestamp",
     "When this receiver last accepted something, as a Unix time; absent before the first time.",
 )
 .seconds();
+pub(super) static LAST_ERROR: Family = gauge(
+    "receiver_last_error_timestamp",
+    "When a request to this receiver last failed or was refused, as a Unix time; /receivers has its \
+     words. Absent before the first time.",
+)
+.seconds();
+
+// -- dead letters --
+
+pub(super) static DEAD_LETTERS: Family = gauge(
+    "dead_letters",
+    "Tuples this receiver refused for good that are kept with its answer and were not replayed.",
+);
+pub(super) static DEAD_LETTERS_BYTES: Family =
+    gauge("dead_letters", "Bytes of their files.").bytes();
+pub(super) static DEAD_LETTERS_LIMIT: Family = gauge(
+    "dead_letters_limit",
+    "How many bytes they may take, dead_letters.max_bytes; when they do, deliveries are held.",
+)
+.bytes();

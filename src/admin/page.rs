@@ -4,20 +4,21 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text,
-};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use super::names::{self, Family};
 use super::readiness::{Kind, Readiness};
-use super::reading::{Delivery, Destination, Health, Reading, seconds_between};
-use crate::forward::State;
+use super::reading::{Health, Reading, seconds_between};
+use super::sheet::Sheet;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Code;
 use crate::queue::Books;
+
+mod deliveries;
+
+use deliveries::deliveries;
+pub(super) use deliveries::state_word;
 
 /// What [`render`] makes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,7 +42,7 @@ impl fmt::Debug for Page {
 
 impl Collector for Page {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (sheet, reading) = (&mut Sheet { encoder }, &self.0);
+        let (sheet, reading) = (&mut Sheet::of(encoder), &self.0);
         process(sheet, reading)?;
         edge(sheet, reading)?;
         metrics(sheet, reading)?;
@@ -142,125 +143,7 @@ fn work(sheet: &mut Sheet<'_>, Reading { meters, .. }: &Reading) -> fmt::Result 
     sheet.one(&names::SET_ASIDE, meters.set_aside.get())
 }
 
-fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
-    let known = health.destinations.iter().filter_map(|destination| {
-        let delivery = destination.delivery.as_ref()?;
-        Some((("receiver", &*destination.name), delivery))
-    });
-    let known: Vec<((&str, &str), &Delivery)> = known.collect();
-    let states = known.iter().flat_map(|(receiver, delivery)| {
-        let of = state(&delivery.status.state);
-        let states = ["flowing", "retrying", "held"];
-        states.map(|state| ([*receiver, ("state", state)], u64::from(state == of)))
-    });
-    sheet.each(&names::RECEIVER_STATE, states)?;
-    let on_wire = |of: &Destination| Some(of.delivery.as_ref()?.status.in_flight as u64);
-    sheet.by_receiver(&names::IN_FLIGHT, health, on_wire)?;
-    let attempts = known.iter().flat_map(|(receiver, delivery)| {
-        delivery.attempts.iter().map(|(outcome, answer, count)| {
-            ([*receiver, ("outcome", *outcome), ("answer", *answer)], *count)
-        })
-    });
-    sheet.each(&names::DELIVERIES, attempts)?;
-    let success = |of: &Destination| of.delivery.as_ref()?.status.last_success.map(unix_s);
-    sheet.by_receiver(&names::LAST_SUCCESS, health, success)
-}
-
-fn state(state: &State) -> &'static str {
-    match state {
-        State::Flowing => "flowing",
-        State::Retrying => "retrying",
-        State::Held { .. } => "held",
-    }
-}
-
+/// As a Unix time.
 fn unix_s(at: Timestamp) -> f64 {
     at.seconds() as f64 + f64::from(at.nanos()) / 1e9
-}
-
-/// A number of one sample. Never infinite or NaN: the encoder has no valid text for them.
-#[derive(Clone, Copy, Debug)]
-enum Value {
-    Whole(u64),
-    Real(f64),
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self::Whole(number)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Real(number)
-    }
-}
-
-impl Value {
-    fn encode(self, kind: MetricType, mut sample: MetricEncoder<'_>) -> fmt::Result {
-        match (kind, self) {
-            (MetricType::Counter, Self::Whole(number)) => {
-                sample.encode_counter::<NoLabelSet, _, u64>(&number, None)
-            }
-            (MetricType::Counter, Self::Real(number)) => {
-                sample.encode_counter::<NoLabelSet, _, u64>(&number, None)
-            }
-            (_, Self::Whole(number)) => sample.encode_gauge(&number),
-            (_, Self::Real(number)) => sample.encode_gauge(&number),
-        }
-    }
-}
-
-/// Writes families one after the other.
-struct Sheet<'e> {
-    encoder: DescriptorEncoder<'e>,
-}
-
-impl Sheet<'_> {
-    fn family(&mut self, name: &'static Family) -> Result<MetricEncoder<'_>, fmt::Error> {
-        self.encoder.encode_descriptor(name.name, name.help, name.unit, name.kind)
-    }
-
-    fn one(&mut self, name: &'static Family, value: impl Into<Value>) -> fmt::Result {
-        let value = value.into();
-        value.encode(name.kind, self.family(name)?)
-    }
-
-    fn maybe(&mut self, name: &'static Family, value: Option<impl Into<Value>>) -> fmt::Result {
-        let family = self.family(name)?;
-        value.map_or(Ok(()), |value| value.into().encode(name.kind, family))
-    }
-
-    fn each<L: EncodeLabelSet, V: Into<Value>>(
-        &mut self,
-        name: &'static Family,
-        samples: impl IntoIterator<Item = (L, V)>,
-    ) -> fmt::Result {
-        let mut family = self.family(name)?;
-        for (labels, value) in samples {
-            value.into().encode(name.kind, family.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn by_receiver<V: Into<Value>>(
-        &mut self,
-        name: &'static Family,
-        health: &Health,
-        value: impl Fn(&Destination) -> Option<V>,
-    ) -> fmt::Result {
-        let samples = health.destinations.iter().filter_map(|destination| {
-            Some(([("receiver", &*destination.name)], value(destination)?))
-        });
-        self.each(name, samples)
-    }
-
-    fn info(&mut self, name: &'static Family, label: (&str, &str)) -> fmt::Result {
-        self.family(name)?.encode_info(&[label])
-    }
-
-    fn histogram(&mut self, name: &'static Family, histogram: &Histogram) -> fmt::Result {
-        histogram.encode(self.family(name)?)
-    }
 }

@@ -131,7 +131,9 @@ fn lack_of_room(health: &Health) -> Option<String> {
         AppendError::Full { .. } => "see why the receiver takes less than comes in, or raise it",
         AppendError::Reserve { .. } => "free space on that disk, or lower it",
         AppendError::Behind { .. } => "see what else uses that disk, or take a faster one",
-        AppendError::Failed { .. } | AppendError::Closed => return None,
+        AppendError::Failed { .. } | AppendError::Unaddressed { .. } | AppendError::Closed => {
+            return None;
+        }
     };
     Some(format!("{error}: clients get 503; {cure}"))
 }
@@ -179,8 +181,10 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Facts;
     use super::super::reading::Delivery;
     use super::*;
+    use crate::dead_letter;
     use crate::forward::Status;
     use crate::metric::timestamp::Timestamp;
     use crate::queue::{Account, Books, Depth, ReadError, Standing};
@@ -214,7 +218,12 @@ mod tests {
                     depth: Depth { blocks: 1, tuples: 3, bytes: 30 },
                 },
                 oldest: Some(Ok(Some(at(NOW - 9)))),
-                delivery: Some(Delivery { status, attempts: Vec::new() }),
+                delivery: Some(Delivery {
+                    facts: Facts { url: String::new(), concurrency: 1, max_backlog_bytes: None },
+                    status,
+                    dead_letters: dead_letter::Standing::default(),
+                    attempts: Vec::new(),
+                }),
             }],
         }
     }

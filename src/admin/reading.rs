@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::State;
 use super::oldest::{Asked, Oldest};
+use super::{Facts, State};
+use crate::dead_letter;
 use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
@@ -41,7 +42,9 @@ pub(super) struct Destination {
 /// Its deliveries.
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
+    pub(super) facts: Facts,
     pub(super) status: Status,
+    pub(super) dead_letters: dead_letter::Standing,
     /// Outcome, class of answer, count.
     pub(super) attempts: Vec<(&'static str, &'static str, u64)>,
 }
@@ -100,6 +103,8 @@ impl Destination {
             account: state.queue.account(&destination.name).unwrap_or_default(),
             oldest,
             delivery: destination.delivery.as_ref().map(|delivery| Delivery {
+                facts: delivery.facts.clone(),
+                dead_letters: delivery.dead_letters.standing(),
                 status: delivery.status.borrow().clone(),
                 attempts: delivery.attempts.read().collect(),
             }),

@@ -7,7 +7,7 @@ use hyper::{Method, Response, StatusCode};
 
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page};
+use super::{State, page, receivers};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -15,8 +15,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the port answers; errors are text.
 pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {
-    if !matches!(path, "/livez" | "/readyz" | "/metrics") {
-        let text = "there is nothing here: the admin port has /metrics, /livez and /readyz";
+    if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
+        let text =
+            "there is nothing here: the admin port has /metrics, /livez, /readyz and /receivers";
         return respond(StatusCode::NOT_FOUND, TEXT, text);
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -27,6 +28,10 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
     }
     match path {
         "/livez" => respond(StatusCode::OK, TEXT, "ok"),
+        "/receivers" => {
+            let told = receivers::render(&Health::of(state).await).to_string();
+            respond(StatusCode::OK, "application/json", told)
+        }
         "/readyz" => readyz(&Readiness::of(&Health::of(state).await)),
         _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
     }

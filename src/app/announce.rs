@@ -1,20 +1,35 @@
-//! The log lines of a start and an end: what is in effect, what a crash would lose, what was lost.
+//! The log lines of a start: what is in effect, what a crash would lose, what waits for whom.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{self, Config, size_text};
-use crate::forward::State;
-use crate::queue::Durability;
 use crate::queue::log::segment::Name;
+use crate::queue::{Durability, Queue, Sources};
 
-use super::{Afterwards, Ended};
+use super::receivers::waiting;
 
-/// One line with the limits in effect. No secrets: of the receiver its address alone, which the
-/// configuration keeps free of them.
-/// `queued`: tuples that wait from before.
-pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Config, queued: u64) {
+/// What waits from before, in the order of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Backlog(Vec<u64>);
+
+impl Backlog {
+    pub(super) fn of(config: &Config, queue: &dyn Queue) -> Self {
+        Self(config.receivers.iter().map(|receiver| waiting(&receiver.name, queue)).collect())
+    }
+}
+
+/// One line with the limits in effect, and where there are several receivers one for each. No secrets:
+/// of a receiver its address alone, which the configuration keeps free of them.
+pub(super) fn started(
+    addr: SocketAddr,
+    admin: Option<SocketAddr>,
+    config: &Config,
+    Backlog(backlog): &Backlog,
+) {
+    let queued: u64 = backlog.iter().sum();
+    let sole = (config.receivers.len() == 1).then(|| config.receivers[0].url.as_str());
     let (limits, queue) = (&config.limits, &config.queue);
     let data_dir = data_dir(config);
     let promise = promise(config);
@@ -22,7 +37,8 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         version = env!("CARGO_PKG_VERSION"),
         listen = %addr,
         admin.listen = admin.map_or_else(|| "off".to_owned(), |addr| addr.to_string()),
-        receiver.url = config.receivers[0].url,
+        receiver.url = sole,
+        receivers = config.receivers.len(),
         sources = config.sources.len(),
         queue.durability = queue.durability.as_str(),
         queue.max_bytes = queue.max_bytes,
@@ -35,8 +51,22 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         limits.requests_per_minute = limits.requests_per_minute,
         shutdown.grace_s = config.shutdown.grace.as_secs_f64(),
         "taking metrics at http://{addr}/metrics; {promise}{}",
-        if queued > 0 { format!("; {queued} tuples wait from before") } else { String::new() }
+        from_before(queued)
     );
+    if sole.is_none() {
+        for (receiver, queued) in config.receivers.iter().zip(backlog) {
+            let (name, url) = (&*receiver.name, receiver.url.as_str());
+            tracing::info!(
+                receiver.name = name,
+                receiver.url = url,
+                receiver.max_backlog_bytes = receiver.max_backlog_bytes,
+                queue.tuples = queued,
+                "receiver {name} gets {} at {url}{}",
+                of_whom(&receiver.sources),
+                from_before(*queued)
+            );
+        }
+    }
     if config.queue.durability == Durability::Memory && holds_segments(&config.data_dir) {
         let directory = config.data_dir.display();
         tracing::warn!(
@@ -52,6 +82,17 @@ pub(super) fn started(addr: SocketAddr, admin: Option<SocketAddr>, config: &Conf
         if let Some(warning) = hopeless_reserve(queue.min_free_bytes, disk_bytes) {
             tracing::warn!(disk_bytes, queue.min_free_bytes = queue.min_free_bytes, "{warning}");
         }
+    }
+}
+
+fn from_before(tuples: u64) -> String {
+    if tuples > 0 { format!("; {tuples} tuples wait from before") } else { String::new() }
+}
+
+fn of_whom(sources: &Sources) -> String {
+    match sources {
+        Sources::All => "everything".to_owned(),
+        Sources::Only(names) => format!("what {} send", names.join(" and ")),
     }
 }
 
@@ -76,7 +117,7 @@ fn hopeless_reserve(min_free_bytes: u64, disk_bytes: u64) -> Option<String> {
 }
 
 /// Where the queue's files are; `None` when it has none.
-fn data_dir(config: &Config) -> Option<String> {
+pub(super) fn data_dir(config: &Config) -> Option<String> {
     match config.queue.durability {
         Durability::Fsync | Durability::Os => Some(config.data_dir.display().to_string()),
         Durability::Memory => None,
@@ -110,62 +151,6 @@ pub(super) fn stopping(grace: Duration, queued: u64) {
         "stopping: {queued} tuples are queued, requests and deliveries get {}",
         humantime::format_duration(grace)
     );
-}
-
-pub(super) fn ended(ended: Ended, afterwards: Afterwards, config: &Config, receiver: &State) {
-    let Ended { delivered, queued, gone, orphaned, lost } = ended;
-    let text = epitaph(ended, afterwards, config, receiver);
-    if lost > 0 {
-        tracing::warn!(queue.delivered = delivered, queue.lost = lost, "{text}");
-    } else {
-        let data_dir = data_dir(config);
-        tracing::info!(
-            queue.delivered = delivered,
-            queue.tuples = queued,
-            queue.gone = gone,
-            queue.orphaned = orphaned,
-            data_dir,
-            "{text}"
-        );
-    }
-}
-
-/// What became of everything, in a sentence.
-fn epitaph(ended: Ended, afterwards: Afterwards, config: &Config, receiver: &State) -> String {
-    let Ended { queued, gone, orphaned, lost, .. } = ended;
-    let directory = config.data_dir.display();
-    let mut text = match (lost, queued, receiver) {
-        (0, 0, _) => "stopped: nothing is queued for the receiver".to_owned(),
-        (0, ..) if afterwards == Afterwards::Removed => {
-            format!("stopped: {queued} tuples are still queued in {directory}")
-        }
-        (0, _, State::Held { why, .. }) => format!(
-            "stopped: {queued} tuples stay queued in {directory} and are delivered after the next \
-             start with it; the receiver refuses them until it is mended: {why}"
-        ),
-        (0, ..) => format!(
-            "stopped: {queued} tuples stay queued in {directory} and are delivered after the next \
-             start with it"
-        ),
-        (_, _, State::Held { why, .. }) => format!(
-            "stopped: {lost} accepted tuples are lost with the queue in memory; the receiver refused \
-             them until the end: {why}"
-        ),
-        (_, _, State::Retrying | State::Flowing) => format!(
-            "stopped: {lost} accepted tuples are lost with the queue in memory; the receiver did not \
-             take them within {} (`shutdown.grace`)",
-            humantime::format_duration(config.shutdown.grace)
-        ),
-    };
-    for (number, what) in [
-        (gone, "were damaged or expired since the queue began"),
-        (orphaned, "stay for receivers that are not configured"),
-    ] {
-        if number > 0 {
-            text.extend(["; ", &number.to_string(), " tuples ", what]);
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -207,40 +192,5 @@ mod tests {
         assert_eq!(hopeless_reserve(1 << 20, 1 << 20), None);
         let said = hopeless_reserve(1 << 20, (1 << 20) - 1).unwrap();
         assert!(said.contains("`queue.min_free_bytes` = 1MiB"), "{said}");
-    }
-
-    #[test]
-    fn the_last_line_says_what_is_true() {
-        let text =
-            format!("data_dir = \"/d\"\n{}", include_str!("../../fixtures/config/minimal.toml"));
-        let config = load("test", &text, &Environment::default()).unwrap().config;
-        let all = Ended { delivered: 9, queued: 2, gone: 3, orphaned: 4, lost: 0 };
-        let kept = "2 tuples stay queued in /d and are delivered after the next start with it";
-        let more = "3 tuples were damaged or expired since the queue began; 4 tuples stay for receivers \
-                    that are not configured";
-        for (ended, afterwards, wanted) in [
-            (
-                Ended { delivered: 9, ..Ended::default() },
-                Afterwards::Kept,
-                "nothing is queued for the receiver".to_owned(),
-            ),
-            (all, Afterwards::Kept, format!("{kept}; {more}")),
-            (all, Afterwards::Removed, format!("2 tuples are still queued in /d; {more}")),
-            (
-                Ended { queued: 0, ..all },
-                Afterwards::Kept,
-                format!("nothing is queued for the receiver; {more}"),
-            ),
-            (
-                Ended { lost: 7, ..Ended::default() },
-                Afterwards::Kept,
-                "7 accepted tuples are lost with the queue in memory; the receiver did not take them \
-                 within 10s (`shutdown.grace`)"
-                    .to_owned(),
-            ),
-        ] {
-            let said = epitaph(ended, afterwards, &config, &State::Flowing);
-            assert_eq!(said, format!("stopped: {wanted}"));
-        }
     }
 }

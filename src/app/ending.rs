@@ -3,19 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ended, RECEIVER};
+use super::Ended;
+use super::receivers::Last;
 use crate::queue::{Books, Queue};
 
 /// A healthy disk that is busy gets this long whatever the grace is: positions that are not saved are
 /// duplicates.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Ends the queue. Where that takes too long, nobody waits for it any more: whoever stops the process
+/// Everything there is to say at the end.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) ended: Ended,
+    /// Of every destination of the queue.
+    pub(super) books: Vec<(Arc<str>, Books)>,
+    /// The receivers of the configuration.
+    pub(super) last: Vec<Last>,
+}
+
+/// Ends the queue; the books of every destination. Where that takes too long, nobody waits for it any more: whoever stops the process
 /// would kill it, and clients and receiver have been served.
-pub(super) async fn end(queue: &Arc<dyn Queue>, grace: Duration) -> Ended {
+pub(super) async fn end(queue: &Arc<dyn Queue>, grace: Duration) -> Vec<(Arc<str>, Books)> {
     let limit = grace.max(LEAST);
     if let Ok(books) = tokio::time::timeout(limit, queue.end()).await {
-        return sum(&books);
+        return books;
     }
     tracing::error!(
         "the disk of the queue does not answer within {}: going on without it. The positions of the \
@@ -26,18 +37,17 @@ pub(super) async fn end(queue: &Arc<dyn Queue>, grace: Duration) -> Ended {
     // Dropped, it would wait for its threads, and they for the disk.
     std::mem::forget(Arc::clone(queue));
     let names = queue.destinations().into_iter();
-    let books: Vec<_> =
-        names.filter_map(|name| queue.outlet(&name).map(|outlet| (name, outlet.books()))).collect();
-    sum(&books)
+    names.filter_map(|name| queue.outlet(&name).map(|outlet| (name, outlet.books()))).collect()
 }
 
-fn sum(books: &[(Arc<str>, Books)]) -> Ended {
+/// Books of others than `receivers` are those of destinations that left the configuration.
+pub(super) fn sum(books: &[(Arc<str>, Books)], receivers: &[Last]) -> Ended {
     let mut ended = Ended::default();
     for (name, books) in books {
-        if **name == *RECEIVER {
-            ended.delivered = books.delivered;
-            ended.queued = books.queued;
-            ended.gone = books.damaged + books.expired;
+        if receivers.iter().any(|receiver| receiver.name == *name) {
+            ended.delivered += books.delivered;
+            ended.queued += books.queued;
+            ended.gone += books.damaged + books.expired;
         } else {
             ended.orphaned += books.queued;
         }
@@ -49,6 +59,7 @@ fn sum(books: &[(Arc<str>, Books)]) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forward::State;
     use crate::queue::Destination;
     use crate::queue::memory::MemoryQueue;
     use crate::queue::{
@@ -110,20 +121,23 @@ mod tests {
     async fn a_disk_that_hangs_does_not_hold_up_the_end() {
         for (grace, limit) in [(0, 5), (10, 10)] {
             let queue: Arc<dyn Queue> =
-                Arc::new(Hanging(MemoryQueue::new(1 << 20, vec![Destination::named(RECEIVER)])));
+                Arc::new(Hanging(MemoryQueue::new(1 << 20, vec![Destination::named("a")])));
             let began = tokio::time::Instant::now();
-            assert_eq!(end(&queue, Duration::from_secs(grace)).await, Ended::default());
+            let books = end(&queue, Duration::from_secs(grace)).await;
+            assert_eq!(books, [(Arc::from("a"), Books::default())]);
             assert_eq!(began.elapsed().as_secs(), limit);
             drop(queue);
         }
     }
 
     #[test]
-    fn books_of_others_are_not_those_of_the_receiver() {
+    fn books_of_others_are_not_those_of_the_receivers() {
         let own = Books { delivered: 1, queued: 2, damaged: 4, expired: 8, ..Books::default() };
         let other = Books { delivered: 16, queued: 32, damaged: 64, ..Books::default() };
-        let books = [(Arc::from("old"), other), (Arc::from(RECEIVER), own)];
-        let wanted = Ended { delivered: 1, queued: 2, gone: 12, orphaned: 32, lost: 0 };
-        assert_eq!(sum(&books), wanted);
+        let books = [("old", other), ("a", own), ("b", own)];
+        let books = books.map(|(name, books)| (Arc::from(name), books));
+        let last = ["a", "b"].map(|name| Last { name: name.into(), state: State::Flowing });
+        let wanted = Ended { delivered: 2, queued: 4, gone: 24, orphaned: 32, lost: 0 };
+        assert_eq!(sum(&books, &last), wanted);
     }
 }

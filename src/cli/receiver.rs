@@ -8,15 +8,23 @@ use anyhow::{Context, anyhow};
 use crate::app::signal::Signals;
 use crate::config::{Log, LogFormat};
 use crate::observe;
-use crate::receiver::{ApiKeys, Options, Printer, Receiver};
+use crate::receiver::{ApiKeys, BodyLimit, Options, Printer, Receiver, Rules};
 
 use super::{Failure, ReceiverArgs};
 
 pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
+    let mut rules =
+        Rules { api_keys: ApiKeys::only(args.api_keys), poisons: args.poisons, ..Rules::default() };
+    if let Some(bytes) = args.body_limit {
+        rules.body_limit = BodyLimit::both(bytes);
+    }
+    if !args.encodings.is_empty() {
+        rules.encodings = args.encodings;
+    }
     let options = Options {
         listen: args.listen,
-        api_keys: ApiKeys::only(args.api_keys),
+        rules,
         print: (!args.quiet).then(|| Printer::new(io::stdout())),
         fault: args.fault,
         ..Options::default()

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::observe;
 use crate::queue::Durability;
-use crate::receiver::{ApiKeys, Options, Printer, Receiver, Running};
+use crate::receiver::{Options, Printer, Receiver, Rules, Running};
 
-use super::{Failure, ServeArgs, load};
+use super::{Failure, ServeArgs, gateway, load};
 
 mod open_files;
 mod trial;
@@ -58,7 +58,8 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    open_files::make_room(loaded.config.limits.connections, loaded.config.receivers[0].concurrency);
+    let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency).sum();
+    open_files::make_room(loaded.config.limits.connections, deliveries);
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
@@ -134,7 +135,7 @@ async fn unless_interrupted(
 async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result<Running> {
     let options = Options {
         listen,
-        api_keys: ApiKeys::only([config.receivers[0].api_key.reveal()]),
+        rules: Rules::for_key(config.receivers[0].api_key.reveal()),
         print: Some(Printer::new(io::stdout())),
         ..Options::default()
     };
@@ -147,12 +148,7 @@ async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result
 
 /// To stderr, whatever the logs look like: stdout is for tuples.
 fn invite(addr: SocketAddr) {
-    let ip = match addr {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other.ip(),
-    };
-    let addr = SocketAddr::new(ip, addr.port());
+    let addr = gateway::reachable(addr);
     super::say(&format!(
         "\nTry it, from another terminal:\n\n  \
          curl -i http://{addr}/metrics -H 'Authorization: Bearer dev' \\\n       \

@@ -39,8 +39,9 @@ impl Environment {
 pub enum Needs {
     /// All of it, at least one source and a receiver: `serve`, `check-config`.
     Everything,
-    /// What shapes tuples. Secrets are left alone: whoever converts a file may not read them.
-    Shaping,
+    /// What shapes tuples, or where the queue is and for whom. Secrets are left alone: whoever converts a
+    /// file or looks into the queue may not read them.
+    NoSecrets,
 }
 
 /// One key and the value that took effect.

@@ -47,6 +47,19 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// What the largest body may become, with what describes its blocks.
+    pub(super) fn largest_entry_bytes(expanded_bytes: u64) -> u64 {
+        expanded_bytes + expanded_bytes / 16
+    }
+
+    /// 0 without files.
+    pub(super) fn segment_bytes_on_disk(&self) -> u64 {
+        match self.durability {
+            Durability::Fsync | Durability::Os => self.segment_bytes,
+            Durability::Memory => 0,
+        }
+    }
+
     /// `expanded_bytes`: the largest entry there can be must fit.
     pub(super) fn read(mut section: Section<'_>, expanded_bytes: u64) -> Self {
         let durabilities = [Durability::Fsync, Durability::Os, Durability::Memory]
@@ -76,7 +89,7 @@ fn require_room(
     expanded_bytes: u64,
     segment_bytes: u64,
 ) {
-    let body_bytes = expanded_bytes + expanded_bytes / 16;
+    let body_bytes = Queue::largest_entry_bytes(expanded_bytes);
     let (least, sum) = match durability {
         Durability::Fsync | Durability::Os => {
             (body_bytes + segment_bytes, " + a sixteenth of it + `queue.segment_bytes`")

@@ -1,4 +1,4 @@
-//! `[receiver]`: where tuples go, and how patiently.
+//! `[receiver]`, and each of `[[receivers]]`: where tuples go, and how patiently.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,25 +10,31 @@ use super::file::Needs;
 use super::secret::{self, Given, Keys, Secret};
 use super::section::Section;
 use super::units::quoted;
-use crate::queue::Sources;
+use crate::queue::{Destination, Sources};
 
-/// `[receiver]`
+/// `[receiver]`, or one of `[[receivers]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// What logs, books and the admin port call it; unique, `[A-Za-z0-9._-]{1,64}`. `[receiver]` alone
-    /// is `default` (contract C5.5).
+    /// What logs, books and the admin port call it, and what its position and dead letters are kept
+    /// under: renamed, it is another receiver, which begins with what comes in from then on. Unique,
+    /// `[A-Za-z0-9._-]{1,64}`, the first of them no `.`. `[receiver]` alone is `default` (contract C5.5).
     pub name: Arc<str>,
-    /// Whose tuples it gets. Default: those of every source.
+    /// Whose tuples it gets, by the names of `[[sources]]`; those of others count as filtered. Default:
+    /// those of every source. Only under `[[receivers]]`.
     pub sources: Sources,
-    /// Bytes that may wait for it; beyond that its oldest tuples expire (contract C5.5). `None` for a
-    /// sole receiver, which has no such limit.
+    /// Bytes of tuples that may wait for it; beyond that its oldest expire and are counted, so that a
+    /// receiver that is dead never stops the others (contract C5.5). 1 MiB to what leaves room in
+    /// `queue.max_bytes` for the largest body and two segments; default half of `queue.max_bytes`, or
+    /// that if it is less. A sole receiver has no such limit (`None`): when the queue is full, clients
+    /// are told to wait.
     pub max_backlog_bytes: Option<u64>,
     /// The intake, `http` or `https`, without the key, like
     /// `https://stackstate.example.com/receiver/stsAgent/intake`. No default.
     pub url: String,
     /// The receiver's API key, from `api_key`, `api_key_file` or `api_key_env`. No default.
     pub api_key: Secret,
-    /// The file the key was read from, to be read again when it changes (`api_key_file`).
+    /// The file the key was read from (`api_key_file`). It is read again when it changes, so a key can
+    /// be replaced without a restart.
     pub api_key_file: Option<PathBuf>,
     /// How the key travels (contract C6.1). Default `query`; `header` where a proxy logs addresses.
     pub auth: ReceiverAuth,
@@ -39,8 +45,10 @@ pub struct Receiver {
     pub connect_timeout: Duration,
     /// How long a delivery may take, answer included. 1 s to 1 h; default 30 s.
     pub timeout: Duration,
-    /// Deliveries in flight at once (contract C6.4). 1 to 256; default 4. Raise it for a receiver
-    /// that is far away; each holds up to 4 MiB.
+    /// Most deliveries in flight at once (contract C6.4). How many there are adapts itself: it begins
+    /// with one, grows while that helps, and shrinks when the receiver fails or slows down. 1 to 256;
+    /// default 16; 1 = one after the other. Each holds up to 4 MiB of tuples and their compressed copy:
+    /// lower it to save memory, raise it for a receiver that is far away.
     pub concurrency: usize,
     /// The longest first pause after a failure; it doubles from there (contract C6.2). 1 ms to
     /// `retry_max`; default 200 ms.
@@ -75,8 +83,8 @@ pub enum Compression {
 const API_KEY: Keys =
     Keys { value: "api_key", file: "api_key_file", env: "api_key_env", sha256: None };
 
-/// Keys of the section that a command without deliveries passes over.
-const KEYS: [&str; 12] = [
+/// Keys of the section that a command without deliveries passes over; those under both names.
+pub(super) const KEYS: [&str; 12] = [
     "url",
     "api_key",
     "api_key_file",
@@ -92,27 +100,33 @@ const KEYS: [&str; 12] = [
 ];
 
 impl Receiver {
-    /// `None` when it is not needed, not there, or at fault.
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
-        if section.needs() == Needs::Shaping {
+    /// Whom the queue is kept for.
+    pub fn destination(&self) -> Destination {
+        let (name, sources) = (Arc::clone(&self.name), self.sources.clone());
+        Destination { name, sources, max_backlog_bytes: self.max_backlog_bytes }
+    }
+
+    /// `None` when it is not needed, or at fault.
+    pub(super) fn read(mut section: Section<'_>, destination: Destination) -> Option<Self> {
+        if section.needs() != Needs::Everything {
             section.ignore(&KEYS);
             section.finish();
             return None;
         }
         let url = read_url(&mut section);
         let api_key = secret::read(&mut section, API_KEY);
-        let receiver = Self::rest(&mut section);
+        let receiver = Self::rest(&mut section, destination);
         section.finish();
         match (url, api_key?) {
-            (Some(url), Given::Secret(api_key)) => {
-                Some(Self { url: url.into(), api_key, ..receiver })
+            (Some(url), Given::Secret(api_key, api_key_file)) => {
+                Some(Self { url: url.into(), api_key, api_key_file, ..receiver })
             }
             _ => None,
         }
     }
 
     /// Everything that has a default.
-    fn rest(section: &mut Section<'_>) -> Self {
+    fn rest(section: &mut Section<'_>, destination: Destination) -> Self {
         let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
         let auth = [("query", ReceiverAuth::Query), ("header", ReceiverAuth::Header)];
         let compression = [
@@ -121,9 +135,9 @@ impl Receiver {
             ("identity", Compression::Identity),
         ];
         let receiver = Self {
-            name: "default".into(),
-            sources: Sources::All,
-            max_backlog_bytes: None,
+            name: destination.name,
+            sources: destination.sources,
+            max_backlog_bytes: destination.max_backlog_bytes,
             url: String::new(),
             api_key: Secret::new(String::new()),
             api_key_file: None,
@@ -135,18 +149,20 @@ impl Receiver {
                 millis(100)..=seconds(300),
             ),
             timeout: section.duration("timeout", seconds(30), seconds(1)..=seconds(3600)),
-            concurrency: section.number("concurrency", 4, 1..=256) as usize,
+            concurrency: section.number("concurrency", 16, 1..=256) as usize,
             retry_min: section.duration("retry_min", millis(200), millis(1)..=seconds(3600)),
             retry_max: section.duration("retry_max", seconds(60), millis(1)..=seconds(3600)),
             hold_probe: section.duration("hold_probe", seconds(30), seconds(1)..=seconds(3600)),
         };
+        let longer = |shorter: &str, than: &str| {
+            let (name, other) = (section.name(shorter), section.name(than));
+            section.fault(shorter, format!("`{name}` must not be longer than `{other}`"));
+        };
         if receiver.retry_min > receiver.retry_max {
-            let text = "`receiver.retry_min` must not be longer than `receiver.retry_max`";
-            section.fault("retry_min", text.to_owned());
+            longer("retry_min", "retry_max");
         }
         if receiver.connect_timeout > receiver.timeout {
-            let text = "`receiver.connect_timeout` must not be longer than `receiver.timeout`";
-            section.fault("connect_timeout", text.to_owned());
+            longer("connect_timeout", "timeout");
         }
         receiver
     }
@@ -155,11 +171,11 @@ impl Receiver {
 /// A fault never repeats the text: somebody may have put the key or a password into it.
 fn read_url(section: &mut Section<'_>) -> Option<Url> {
     let Some((scalar, place)) = section.scalar("url") else {
-        section.fault_of_section(
-            "`receiver.url` is missing: the StackState intake, like \
-             \"https://stackstate.example.com/receiver/stsAgent/intake\""
-                .to_owned(),
-        );
+        section.fault_of_section(format!(
+            "`{}` is missing: the StackState intake, like \
+             \"https://stackstate.example.com/receiver/stsAgent/intake\"",
+            section.name("url")
+        ));
         return None;
     };
     let text = scalar.text().ok_or_else(|| "a string in quotes".to_owned());
@@ -169,7 +185,7 @@ fn read_url(section: &mut Section<'_>) -> Option<Url> {
             Some(url)
         }
         Err(expected) => {
-            section.fault_at(place, format!("`receiver.url` must be {expected}"));
+            section.fault_at(place, format!("`{}` must be {expected}", section.name("url")));
             None
         }
     }
@@ -186,7 +202,7 @@ fn url(text: &str) -> Result<Url, String> {
         return without("user name and password");
     }
     if url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("api_key")) {
-        return without("`api_key`: put the key into `receiver.api_key` and tidegate adds it");
+        return without("`api_key`: put the key into `api_key` and tidegate adds it");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return without("a query (`?`) or fragment (`#`)");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -55,8 +55,8 @@ pub(super) struct Keys {
 /// What was given.
 #[derive(Debug)]
 pub(super) enum Given {
-    /// The secret.
-    Secret(Secret),
+    /// The secret, and the file it was read from.
+    Secret(Secret, Option<PathBuf>),
     /// Its digest.
     Digest([u8; 32]),
 }
@@ -116,7 +116,8 @@ fn resolve(
     };
     let given = secret.and_then(|secret| {
         if Some(key) != keys.sha256 {
-            return usable(&name, secret).map(Given::Secret);
+            let file = (key == keys.file).then(|| PathBuf::from(text));
+            return usable(&name, secret).map(|secret| Given::Secret(secret, file));
         }
         digest(&secret).map(Given::Digest).ok_or_else(|| {
             format!("`{name}` must be the SHA-256 of the token: 64 hexadecimal digits")
@@ -179,7 +180,10 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         let secret = Secret::new("hunter2".to_owned());
-        assert_eq!(format!("{secret:?} {:?}", Given::Secret(secret.clone())), "*** Secret(***)");
+        assert_eq!(
+            format!("{secret:?} {:?}", Given::Secret(secret.clone(), None)),
+            "*** Secret(***, None)"
+        );
         assert_eq!(secret.reveal(), "hunter2");
     }
 

@@ -146,6 +146,21 @@ impl<'f> Section<'f> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Says that variables of these keys have no effect, and why.
+    pub(super) fn warn_of_variables(&self, keys: &[&'static str], why: &str) {
+        for key in keys {
+            self.file.know(&self.path, key);
+            if let Some((name, _)) = self.file.variable(&self.path, key) {
+                self.warn(format!("environment {name} is ignored: {why}"));
+            }
+        }
+    }
+
+    /// A key of sections under this one exists, whether or not there are any.
+    pub(super) fn know_below(&self, section: &'static str, key: &'static str) {
+        self.file.know(section, key);
+    }
+
     // -- inside --
 
     pub(super) fn value(&self, key: &str) -> Option<&'f Spanned<DeValue<'f>>> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::file::Needs;
+use super::names::{Names, any_name};
 use super::problem::Place;
 use super::secret::{self, Given, Keys};
 use super::section::Section;
@@ -55,8 +56,9 @@ const TAGS_BYTES_MAX: usize = 16 << 10;
 const TOKEN: Keys =
     Keys { value: "token", file: "token_file", env: "token_env", sha256: Some("token_sha256") };
 
-/// All sources, names and tokens unique.
-pub(super) fn read_all(top: &mut Section<'_>) -> Vec<Source> {
+/// All sources, names and tokens unique; and every name that was written, also where the rest of its
+/// source is at fault.
+pub(super) fn read_all(top: &mut Section<'_>) -> (Vec<Source>, Vec<Arc<str>>) {
     let mut sources: Vec<Source> = Vec::new();
     let sections = top.sections("sources");
     if sections.is_empty() && !top.is_written("sources") && top.needs() == Needs::Everything {
@@ -67,18 +69,11 @@ pub(super) fn read_all(top: &mut Section<'_>) -> Vec<Source> {
                 .to_owned(),
         );
     }
-    let (mut names, mut tokens) = (HashMap::new(), HashMap::new());
-    for (nth, mut section) in sections.into_iter().enumerate() {
-        let source = Source::read(&mut section);
+    let (mut names, mut tokens) = (Names::default(), HashMap::new());
+    for mut section in sections {
+        let name = names.read(&mut section, "what logs call this source", any_name);
+        let source = Source::read(&mut section, name);
         if let Some(source) = source {
-            if let Some(first) = names.insert(Arc::clone(&source.name), nth) {
-                let text = format!(
-                    "`{}` is \"{}\", which sources[{first}] is called already: names are unique",
-                    section.name("name"),
-                    source.name
-                );
-                section.fault("name", text);
-            }
             let same = tokens.insert(source.token_sha256, Arc::clone(&source.name));
             if let (Some(first), Needs::Everything) = (same, section.needs()) {
                 let text = format!(
@@ -91,45 +86,32 @@ pub(super) fn read_all(top: &mut Section<'_>) -> Vec<Source> {
         }
         section.finish();
     }
-    sources
+    (sources, names.list())
 }
 
 impl Source {
     /// `None` when its name or token is missing or at fault.
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let name = section.optional("name", String::clone, name);
-        if name.is_none() && !section.is_written("name") {
-            let text = format!("`{}` is missing: what logs call this source", section.name("name"));
-            section.fault_of_section(text);
-        }
+    fn read(section: &mut Section<'_>, name: Option<Arc<str>>) -> Option<Self> {
         let token_sha256 = token(section);
         let enabled = section.switch("enabled", true);
         let allow_metrics = section.switch("allow_metrics", true);
         let rate_limit = section.switch("rate_limit", true);
         let hostname = section.optional("hostname", String::clone, super::hostname);
         let tags = tags(section);
-        let (name, token_sha256) = (name?.into(), token_sha256?);
+        let (name, token_sha256) = (name?, token_sha256?);
         Some(Self { name, token_sha256, enabled, allow_metrics, rate_limit, hostname, tags })
     }
 }
 
 fn token(section: &mut Section<'_>) -> Option<[u8; 32]> {
-    if section.needs() == Needs::Shaping {
+    if section.needs() == Needs::NoSecrets {
         section.ignore(&["token", "token_sha256", "token_file", "token_env"]);
         return Some([0; 32]);
     }
     match secret::read(section, TOKEN)? {
-        Given::Secret(token) => Some(Sha256::digest(token.reveal().as_bytes()).into()),
+        Given::Secret(token, _) => Some(Sha256::digest(token.reveal().as_bytes()).into()),
         Given::Digest(digest) => Some(digest),
     }
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
-        return Err("1 to 64 letters, digits, `.`, `_` or `-`".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 fn tags(section: &mut Section<'_>) -> Vec<(String, String)> {

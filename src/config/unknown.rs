@@ -30,6 +30,11 @@ pub(super) fn unknown_key(section: &str, key: &str, known: &BTreeSet<String>) ->
     if let Some(meant) = closest(key, here) {
         return format!("unknown key `{path}`; did you mean `{meant}`?");
     }
+    if section == "receiver" && known.contains(&known_path("receivers", key)) {
+        return format!(
+            "unknown key `{path}`; `{key}` belongs under [[receivers]], of which there may be one"
+        );
+    }
     if known.contains(key) && !section.is_empty() {
         return format!(
             "unknown key `{path}`; `{key}` stands at the top: move it above the first [section]"
@@ -40,12 +45,20 @@ pub(super) fn unknown_key(section: &str, key: &str, known: &BTreeSet<String>) ->
         (last == key).then_some(section)
     });
     match elsewhere {
-        Some("sources") => format!("unknown key `{path}`; `{key}` belongs under [[sources]]"),
+        Some(home @ ("sources" | "receivers")) => {
+            format!("unknown key `{path}`; `{key}` belongs under [[{home}]]")
+        }
         Some(home) => format!("unknown key `{path}`; `{key}` belongs under [{home}]"),
         None => format!(
             "unknown key `{path}`; remove it, or see fixtures/config/full.toml for every key"
         ),
     }
+}
+
+/// Whether a path is of something that may be there several times, and so has no variables.
+fn is_listed(path: &str) -> bool {
+    let section = path.split('.').next().unwrap_or_default();
+    matches!(section, "sources" | "receivers")
 }
 
 /// What to say about a variable that begins like ours and is none.
@@ -57,7 +70,7 @@ pub(super) fn unknown_variable(name: &str, known: &BTreeSet<String>) -> String {
     };
     let names: Vec<String> = known
         .iter()
-        .filter(|path| !path.starts_with("sources") && !is_section(path))
+        .filter(|path| !is_listed(path) && !is_section(path))
         .map(|path| path.rsplit_once('.').unwrap_or(("", path)))
         .map(|(section, key)| variable_name(section, key))
         .collect();

@@ -9,13 +9,16 @@ use super::outcome::{Failure, Outcome, Reply, classify};
 pub struct Attempts([AtomicU64; LABELS.len()]);
 
 /// Every pair there can be: what it meant for the delivery (contract C6.2), and what came back.
-const LABELS: [(&str, &str); 9] = [
+const LABELS: [(&str, &str); 12] = [
     ("done", "2xx"),
     ("retry", "4xx"),
     ("retry", "5xx"),
     ("retry", "timeout"),
     ("retry", "connect"),
     ("retry", "broken"),
+    ("split", "4xx"),
+    ("step_down", "4xx"),
+    ("halve", "4xx"),
     ("hold", "3xx"),
     ("hold", "4xx"),
     // 1xx, and what is no status at all.
@@ -29,7 +32,7 @@ impl Attempts {
         self.0[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Outcome, class of answer, attempts: `done`, `retry` or `hold`; `2xx` to `5xx`, `timeout`,
+    /// Outcome, class of answer, attempts: `done`, `retry`, `split`, `step_down`, `halve` or `hold`; `2xx` to `5xx`, `timeout`,
     /// `connect` (no connection came up), `broken` (it ended before the answer) or `other`.
     pub fn read(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let counts = LABELS.into_iter().zip(&self.0);
@@ -41,6 +44,9 @@ fn label(reply: Reply) -> (&'static str, &'static str) {
     let outcome = match classify(reply) {
         Outcome::Done => "done",
         Outcome::Retry { .. } => "retry",
+        Outcome::Split => "split",
+        Outcome::StepDown => "step_down",
+        Outcome::Halve => "halve",
         Outcome::Hold => "hold",
     };
     let answer = match reply {
@@ -64,12 +70,14 @@ mod tests {
     fn every_reply_has_its_row() {
         let attempts = Attempts::default();
         let failures = [Failure::Timeout, Failure::Connect, Failure::Broken].map(Reply::Failed);
-        let statuses = [0, 100, 200, 204, 301, 401, 404, 408, 413, 429, 500, 599, 600];
-        let statuses = statuses.map(|status| Reply::Answered { status, retry_after: None });
+        let statuses = [0, 100, 200, 204, 301, 400, 401, 408, 413, 415, 422, 429, 500, 599, 600];
+        let answered =
+            |status| Reply::Answered { status, retry_after: None, names_encoding: false };
+        let statuses = statuses.map(answered);
         for reply in failures.into_iter().chain(statuses) {
             attempts.count(reply);
         }
         let seen: Vec<_> = attempts.read().map(|(_, _, count)| count).collect();
-        assert_eq!(seen, [2, 2, 2, 1, 1, 1, 1, 3, 3]);
+        assert_eq!(seen, [2, 2, 2, 1, 1, 1, 1, 1, 2, 1, 1, 3]);
     }
 }

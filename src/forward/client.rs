@@ -139,6 +139,7 @@ impl Client {
         let location = header_text(response.headers(), header::LOCATION).map(str::to_owned);
         let by = deadline.min(Instant::now() + ANSWER_WAIT_MAX);
         let (body, extent) = read_bounded(&mut response, by).await;
+        let names_encoding = names_encoding(&body);
         let mut text = format!("HTTP {status}");
         if let Some(location) = location.filter(|_| status.is_redirection()) {
             text.push_str(" to ");
@@ -152,7 +153,10 @@ impl Client {
             let room = TEXT_CHARS_MAX.saturating_sub(text.chars().count());
             text.extend(": ".chars().chain(body.chars()).take(room));
         }
-        Answer { reply: Reply::Answered { status: status.as_u16(), retry_after }, text }
+        Answer {
+            reply: Reply::Answered { status: status.as_u16(), retry_after, names_encoding },
+            text,
+        }
     }
 
     fn failed(&self, failure: Failure, text: &str) -> Answer {
@@ -173,6 +177,10 @@ async fn read_bounded(response: &mut Response, by: Instant) -> (Vec<u8>, Extent)
         }
     }
     (body, Extent::Cut)
+}
+
+fn names_encoding(body: &[u8]) -> bool {
+    body.to_ascii_lowercase().windows(16).any(|window| window == b"content-encoding")
 }
 
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

@@ -1,4 +1,4 @@
-//! Blocks to one request body: the envelope around them (contract C6.1) and its Content-Encoding.
+//! Tuples to one request body: the envelope around them (contract C6.1) and its Content-Encoding.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,9 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use crate::config::Compression;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{Leased, Want};
+use crate::queue::Want;
+
+use super::part::{Part, SEPARATOR};
 
 /// Most raw bytes of one request, envelope included (contract C6.1).
 pub const ENVELOPE_BYTES_MAX: usize = 4 << 20;
@@ -16,13 +18,12 @@ pub const ENVELOPE_BYTES_MAX: usize = 4 << 20;
 const HEAD: &str = "{\"collection_timestamp\":";
 const HOST: &str = ",\"internalHostname\":";
 const METRICS: &str = ",\"events\":{},\"metrics\":[";
-const SEPARATOR: &str = ",\n";
 const TAIL: &str = "],\"service_checks\":[],\"topologies\":[]}";
 
 /// Digits of the longest i64, with its sign.
 const TIMESTAMP_BYTES_MAX: usize = 20;
 
-/// What one envelope holds besides its blocks and its host name.
+/// What one envelope holds besides its tuples and its host name.
 const FRAME_BYTES: usize =
     HEAD.len() + TIMESTAMP_BYTES_MAX + HOST.len() + METRICS.len() + TAIL.len();
 
@@ -55,40 +56,52 @@ impl Envelope {
 
     /// What fits into one envelope.
     pub fn want(&self) -> Want {
-        let bytes = ENVELOPE_BYTES_MAX - FRAME_BYTES - self.hostname.len();
-        Want { bytes, tuples: BLOCK_TUPLES_MAX }
+        Want { bytes: self.room(ENVELOPE_BYTES_MAX), tuples: BLOCK_TUPLES_MAX }
+    }
+
+    /// How many bytes of tuples ([`Part::bytes`]) fit into a body of `body_bytes_max` raw bytes.
+    pub fn room(&self, body_bytes_max: usize) -> usize {
+        body_bytes_max.saturating_sub(self.frame_bytes())
+    }
+
+    /// Most raw bytes of the body of this part.
+    pub fn raw_bytes(&self, part: &Part) -> usize {
+        self.frame_bytes() + part.bytes()
+    }
+
+    fn frame_bytes(&self) -> usize {
+        FRAME_BYTES + self.hostname.len()
     }
 
     /// The body of one request. Costs about a millisecond per MiB.
-    pub fn pack(&self, now: Timestamp, blocks: &[Leased], compression: Compression) -> Bytes {
+    pub fn pack(&self, now: Timestamp, part: &Part, compression: Compression) -> Bytes {
         // The fast level: on tuples it reaches most of the ratio at several times the speed.
         let level = flate2::Compression::fast();
         let body = match compression {
             Compression::Identity => {
-                let bytes: usize = blocks.iter().map(|leased| leased.block.bytes.len() + 2).sum();
-                let mut out = Vec::with_capacity(bytes + FRAME_BYTES + self.hostname.len());
-                self.write(now, blocks, &mut out).map(|()| out)
+                let mut out = Vec::with_capacity(self.raw_bytes(part));
+                self.write(now, part, &mut out).map(|()| out)
             }
             // zlib, not raw deflate: that is what HTTP's `deflate` means.
             Compression::Deflate => {
                 let mut out = ZlibEncoder::new(Vec::new(), level);
-                self.write(now, blocks, &mut out).and_then(|()| out.finish())
+                self.write(now, part, &mut out).and_then(|()| out.finish())
             }
             Compression::Gzip => {
                 let mut out = GzEncoder::new(Vec::new(), level);
-                self.write(now, blocks, &mut out).and_then(|()| out.finish())
+                self.write(now, part, &mut out).and_then(|()| out.finish())
             }
         };
         body.expect("writing to a vector does not fail").into()
     }
 
-    fn write(&self, now: Timestamp, blocks: &[Leased], out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, now: Timestamp, part: &Part, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{HEAD}{}{HOST}{}{METRICS}", now.seconds(), self.hostname)?;
-        for (index, leased) in blocks.iter().enumerate() {
+        for (index, piece) in part.pieces().iter().enumerate() {
             if index > 0 {
-                out.write_all(SEPARATOR.as_bytes())?;
+                out.write_all(SEPARATOR)?;
             }
-            out.write_all(&leased.block.bytes)?;
+            out.write_all(&piece.bytes)?;
         }
         out.write_all(TAIL.as_bytes())
     }
@@ -110,6 +123,7 @@ mod tests {
 
     use super::*;
     use crate::encode::Block;
+    use crate::queue::Leased;
 
     fn leased(text: impl Into<Bytes>) -> Leased {
         Leased {
@@ -124,8 +138,11 @@ mod tests {
     fn blocks_are_joined_into_the_documented_object() {
         let envelope = Envelope::new("gate\"way").unwrap();
         let blocks = [leased("[\"a\",1,1.0,{}],\n[\"b\",1,1.0,{}]"), leased("[\"c\",1,1.0,{}]")];
-        let body =
-            envelope.pack(Timestamp::from_unix(1_548_855_554, 9), &blocks, Compression::Identity);
+        let body = envelope.pack(
+            Timestamp::from_unix(1_548_855_554, 9),
+            &Part::of(&blocks),
+            Compression::Identity,
+        );
         let expected = concat!(
             r#"{"collection_timestamp":1548855554,"internalHostname":"gate\"way","events":{},"#,
             r#""metrics":[["a",1,1.0,{}],"#,
@@ -142,7 +159,9 @@ mod tests {
     fn every_encoding_decodes_to_the_same_bytes() {
         let envelope = Envelope::new("h").unwrap();
         let blocks = [leased("[1]".repeat(100_000)), leased("[2]")];
-        let pack = |compression| envelope.pack(Timestamp::from_unix(7, 0), &blocks, compression);
+        let pack = |compression| {
+            envelope.pack(Timestamp::from_unix(7, 0), &Part::of(&blocks), compression)
+        };
         let plain = pack(Compression::Identity);
         let (mut zlib, mut gzip) = (Vec::new(), Vec::new());
         flate2::read::ZlibDecoder::new(&*pack(Compression::Deflate))
@@ -161,8 +180,11 @@ mod tests {
             let want = envelope.want().bytes;
             assert!(want >= BLOCK_BYTES_MAX);
             let blocks = [leased(vec![b' '; want - 5]), leased(&b"[1]"[..])];
-            let body =
-                envelope.pack(Timestamp::from_unix(i64::MIN, 0), &blocks, Compression::Identity);
+            let body = envelope.pack(
+                Timestamp::from_unix(i64::MIN, 0),
+                &Part::of(&blocks),
+                Compression::Identity,
+            );
             assert_eq!(body.len(), ENVELOPE_BYTES_MAX);
         }
         let error = Envelope::new(&"h".repeat(70_000)).unwrap_err();

@@ -11,6 +11,8 @@ pub enum Reply {
         status: u16,
         /// `Retry-After`, already read and bounded.
         retry_after: Option<Duration>,
+        /// Whether its text names Content-Encoding, in any case.
+        names_encoding: bool,
     },
     /// No answer.
     Failed(Failure),
@@ -37,6 +39,12 @@ pub enum Outcome {
         /// When the receiver said when.
         after: Option<Duration>,
     },
+    /// Too many bytes at once: in smaller parts, and learn the size.
+    Split,
+    /// Not in this Content-Encoding: the same in the next one, or hold when there is none.
+    StepDown,
+    /// Something in it is refused: look for the tuple.
+    Halve,
     /// Nothing will be accepted until somebody changes something: stop all deliveries and probe.
     Hold,
 }
@@ -47,24 +55,36 @@ pub fn classify(reply: Reply) -> Outcome {
     match reply {
         Reply::Failed(_) => Outcome::Retry { after: None },
         Reply::Answered { status: 200..=299, .. } => Outcome::Done,
-        Reply::Answered { status: 408 | 429 | 500..=599, retry_after } => {
+        Reply::Answered { status: 408 | 429 | 500..=599, retry_after, .. } => {
             Outcome::Retry { after: retry_after }
         }
+        Reply::Answered { status: 413, .. } => Outcome::Split,
+        Reply::Answered { status: 415, .. }
+        | Reply::Answered { status: 400, names_encoding: true, .. } => Outcome::StepDown,
+        Reply::Answered { status: 400 | 422, .. } => Outcome::Halve,
         Reply::Answered { .. } => Outcome::Hold,
     }
 }
 
-/// What the operator can do about a status that holds.
+/// What the operator can do about a status that holds. The content statuses hold only when they met
+/// every tuple (413, 400, 422) or every encoding (415, 400).
 pub fn advice(status: u16) -> &'static str {
     match status {
         300..=399 => "redirects are not followed; set `receiver.url` to the final address",
         401 | 403 => "check `receiver.api_key`, and `receiver.auth`",
         404 | 405 | 410 => "check `receiver.url`; it usually ends in /stsAgent/intake",
         407 => "the proxy asks for credentials; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-        413 => "raise the body size limit of the receiver, or of the proxy before it, to 4 MiB",
-        415 => "try another `receiver.compression`",
+        413 => {
+            "even single tuples are too large for it; raise the body size limit of the receiver, or of \
+             the proxy before it, to 4 MiB"
+        }
+        415 => {
+            "it takes neither deflate nor gzip nor a plain body; check that `receiver.url` leads to \
+             a StackState receiver, and what a proxy before it does"
+        }
         400 | 422 => {
-            "the receiver refuses the content; see its answer, and try another `receiver.compression`"
+            "it refuses whatever it is sent; see its answer, and check that `receiver.url` leads to a \
+             StackState receiver"
         }
         _ => "check `receiver.url` and what listens there",
     }
@@ -74,29 +94,48 @@ pub fn advice(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
+    const AFTER: Option<Duration> = Some(Duration::from_secs(7));
+
+    fn of(status: u16, names_encoding: bool) -> Outcome {
+        classify(Reply::Answered { status, retry_after: AFTER, names_encoding })
+    }
+
     #[test]
     fn every_status_has_its_outcome() {
-        let after = Some(Duration::from_secs(7));
         for status in 100..=599_u16 {
-            let expected = match status {
-                200..=299 => Outcome::Done,
-                408 | 429 | 500.. => Outcome::Retry { after },
-                _ => Outcome::Hold,
-            };
-            let reply = Reply::Answered { status, retry_after: after };
-            assert_eq!(classify(reply), expected, "{status}");
+            for names_encoding in [false, true] {
+                let expected = match (status, names_encoding) {
+                    (200..=299, _) => Outcome::Done,
+                    (408 | 429 | 500.., _) => Outcome::Retry { after: AFTER },
+                    (413, _) => Outcome::Split,
+                    (415, _) | (400, true) => Outcome::StepDown,
+                    (400 | 422, _) => Outcome::Halve,
+                    _ => Outcome::Hold,
+                };
+                assert_eq!(of(status, names_encoding), expected, "{status} {names_encoding}");
+            }
         }
-        // Spelled out once more, so that a wrong range above cannot agree with a wrong range below.
-        for status in
-            [100, 101, 199, 300, 301, 302, 304, 307, 308, 399, 400, 401, 402, 403, 404, 405]
-                .into_iter()
-                .chain([
-                    406, 407, 409, 410, 411, 412, 413, 414, 415, 422, 425, 428, 430, 431, 451, 499,
-                ])
-        {
-            let reply = Reply::Answered { status, retry_after: None };
-            assert_eq!(classify(reply), Outcome::Hold, "{status}");
-            assert!(!advice(status).is_empty());
+    }
+
+    /// Spelled out once more, so that a wrong range in the code cannot agree with one in a test.
+    #[test]
+    fn whatever_the_contract_does_not_name_holds() {
+        let below = [0, 99, 100, 101, 199, 300, 301, 302, 303, 304, 307, 308, 399];
+        let above = [401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 414, 416, 417];
+        let last = [421, 423, 425, 426, 428, 430, 431, 451, 499, 600, 999];
+        for status in below.into_iter().chain(above).chain(last) {
+            assert_eq!(of(status, false), Outcome::Hold, "{status}");
+            assert_eq!(of(status, true), Outcome::Hold, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_status_that_can_hold_has_advice() {
+        for status in (100..200).chain(300..500) {
+            assert!(!advice(status).is_empty(), "{status}");
+        }
+        for status in [400, 413, 415, 422] {
+            assert_ne!(advice(status), advice(499), "{status}");
         }
     }
 
@@ -104,14 +143,6 @@ mod tests {
     fn no_answer_is_retried() {
         for failure in [Failure::Timeout, Failure::Connect, Failure::Broken] {
             assert_eq!(classify(Reply::Failed(failure)), Outcome::Retry { after: None });
-        }
-    }
-
-    #[test]
-    fn a_status_no_table_knows_holds() {
-        for status in [0, 99, 600, 999] {
-            let reply = Reply::Answered { status, retry_after: None };
-            assert_eq!(classify(reply), Outcome::Hold, "{status}");
         }
     }
 }

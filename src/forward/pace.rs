@@ -106,7 +106,9 @@ impl Pace {
     fn after_current(&mut self, outcome: Outcome, now: Instant, random: f64) -> Mode {
         match (outcome, self.mode) {
             (Outcome::Done, _) => Mode::Flowing,
-            (Outcome::Hold, _) => Mode::Held { until: now + self.hold_probe },
+            (Outcome::Hold | Outcome::Split | Outcome::StepDown | Outcome::Halve, _) => {
+                Mode::Held { until: now + self.hold_probe }
+            }
             // Still held: that the receiver is also busy or gone does not take back its refusal.
             (Outcome::Retry { after }, Mode::Held { .. }) => {
                 Mode::Held { until: now + after.unwrap_or_default().max(self.hold_probe) }

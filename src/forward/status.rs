@@ -207,7 +207,8 @@ impl Board {
 }
 
 fn is_hold(reply: Reply) -> bool {
-    super::outcome::classify(reply) == super::outcome::Outcome::Hold
+    use super::outcome::{Outcome, classify};
+    !matches!(classify(reply), Outcome::Done | Outcome::Retry { .. })
 }
 
 /// A request on the wire.

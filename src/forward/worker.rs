@@ -14,6 +14,7 @@ use super::envelope::Envelope;
 use super::gate::Gate;
 use super::outcome::{Outcome, classify};
 use super::pace::HURRIED_WAIT_MAX;
+use super::part::Part;
 use super::phase::{Drain, Phase, Stage};
 use super::status::{Board, Told};
 use crate::clock::Clock;
@@ -115,10 +116,10 @@ impl Line {
     }
 
     async fn pack(self: &Arc<Self>, loan: &Loan) -> Bytes {
-        let blocks = loan.lease().blocks.clone();
-        let bytes: usize = blocks.iter().map(|leased| leased.block.bytes.len()).sum();
+        let part = Part::of(&loan.lease().blocks);
+        let bytes = part.bytes();
         let line = Arc::clone(self);
-        let pack = move || line.envelope.pack(line.clock.now(), &blocks, line.compression);
+        let pack = move || line.envelope.pack(line.clock.now(), &part, line.compression);
         if bytes <= PACK_INLINE_BYTES_MAX {
             return pack();
         }
@@ -147,7 +148,7 @@ impl Line {
                 return Delivery::Accepted;
             }
             tracing::debug!(receiver.name = self.board.name(), "attempt failed: {text}");
-            if !is_probe && outcome != Outcome::Hold {
+            if !is_probe && matches!(outcome, Outcome::Retry { .. }) {
                 rest(own.next(fastrand::f64()), phase).await;
             }
         }

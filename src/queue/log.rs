@@ -3,7 +3,8 @@
 //! # The files
 //!
 //! ```text
-//!  data_dir/lock                            held by the one gateway that uses the directory
+//!  data_dir/lock                            held by the one gateway that uses the directory: its
+//!                                           process id in one line, then what it notes for others
 //!  data_dir/queue/
 //!    00000000000000000001-0.seg             records, one behind the other        (`segment`, `record`)
 //!    00000000000000004711-0.seg
@@ -23,6 +24,8 @@
 //!   to a new segment under the same sequences; where two segments hold a sequence, the later one
 //!   counts.
 //! * A footer says that everything in its segment was acknowledged.
+//! * A destination passes what it got, what its filter leaves out, what its bound lets expire, and what
+//!   is for another one alone; each of these classes is counted apart.
 //! * Nothing is deleted but segments that every destination has passed, by what both halves of its
 //!   position say on the disk; and then also on a disk that is full.
 //! * File names are never used twice. Recovery deletes nothing: it renames and copies.
@@ -32,7 +35,7 @@
 //! # The layers
 //!
 //! `record`, `segment` and `scan` know the bytes; `recovery` makes a `catalogue` of them; `position`
-//! and `lanes` know how far a destination is and what it gets next; `appender` writes, `reader` reads;
+//! and `lanes` know how far a destination is and what it gets next, `addressee` which records those are; `appender` writes, `reader` reads;
 //! `engine` puts them together without a thread of its own, so that it can be proven over a simulated
 //! `disk`; `queue` gives it threads.
 
@@ -47,6 +50,7 @@ mod recovery;
 mod names;
 pub mod position;
 pub mod lanes;
+mod addressee;
 mod reader;
 mod state;
 mod keeper;

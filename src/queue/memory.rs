@@ -18,7 +18,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
-use shelf::{Item, Shelf};
+use shelf::{Item, Shelf, freed};
 
 /// What a block costs besides its bytes: list entries, reference counts, allocator head-room.
 /// Without it, a million one-tuple requests would pass the cap by half.
@@ -47,7 +47,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Destination {
-    name: Arc<str>,
+    wanted: super::Destination,
     changed: Notify,
 }
 
@@ -70,7 +70,7 @@ enum Phase {
 
 impl MemoryQueue {
     /// An empty queue of at most `max_bytes` (`queue.max_bytes`; blocks plus 128 bytes for each) for
-    /// these destinations, at least one.
+    /// these destinations, at least one. Their own bounds count in the same way.
     pub fn new(max_bytes: u64, destinations: Vec<super::Destination>) -> Self {
         assert!(!destinations.is_empty(), "a queue without a destination would lose every entry");
         let state = State {
@@ -82,7 +82,7 @@ impl MemoryQueue {
         };
         let destinations = destinations
             .into_iter()
-            .map(|destination| Destination { name: destination.name, changed: Notify::new() })
+            .map(|destination| Destination { wanted: destination, changed: Notify::new() })
             .collect();
         let shared = Shared { limit_bytes: max_bytes, destinations, state: Mutex::new(state) };
         Self { shared: Arc::new(shared) }
@@ -127,7 +127,7 @@ impl Queue for MemoryQueue {
     }
 
     fn destinations(&self) -> Vec<Arc<str>> {
-        self.shared.destinations.iter().map(|known| Arc::clone(&known.name)).collect()
+        self.shared.destinations.iter().map(|known| Arc::clone(&known.wanted.name)).collect()
     }
 
     fn account(&self, destination: &str) -> Option<Account> {
@@ -163,7 +163,7 @@ impl Queue for MemoryQueue {
         let books: Vec<Books> = state.shelves.iter_mut().map(Shelf::abandon).collect();
         drop(state);
         self.shared.wake_all();
-        let names = self.shared.destinations.iter().map(|known| Arc::clone(&known.name));
+        let names = self.shared.destinations.iter().map(|known| Arc::clone(&known.wanted.name));
         Box::pin(std::future::ready(names.zip(books).collect()))
     }
 }
@@ -233,14 +233,14 @@ impl Shared {
     fn append(&self, entry: Entry) -> Result<(), AppendError> {
         let cost = |bytes: usize| bytes as u64 + BLOCK_OVERHEAD_BYTES;
         let cost_bytes: u64 = entry.blocks.iter().map(|block| cost(block.bytes.len())).sum();
+        if let Some(target) = entry.target.as_ref().filter(|target| self.index(target).is_none()) {
+            return Err(AppendError::Unaddressed { target: Arc::clone(target) });
+        }
         let mut state = self.lock();
         state.room(self.limit_bytes, cost_bytes)?;
         state.used_bytes += cost_bytes;
         state.totals.accepted += entry.accepted;
         state.totals.rejected += entry.rejected;
-        let is_for = |destination: &Destination| {
-            entry.target.as_ref().is_none_or(|target| *target == destination.name)
-        };
         for block in entry.blocks {
             if entry.target.is_none() {
                 state.totals.tuples += u64::from(block.tuples);
@@ -257,10 +257,20 @@ impl Shared {
             });
             state.next_sequence += 1;
             for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
-                if is_for(destination) {
-                    shelf.push(Arc::clone(&item), entry.target.is_some());
+                let Destination { wanted, .. } = destination;
+                match &entry.target {
+                    Some(target) if *target != wanted.name => {}
+                    // One for it alone was chosen by an operator: no filter keeps it back.
+                    None if !wanted.sources.has(&entry.source) => shelf.pass(&item),
+                    _ => shelf.push(Arc::clone(&item), entry.target.is_some()),
                 }
             }
+            let mut freed_bytes = freed(item);
+            for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
+                let bound = destination.wanted.max_backlog_bytes;
+                freed_bytes += bound.map_or(0, |bytes| shelf.expire(bytes));
+            }
+            state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         }
         drop(state);
         self.wake_all();
@@ -268,7 +278,7 @@ impl Shared {
     }
 
     fn index(&self, destination: &str) -> Option<usize> {
-        self.destinations.iter().position(|known| *known.name == *destination)
+        self.destinations.iter().position(|known| *known.wanted.name == *destination)
     }
 
     fn wake_all(&self) {

@@ -3,12 +3,18 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::coding::Encoding;
-use super::options::BadKey;
+use super::endless::Endless;
+use super::fault::Status;
+use super::poison::Poisoned;
+use super::rules::{BadEncoding, BadKey};
+
+/// The body of an answer.
+pub(super) type AnswerBody = Either<Full<Bytes>, Endless>;
 
 /// A status, a text and perhaps headers.
 #[derive(Debug)]
@@ -17,12 +23,13 @@ pub(super) struct Answer {
     text: Cow<'static, str>,
     media: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
+    is_endless: bool,
 }
 
 impl Answer {
     pub(super) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
         let media = "text/plain; charset=UTF-8";
-        Self { status, text: text.into(), media, headers: Vec::new() }
+        Self { status, text: text.into(), media, headers: Vec::new(), is_endless: false }
     }
 
     pub(super) fn json(text: impl Into<Cow<'static, str>>) -> Self {
@@ -64,12 +71,16 @@ impl Answer {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
     }
 
-    pub(super) fn wrong_encoding(expected: &[Encoding]) -> Self {
+    pub(super) fn wrong_encoding(expected: &[Encoding], bad_encoding: BadEncoding) -> Self {
         let names: Vec<_> = expected.iter().map(|encoding| encoding.name()).collect();
         let expected = names.join(" or ");
         let text =
             format!("The request's Content-Encoding is not supported. Expected:\n{expected}");
-        Self::new(StatusCode::BAD_REQUEST, text)
+        let status = match bad_encoding {
+            BadEncoding::BadRequest => StatusCode::BAD_REQUEST,
+            BadEncoding::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        };
+        Self::new(status, text)
     }
 
     pub(super) fn corrupt_encoding() -> Self {
@@ -81,15 +92,34 @@ impl Answer {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
-    /// A status a fault asks for, with the stock phrase where no text is given.
-    pub(super) fn fault(code: u16, body: Option<String>, retry_after: Option<u32>) -> Self {
-        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    pub(super) fn poisoned(poisoned: Poisoned) -> Self {
+        let status = StatusCode::from_u16(poisoned.status).expect("400 or 422");
+        Self::new(status, poisoned.text)
+    }
+
+    /// The judging of a request failed.
+    pub(super) fn bug() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+    }
+
+    /// What a fault asks for, with the stock phrase where no text is given.
+    pub(super) fn fault(told: Status) -> Self {
+        let status = StatusCode::from_u16(told.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let stock = Cow::Borrowed(status.canonical_reason().unwrap_or("Failed as told"));
-        let answer = Self::new(status, body.map_or(stock, Cow::Owned));
-        match retry_after {
-            Some(seconds) => answer.with(header::RETRY_AFTER, HeaderValue::from(seconds)),
-            None => answer,
+        let mut answer = Self::new(status, told.body.map_or(stock, Cow::Owned));
+        if let Some(seconds) = told.retry_after {
+            answer = answer.with(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // What no header can hold is left out.
+        match told.location.map(HeaderValue::try_from) {
+            Some(Ok(location)) => answer.with(header::LOCATION, location),
+            _ => answer,
+        }
+    }
+
+    /// This status, and a text that never ends.
+    pub(super) fn endless(code: u16) -> Self {
+        Self { is_endless: true, ..Self::fault(Status { code, ..Status::default() }) }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -102,10 +132,11 @@ impl Answer {
         &self.text
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    pub(super) fn into_response(self) -> Response<AnswerBody> {
         let mut response = Response::new(match self.text {
-            Cow::Borrowed(text) => Full::from(text),
-            Cow::Owned(text) => Full::from(text),
+            _ if self.is_endless => Either::Right(Endless),
+            Cow::Borrowed(text) => Either::Left(Full::from(text)),
+            Cow::Owned(text) => Either::Left(Full::from(text)),
         });
         *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media));

@@ -1,16 +1,19 @@
 //! Content-Encoding of a request body, inflated within a cap.
 
 use std::io::Read;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
+use serde::Deserialize;
 
 /// Output room added at a time, bytes.
 const STEP_BYTES: usize = 64 << 10;
 
 /// How a body is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// zlib (RFC 1950), as `deflate` means in HTTP; a bare deflate stream is corrupt.
     Deflate,
@@ -36,6 +39,15 @@ impl Encoding {
     /// From a header value; a list of several encodings is not understood.
     pub(super) fn from_header(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|encoding| text.trim().eq_ignore_ascii_case(encoding.name()))
+    }
+}
+
+/// By its name.
+impl FromStr for Encoding {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::from_header(text).ok_or("expected deflate, gzip or identity")
     }
 }
 

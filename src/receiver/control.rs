@@ -2,16 +2,35 @@
 //!
 //! ```text
 //! PUT /_control       {"fault": {"status": 503, "retry_after": 2, "rate": 0.5}}
+//! PUT /_control       {"fault": {"status": 503, "turns": [5, 2]}}
 //! PUT /_control       {"script": [{"reset": "answer"}, {"pass": true}, {"delay_ms": 500}]}
-//! DELETE /_control    ends all faults
+//! PUT /_control       {"rules": {"body_limit": 65536, "poison": [{"begins": "bad."}]}}
+//! DELETE /_control    ends all faults; the rules are again those of the start
 //! GET /_received      {"totals": {...}, "tuples": [...]}, oldest first
 //! GET /_received?newest=10
 //! ```
 //!
-//! A PUT replaces all faults: `script` first, one fault per intake request, then `fault` for as long
-//! as it stands. A fault has exactly one of `status` (with `body`, `retry_after`, `early`), `hang`,
-//! `delay_ms`, `reset` (`head`, `body`, `answer`), `drip_ms` and `pass`; `rate`, between 0 and 1,
-//! goes with `fault` alone. Neither route asks for a key: keep the port on loopback.
+//! A PUT replaces everything: `script` first, one fault per intake request, then `fault` for as long
+//! as it stands, and a request that neither hits is judged by `rules`. Neither route asks for a key:
+//! keep the port on loopback.
+//!
+//! A fault has exactly one of
+//!
+//! * `status`, 200 to 599, with `body`, `retry_after` (seconds), `location`, and `early` (answered
+//!   before the body is read, which stays unread);
+//! * `hang`, `delay_ms` (the answer comes late), `drip_ms` (the answer comes byte by byte), `endless`
+//!   (a status whose text never ends);
+//! * `reset` (`head`, `body`, `answer`), `pass`;
+//!
+//! and `fault` may have `rate`, the share of requests it hits, between 0 and 1, or `turns`: so many
+//! good requests, then so many bad ones, and again. An outage, where nobody listens, is what stopping
+//! the receiver makes.
+//!
+//! Rules, each as at the start when absent: `api_keys`; `bad_key` (401 or 403); `body_limit` in bytes,
+//! with `limit_of` (`wire` as a proxy counts, `decoded`, `both`) and `limit_early` (answered by the
+//! declared length, before the body is read); `encodings` (`deflate`, `gzip`, `identity`) and
+//! `bad_encoding` (400 or 415); `poison`, a list of names that are refused, each with `begins` or
+//! `contains`, and `status` (400 or 422) and `body` for its answer.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,7 +43,8 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::answer::Answer;
-use super::fault::{Fault, FaultDoc, Standing};
+use super::fault::{Fault, FaultDoc, Hits, Standing};
+use super::rules::{Rules, RulesDoc};
 
 /// Most bytes of a control document.
 const DOCUMENT_BYTES_MAX: usize = 64 << 10;
@@ -38,6 +58,16 @@ struct Document {
     fault: Option<FaultDoc>,
     #[serde(default)]
     script: Vec<FaultDoc>,
+    #[serde(default)]
+    rules: RulesDoc,
+}
+
+/// What a document asks for.
+#[derive(Debug)]
+struct Wanted {
+    standing: Option<Standing>,
+    script: VecDeque<Fault>,
+    rules: Rules,
 }
 
 /// `PUT /_control`
@@ -47,10 +77,10 @@ pub(super) async fn put(shared: &Shared, request: Request<Incoming>) -> Answer {
         Ok(Ok(body)) => body.to_bytes(),
         _ => return refuse(&format!("no body of at most {DOCUMENT_BYTES_MAX} bytes came")),
     };
-    match parse(&body) {
-        Ok((standing, script)) => {
-            tracing::info!(fault = ?standing, scripted = script.len(), "faults set");
-            shared.faults.replace(standing, script);
+    match parse(&body, &shared.faults.rules_at_start()) {
+        Ok(Wanted { standing, script, rules }) => {
+            tracing::info!(fault = ?standing, scripted = script.len(), ?rules, "faults set");
+            shared.faults.replace(standing, script, rules);
             Answer::new(StatusCode::NO_CONTENT, "")
         }
         Err(why) => refuse(&why),
@@ -91,19 +121,20 @@ pub(super) fn received(shared: &Shared, uri: &Uri) -> Answer {
     Answer::json(page.expect("totals and raw values always serialize"))
 }
 
-fn parse(body: &[u8]) -> Result<(Option<Standing>, VecDeque<Fault>), String> {
+fn parse(body: &[u8], at_start: &Rules) -> Result<Wanted, String> {
     let document: Document = serde_json::from_slice(body).map_err(|cause| cause.to_string())?;
     let standing = document.fault.map(Standing::try_from).transpose();
     let standing = standing.map_err(|bad| bad.to_string())?;
     let mut script = VecDeque::with_capacity(document.script.len());
     for (index, doc) in document.script.into_iter().enumerate() {
         let step = Standing::try_from(doc).map_err(|bad| format!("script[{index}]: {bad}"))?;
-        if step.rate < 1.0 {
-            return Err(format!("script[{index}]: a scripted fault has no rate"));
+        if step.hits != Hits::All {
+            return Err(format!("script[{index}]: a scripted fault has no rate and no turns"));
         }
         script.push_back(step.fault);
     }
-    Ok((standing, script))
+    let rules = document.rules.over(at_start).map_err(|why| format!("rules: {why}"))?;
+    Ok(Wanted { standing, script, rules })
 }
 
 fn refuse(why: &str) -> Answer {

@@ -1,5 +1,5 @@
 //! One whole intake request to its verdict, without faults: key, media type, encoding, size, JSON,
-//! envelope and tuples, in this order.
+//! envelope, tuples and poison, in this order.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -9,9 +9,13 @@ use serde::Deserialize;
 use super::answer::Answer;
 use super::coding::{self, Encoding, InflateError};
 use super::envelope::{self, Envelope, TimeUnit};
-use super::options::Options;
+use super::poison;
+use super::rules::Rules;
 use super::store::{KeyPlace, Outcome, Seen};
 use super::tuple::Tuple;
+
+/// Most bytes a body may have where no rule says less: it is read to its end, and decoded, up to here.
+pub(super) const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// A request body once all of it has come.
 #[derive(Debug)]
@@ -19,6 +23,16 @@ pub(super) enum Body {
     Whole(Bytes),
     /// Over the limit; so many bytes were read and dropped.
     TooLarge(usize),
+}
+
+impl Body {
+    /// Bytes that came on the wire.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::TooLarge(bytes) => *bytes,
+        }
+    }
 }
 
 /// The answer to a request, and what is kept of it.
@@ -30,10 +44,12 @@ pub(super) struct Verdict {
 }
 
 /// What is known about a request before it is judged.
-pub(super) fn first_sight(head: &request::Parts, outcome: Outcome) -> Seen {
+pub(super) fn first_sight(head: &request::Parts, connection: u64, outcome: Outcome) -> Seen {
     Seen {
         outcome,
+        connection,
         tuples: 0,
+        carried: Vec::new(),
         wire_bytes: 0,
         body_bytes: 0,
         encoding: header(&head.headers, CONTENT_ENCODING.as_str()).map(str::to_owned),
@@ -44,54 +60,73 @@ pub(super) fn first_sight(head: &request::Parts, outcome: Outcome) -> Seen {
 }
 
 /// Whether a request carries a key that is taken.
-pub(super) fn has_key(options: &Options, uri: &Uri, headers: &HeaderMap) -> bool {
-    key(uri, headers).0.is_some_and(|key| options.api_keys.take(&key))
+pub(super) fn has_key(rules: &Rules, uri: &Uri, headers: &HeaderMap) -> bool {
+    key(uri, headers).0.is_some_and(|key| rules.api_keys.take(&key))
 }
 
 /// Judges one request. Inflates and parses, so it may take tens of milliseconds.
-pub(super) fn judge(options: &Options, head: &request::Parts, body: Body) -> Verdict {
-    let mut seen = first_sight(head, Outcome::Broken);
-    seen.wire_bytes = match &body {
-        Body::Whole(bytes) => bytes.len(),
-        Body::TooLarge(bytes) => *bytes,
-    };
-    let (answer, tuples) = match open(options, head, body, &mut seen.body_bytes) {
-        Ok(envelope) => {
-            seen.internal_hostname = Some(envelope.internal_hostname);
-            seen.collected_ms = envelope.collected_ms;
-            (Answer::accepted(), envelope.tuples)
+pub(super) fn judge(rules: &Rules, head: &request::Parts, connection: u64, body: &Body) -> Verdict {
+    let (envelope, body_bytes) = match open(rules, head, body) {
+        Ok(opened) => opened,
+        Err(answer) => {
+            let outcome = Outcome::Answered(answer.status.as_u16());
+            let seen = look(head, connection, outcome, body);
+            return Verdict { answer, seen, tuples: Vec::new() };
         }
-        Err(answer) => (answer, Vec::new()),
     };
-    seen.outcome = Outcome::Answered(answer.status.as_u16());
-    seen.tuples = tuples.len();
-    Verdict { answer, seen, tuples }
+    let answer = Answer::accepted();
+    let outcome = Outcome::Answered(answer.status.as_u16());
+    let seen = Seen {
+        wire_bytes: body.bytes(),
+        body_bytes,
+        internal_hostname: Some(envelope.internal_hostname),
+        collected_ms: envelope.collected_ms,
+        tuples: envelope.tuples.len(),
+        carried: envelope.tuples.clone(),
+        ..first_sight(head, connection, outcome)
+    };
+    Verdict { answer, seen, tuples: envelope.tuples }
 }
 
-fn open(
-    options: &Options,
-    head: &request::Parts,
-    body: Body,
-    body_bytes: &mut usize,
-) -> Result<Envelope, Answer> {
-    if !has_key(options, &head.uri, &head.headers) {
-        return Err(Answer::bad_key(options.bad_key));
+/// What is known about a request whose body has come, whatever its answer will be.
+pub(super) fn look(head: &request::Parts, connection: u64, outcome: Outcome, body: &Body) -> Seen {
+    let mut seen = first_sight(head, connection, outcome);
+    seen.wire_bytes = body.bytes();
+    let Body::Whole(body) = body else { return seen };
+    let plain = encoding(&head.headers).map(|it| coding::inflate(it, body.clone(), BODY_BYTES_MAX));
+    let Some(Ok(plain)) = plain else { return seen };
+    seen.body_bytes = plain.len();
+    if let Ok(envelope) = envelope::parse(&plain, TimeUnit::Seconds) {
+        seen.carried = envelope.tuples;
+    }
+    seen
+}
+
+/// The envelope, and its bytes once decoded.
+fn open(rules: &Rules, head: &request::Parts, body: &Body) -> Result<(Envelope, usize), Answer> {
+    if !has_key(rules, &head.uri, &head.headers) {
+        return Err(Answer::bad_key(rules.bad_key));
     }
     check_media(&head.headers)?;
-    let encoding = encoding(&head.headers, &options.encodings)?;
-    let Body::Whole(body) = body else { return Err(Answer::too_large(options.body_limit)) };
-    let body =
-        coding::inflate(encoding, body, options.body_limit).map_err(|error| match error {
-            InflateError::Corrupt => Answer::corrupt_encoding(),
-            InflateError::TooLarge => Answer::too_large(options.body_limit),
-        })?;
-    *body_bytes = body.len();
+    let encoding = encoding(&head.headers).filter(|encoding| rules.encodings.contains(encoding));
+    let encoding =
+        encoding.ok_or_else(|| Answer::wrong_encoding(&rules.encodings, rules.bad_encoding))?;
+    let limit = rules.body_limit;
+    let too_large = || Answer::too_large(limit.bytes);
+    let Body::Whole(body) = body else { return Err(too_large()) };
+    let most = limit.of_decoded(BODY_BYTES_MAX);
+    let body = coding::inflate(encoding, body.clone(), most).map_err(|error| match error {
+        InflateError::Corrupt => Answer::corrupt_encoding(),
+        InflateError::TooLarge => too_large(),
+    })?;
     let unit = match header(&head.headers, "sts-time-format") {
         Some("ms") => TimeUnit::Millis,
         _ => TimeUnit::Seconds,
     };
-    envelope::parse(&body, unit)
-        .map_err(|refusal| Answer::new(hyper::StatusCode::BAD_REQUEST, refusal.to_string()))
+    let envelope = envelope::parse(&body, unit)
+        .map_err(|refusal| Answer::new(hyper::StatusCode::BAD_REQUEST, refusal.to_string()))?;
+    poison::find(&rules.poisons, &envelope.tuples).map_err(Answer::poisoned)?;
+    Ok((envelope, body.len()))
 }
 
 /// JSON, whatever its parameters; a request that does not say so is refused.
@@ -105,14 +140,11 @@ fn check_media(headers: &HeaderMap) -> Result<(), Answer> {
     Err(Answer::wrong_media(given))
 }
 
-fn encoding(headers: &HeaderMap, taken: &[Encoding]) -> Result<Encoding, Answer> {
-    let found = match headers.get(CONTENT_ENCODING) {
+/// `None` for one that nobody knows.
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    match headers.get(CONTENT_ENCODING) {
         None => Some(Encoding::Identity),
         Some(value) => value.to_str().ok().and_then(Encoding::from_header),
-    };
-    match found {
-        Some(encoding) if taken.contains(&encoding) => Ok(encoding),
-        _ => Err(Answer::wrong_encoding(taken)),
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::coding::Encoding;
 use super::fault::Standing;
+use super::rules::Rules;
 use super::tuple::Tuple;
 
 /// Everything that can be set; [`Options::default`] behaves like a receiver out of the box, save for
@@ -15,15 +15,8 @@ use super::tuple::Tuple;
 pub struct Options {
     /// Where to listen; port 0 takes a free one. Default `127.0.0.1:7077`.
     pub listen: SocketAddr,
-    /// The keys taken in `?api_key=` or `sts-api-key`. Default: `API_KEY` alone.
-    pub api_keys: ApiKeys,
-    /// The answer to a bad or missing key. Default 403.
-    pub bad_key: BadKey,
-    /// Most bytes of a request body, on the wire and again once decoded; one more is answered 413.
-    /// Default 8 MiB.
-    pub body_limit: usize,
-    /// The Content-Encodings taken; others are answered 400. Default: all.
-    pub encodings: Vec<Encoding>,
+    /// What is taken and what is refused, to begin with; [`super::Faults::change`] changes it.
+    pub rules: Rules,
     /// How many of the received tuples and requests are kept. Default: the newest 10,000.
     pub keep: Keep,
     /// Where accepted tuples are written, one NDJSON line each, before their request is answered.
@@ -39,10 +32,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7077)),
-            api_keys: ApiKeys::only(["API_KEY"]),
-            bad_key: BadKey::Forbidden,
-            body_limit: 8 << 20,
-            encodings: Encoding::ALL.to_vec(),
+            rules: Rules::default(),
             keep: Keep::Newest(10_000),
             print: None,
             fault: None,
@@ -57,37 +47,6 @@ impl Options {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self { listen, keep: Keep::All, ..Self::default() }
     }
-}
-
-/// The keys a receiver takes. Never printed.
-#[derive(Clone)]
-pub struct ApiKeys(Vec<String>);
-
-impl ApiKeys {
-    /// Any of these; with none, every request is refused.
-    pub fn only<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Self(keys.into_iter().map(Into::into).collect())
-    }
-
-    pub(super) fn take(&self, key: &str) -> bool {
-        self.0.iter().any(|known| known == key)
-    }
-}
-
-impl fmt::Debug for ApiKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys", self.0.len())
-    }
-}
-
-/// The answer to a bad or missing key. Real receivers have been seen to send either; the key check
-/// route always answers 403.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadKey {
-    /// 403
-    Forbidden,
-    /// 401
-    Unauthorized,
 }
 
 /// How much a receiver remembers. Totals always count everything.

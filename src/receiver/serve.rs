@@ -4,8 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,12 +14,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::Shared;
-use super::answer::Answer;
+use super::answer::{Answer, AnswerBody};
 use super::control;
 use super::intake::{self, Severed};
 use super::judge;
-use super::options::BadKey;
 use super::route::{self, Miss, Route};
+use super::rules::BadKey;
 use super::wire::{Valve, Wire};
 
 /// Most connections at once; more wait to be accepted.
@@ -86,10 +84,11 @@ async fn accept(
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let valve = Valve::default();
+    let number = shared.book.connected();
     let wire = TokioIo::new(Wire::new(stream, valve.clone()));
     let service = service_fn(move |request| {
         let (shared, valve) = (Arc::clone(&shared), valve.clone());
-        async move { respond(&shared, request, &valve).await }
+        async move { respond(&shared, request, number, &valve).await }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -111,19 +110,21 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Rec
 async fn respond(
     shared: &Arc<Shared>,
     request: Request<Incoming>,
+    connection: u64,
     valve: &Valve,
-) -> Result<Response<Full<Bytes>>, Severed> {
+) -> Result<Response<AnswerBody>, Severed> {
     // The answer before may have dripped.
     valve.open();
     let answer = match route::find(request.method(), request.uri().path()) {
         Err(Miss::Path) => Answer::no_route(),
         Err(Miss::Method(allowed)) => Answer::wrong_method(allowed),
-        Ok(Route::Intake) => intake::answer(shared, request, valve).await?,
+        Ok(Route::Intake) => intake::answer(shared, request, connection, valve).await?,
         Ok(Route::Validate) => {
             keyed(shared, &request, BadKey::Forbidden, || Answer::json(r#"{"valid":true}"#))
         }
         Ok(Route::Features) => {
-            keyed(shared, &request, shared.options.bad_key, || Answer::json("{}"))
+            let bad_key = shared.faults.current().bad_key;
+            keyed(shared, &request, bad_key, || Answer::json("{}"))
         }
         Ok(Route::Health) => Answer::accepted(),
         Ok(Route::Control) if request.method() == Method::PUT => {
@@ -141,7 +142,7 @@ fn keyed(
     bad_key: BadKey,
     good: impl FnOnce() -> Answer,
 ) -> Answer {
-    if judge::has_key(&shared.options, request.uri(), request.headers()) {
+    if judge::has_key(&shared.faults.current(), request.uri(), request.headers()) {
         good()
     } else {
         Answer::bad_key(bad_key)

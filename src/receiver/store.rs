@@ -1,6 +1,6 @@
 //! What was received: the newest tuples and requests, and running totals.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -26,6 +26,8 @@ pub struct Received {
 pub struct Totals {
     /// Requests whose head was read.
     pub requests: u64,
+    /// Connections that were accepted, with requests or without.
+    pub connections: u64,
     /// Accepted tuples.
     pub tuples: u64,
     /// Answers by status.
@@ -43,8 +45,12 @@ pub struct Totals {
 pub struct Seen {
     /// How it ended.
     pub outcome: Outcome,
+    /// The number of its connection, from 1.
+    pub connection: u64,
     /// Tuples accepted from it.
     pub tuples: usize,
+    /// The tuples in it, accepted or not; empty where its body was not read, or could not be.
+    pub carried: Vec<Tuple>,
     /// Body bytes read from the wire.
     pub wire_bytes: usize,
     /// Body bytes after decoding; 0 when it was not decoded.
@@ -93,6 +99,41 @@ pub struct TimedOut {
     pub totals: Totals,
 }
 
+impl Received {
+    /// The requests that were answered with 2xx.
+    pub fn accepted(&self) -> impl Iterator<Item = &Seen> {
+        self.requests.iter().filter(|seen| seen.is_accepted())
+    }
+
+    /// How the requests ended, oldest first.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.requests.iter().map(|seen| seen.outcome).collect()
+    }
+
+    /// The decoded size of the largest accepted body; 0 before the first.
+    pub fn largest_accepted(&self) -> usize {
+        self.accepted().map(|seen| seen.body_bytes).max().unwrap_or(0)
+    }
+
+    /// The encodings of accepted requests; no header is `identity`.
+    pub fn encodings(&self) -> BTreeSet<String> {
+        let name = |seen: &Seen| seen.encoding.as_deref().unwrap_or("identity").to_owned();
+        self.accepted().map(name).collect()
+    }
+}
+
+impl Seen {
+    /// Whether it was answered with 2xx.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.outcome, Outcome::Answered(200..=299))
+    }
+
+    /// The names of the tuples in it.
+    pub fn names(&self) -> Vec<String> {
+        self.carried.iter().map(|tuple| tuple.parts().name.into_owned()).collect()
+    }
+}
+
 /// Keeps [`Received`] and wakes whoever waits for it to change.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -103,6 +144,16 @@ pub(super) struct Book {
 impl Book {
     pub(super) fn new(keep: Keep) -> Self {
         Self { keep, received: watch::Sender::new(Received::default()) }
+    }
+
+    /// Counts one connection; its number.
+    pub(super) fn connected(&self) -> u64 {
+        let mut number = 0;
+        self.received.send_modify(|received| {
+            received.totals.connections += 1;
+            number = received.totals.connections;
+        });
+        number
     }
 
     /// Counts one request and keeps its tuples.

@@ -99,7 +99,7 @@ async fn routes_and_methods_are_few() {
     let live = get(admin, "/livez").await;
     assert_eq!((live.status, live.text(), live.closes()), (200, "ok", true));
     assert_eq!(get(admin, "/livez?verbose=1").await.status, 200);
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in ["/livez", "/readyz", "/metrics", "/receivers"] {
         let whole = get(admin, path).await;
         let mut wire = Wire::connect(admin).await;
         wire.send(&request(&format!("HEAD {path}"), "", b"")).await;
@@ -118,7 +118,7 @@ async fn routes_and_methods_are_few() {
     for path in ["/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
         let reply = get(admin, path).await;
         assert_eq!(reply.status, 404, "{path}");
-        assert!(reply.text().contains("/metrics, /livez and /readyz"), "{path}");
+        assert!(reply.text().contains("/metrics, /livez, /readyz and /receivers"), "{path}");
     }
     // A metric sent to the wrong port is not taken.
     let headers = format!("authorization: Bearer {TOKEN}\r\n");

@@ -8,6 +8,8 @@ use tidegate::config::{Environment, Loaded, Place, Queue, load, load_shaping};
 use tidegate::queue::Durability;
 use tidegate::queue::log::lanes::Order;
 
+mod receivers;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")
 }

@@ -266,7 +266,7 @@ fn gateway_config(receiver: SocketAddr, data_dir: &Path, order: &str) -> config:
          data_dir = \"{}\"\n\
          [[sources]]\nname = \"checkout\"\ntoken = \"a-token\"\n\
          [receiver]\nurl = \"http://{receiver}/intake\"\napi_key = \"k\"\ncompression = \"identity\"\n\
-         retry_min = \"2ms\"\nretry_max = \"20ms\"\n\
+         retry_min = \"2ms\"\nretry_max = \"20ms\"\nconcurrency = 4\n\
          [queue]\nmin_free_bytes = 0\nsegment_bytes = \"1MiB\"\n{order}",
         data_dir.display()
     );

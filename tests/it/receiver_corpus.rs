@@ -84,8 +84,8 @@ async fn the_wrapped_payload_is_accepted_with_its_headers_and_its_time_in_millis
     let Some(folder) = folder() else { return };
     let wrapped = std::fs::read(folder.join("otel-collector-topology-ms.json")).unwrap();
     let wrapped: serde_json::Value = serde_json::from_slice(&wrapped).unwrap();
-    let api_keys = tidegate::receiver::ApiKeys::only(["APIKEY"]);
-    let receiver = Receiver::start(Options { api_keys, ..Options::for_tests() }).await.unwrap();
+    let rules = tidegate::receiver::Rules::for_key("APIKEY");
+    let receiver = Receiver::start(Options { rules, ..Options::for_tests() }).await.unwrap();
     let mut request = Request::to("POST", "/stsAgent/intake").body(wrapped["body"].to_string());
     for name in ["Content-Type", "sts-api-key", "sts-time-format"] {
         request = request.with(name, wrapped["_headers"][name].as_str().unwrap());

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use tidegate::receiver::{
-    Fault, Options, Outcome, Receiver, ResetAt, Running, Standing, Totals, When,
+    Fault, Hits, Options, Outcome, Receiver, ResetAt, Running, Standing, Status, Totals,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -27,12 +27,12 @@ async fn told(fault: Fault) -> Running {
 
 #[tokio::test]
 async fn a_status_fault_answers_it_with_text_and_retry_after_and_keeps_nothing() {
-    let receiver = told(Fault::Status {
+    let receiver = told(Fault::Status(Status {
         code: 503,
         body: Some("kafka is away".to_owned()),
         retry_after: Some(7),
-        when: When::AfterBody,
-    })
+        ..Status::default()
+    }))
     .await;
     let mut client = Client::connect(receiver.addr()).await;
     let answer = client.call(&request()).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_bare_status_has_its_stock_phrase() {
 
 #[tokio::test]
 async fn an_early_status_comes_before_any_body_byte() {
-    let early = Fault::Status { code: 413, body: None, retry_after: None, when: When::Early };
+    let early = Fault::early(413);
     let receiver = told(early).await;
     let mut client = Client::connect(receiver.addr()).await;
     client.0.write_all(request().head().as_bytes()).await.unwrap();
@@ -69,7 +69,7 @@ async fn an_early_status_comes_before_any_body_byte() {
 
 #[tokio::test]
 async fn an_early_status_reaches_a_client_in_the_middle_of_a_large_upload() {
-    let early = Fault::Status { code: 503, body: None, retry_after: None, when: When::Early };
+    let early = Fault::early(503);
     let receiver = told(early).await;
     let upload = Request::intake(vec![b' '; 64 << 20]);
     let client = Client::connect(receiver.addr()).await;
@@ -142,7 +142,7 @@ async fn a_reset_before_the_body_is_read_is_a_reset_and_keeps_nothing() {
     let error = client.answer().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let totals = receiver.received().totals;
-    assert_eq!(totals, Totals { requests: 1, cut: 1, ..Totals::default() });
+    assert_eq!(totals, Totals { requests: 1, connections: 1, cut: 1, ..Totals::default() });
 }
 
 #[tokio::test]
@@ -170,7 +170,10 @@ async fn a_reset_in_the_middle_of_the_answer_keeps_the_tuples() {
         answer.len() <= 20 && b"HTTP/1.1 200 OK\r\n".starts_with(&answer[..answer.len().min(17)])
     );
     let seen = receiver.received();
-    assert_eq!(seen.totals, Totals { requests: 1, tuples: 1, cut: 1, ..Totals::default() });
+    assert_eq!(
+        seen.totals,
+        Totals { requests: 1, connections: 1, tuples: 1, cut: 1, ..Totals::default() }
+    );
     assert_eq!(seen.requests[0].outcome, Outcome::Cut);
 }
 
@@ -182,12 +185,12 @@ async fn a_client_that_leaves_in_the_middle_of_its_body_is_counted_as_broken() {
     client.0.write_all(&request().body[..10]).await.unwrap();
     drop(client);
     let seen = receiver.wait_for(PATIENCE, |seen| seen.totals.broken == 1).await.unwrap();
-    assert_eq!(seen.totals, Totals { requests: 1, broken: 1, ..Totals::default() });
+    assert_eq!(seen.totals, Totals { requests: 1, connections: 1, broken: 1, ..Totals::default() });
 }
 
 #[tokio::test]
 async fn a_standing_fault_hits_its_share_until_it_is_healed() {
-    let standing = Standing { fault: Fault::status(503), rate: 0.3 };
+    let standing = Standing { fault: Fault::status(503), hits: Hits::Share(0.3) };
     let options = Options { fault: Some(standing), seed: 42, ..Options::for_tests() };
     let receiver = Receiver::start(options).await.unwrap();
     let mut client = Client::connect(receiver.addr()).await;
@@ -224,7 +227,7 @@ async fn faults_are_set_and_healed_over_the_control_route() {
     assert_eq!(
         listed.body,
         format!(
-            r#"{{"totals":{{"requests":5,"tuples":2,"statuses":{{"200":2,"400":1,"503":2}},"cut":0,"hung":0,"broken":0}},"tuples":[{TUPLE},{TUPLE}]}}"#
+            r#"{{"totals":{{"requests":5,"connections":1,"tuples":2,"statuses":{{"200":2,"400":1,"503":2}},"cut":0,"hung":0,"broken":0}},"tuples":[{TUPLE},{TUPLE}]}}"#
         )
     );
 }
@@ -235,18 +238,19 @@ async fn a_control_document_that_makes_no_sense_changes_nothing_and_is_told_why(
     receiver.faults().stand(Standing::always(Fault::status(500)));
     for (document, why) in [
         ("", "EOF while parsing a value at line 1 column 0"),
-        (r#"{"fualt":{}}"#, "unknown field `fualt`, expected `fault` or `script`"),
+        (r#"{"fualt":{}}"#, "unknown field `fualt`, expected one of `fault`, `script`, `rules`"),
         (
             r#"{"fault":{}}"#,
-            "a fault has exactly one of pass, status, hang, delay_ms, reset, drip_ms",
+            "a fault has exactly one of pass, status, hang, delay_ms, reset, drip_ms, endless",
         ),
         (r#"{"fault":{"hang":true,"status":503}}"#, "a fault has exactly one of"),
         (r#"{"fault":{"status":99}}"#, "status 99 is not between 200 and 599"),
         (r#"{"fault":{"status":503,"rate":30}}"#, "rate 30 is not between 0 and 1"),
+        (r#"{"rules":{"bad_key":404}}"#, "rules: bad_key is 401 or 403, not 404"),
         (r#"{"fault":{"reset":"never"}}"#, "unknown variant `never`, expected one of `head`"),
         (
             r#"{"script":[{"hang":true},{"hang":true,"rate":0.5}]}"#,
-            "script[1]: a scripted fault has no rate",
+            "script[1]: a scripted fault has no rate and no turns",
         ),
     ] {
         let answer = call(receiver.addr(), &Request::to("PUT", "/_control").body(document)).await;

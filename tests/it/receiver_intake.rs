@@ -5,13 +5,17 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use tidegate::receiver::{
-    ApiKeys, BadKey, Encoding, KeyPlace, Options, Outcome, Receiver, Running,
+    ApiKeys, BadKey, BodyLimit, Encoding, KeyPlace, Options, Outcome, Receiver, Rules, Running,
 };
 
 use crate::receiver_client::{Request, TUPLE, call, envelope, header};
 
 async fn start(options: Options) -> Running {
     Receiver::start(options).await.unwrap()
+}
+
+async fn ruled(rules: Rules) -> Running {
+    start(Options { rules, ..Options::for_tests() }).await
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -142,12 +146,12 @@ async fn each_request_gets_its_status_and_text() {
 
 #[tokio::test]
 async fn bad_keys_get_401_when_told_so_but_the_key_check_says_403() {
-    let options = Options {
+    let receiver = ruled(Rules {
         api_keys: ApiKeys::only(["first", "second"]),
         bad_key: BadKey::Unauthorized,
-        ..Options::for_tests()
-    };
-    let receiver = start(options).await;
+        ..Rules::default()
+    })
+    .await;
     let text = "Authentication is possible but has failed or not yet been provided.";
     for (key, status) in [("first", 200), ("second", 200), ("API_KEY", 401), ("firs", 401)] {
         let request =
@@ -163,7 +167,7 @@ async fn bad_keys_get_401_when_told_so_but_the_key_check_says_403() {
 #[tokio::test]
 async fn encodings_it_was_told_not_to_take_are_named_out_of_the_400() {
     let encodings = vec![Encoding::Gzip, Encoding::Identity];
-    let receiver = start(Options { encodings, ..Options::for_tests() }).await;
+    let receiver = ruled(Rules { encodings, ..Rules::default() }).await;
     let body = envelope(&[TUPLE]);
     let deflated = Request::intake(zlib(body.as_bytes())).with("Content-Encoding", "deflate");
     let answer = call(receiver.addr(), &deflated).await;
@@ -176,8 +180,8 @@ async fn encodings_it_was_told_not_to_take_are_named_out_of_the_400() {
 #[tokio::test]
 async fn the_body_limit_holds_on_the_wire_and_after_decoding() {
     let plain = format!("{}{}", envelope(&[TUPLE]), " ".repeat(100_000)).into_bytes();
-    let options = Options { body_limit: plain.len(), ..Options::for_tests() };
-    let receiver = start(options).await;
+    let body_limit = BodyLimit::both(plain.len());
+    let receiver = ruled(Rules { body_limit, ..Rules::default() }).await;
     let longer = [plain.as_slice(), b" "].concat();
     let text = format!("The request entity exceeds the size limit of {} bytes", plain.len());
     for (encoding, encode) in
@@ -194,7 +198,8 @@ async fn the_body_limit_holds_on_the_wire_and_after_decoding() {
 
 #[tokio::test]
 async fn a_413_reaches_a_client_that_reads_only_after_sending_everything() {
-    let receiver = start(Options { body_limit: 1000, ..Options::for_tests() }).await;
+    let body_limit = BodyLimit::both(1000);
+    let receiver = ruled(Rules { body_limit, ..Rules::default() }).await;
     let mut client = crate::receiver_client::Client::connect(receiver.addr()).await;
     let answer = client.call(&Request::intake(vec![b' '; 16 << 20])).await.unwrap();
     assert_eq!(answer.status, 413);
@@ -217,7 +222,7 @@ async fn tuples_are_kept_and_listed_digit_for_digit() {
 
     let listed = call(receiver.addr(), &Request::to("GET", "/_received?newest=1")).await;
     let newest = kept.last().unwrap();
-    let totals = r#"{"requests":1,"tuples":5,"statuses":{"200":1},"cut":0,"hung":0,"broken":0}"#;
+    let totals = r#"{"requests":1,"connections":2,"tuples":5,"statuses":{"200":1},"cut":0,"hung":0,"broken":0}"#;
     assert_eq!(listed.body, format!(r#"{{"totals":{totals},"tuples":[{newest}]}}"#));
     assert_eq!(header(&listed.head, "content-type"), Some("application/json"));
 }

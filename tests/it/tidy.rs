@@ -96,7 +96,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "main"]),
     ("indicatif", &["cli"]),
     ("toml", &["config"]),
-    ("reqwest", &["forward", "config"]),
+    // `cli` asks the admin port of the gateway that runs.
+    ("reqwest", &["forward", "config", "cli"]),
     ("axum", &["http", "receiver"]),
     ("governor", &["http"]),
     ("rmp", &["decode"]),

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use crate::config::Compression;
 use crate::encode::Block;
 use crate::forward::envelope::{Envelope, HostnameTooLong};
+use crate::forward::part::Part;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::Leased;
 
@@ -29,7 +30,7 @@ impl<W: Write> Output<W> {
     /// One envelope. The line ends between its tuples go: a JSON string never holds a raw one.
     pub(super) fn write(&mut self, block: Block) -> Result<(), Stop> {
         let leased = Leased { sequence: 0, source: "convert".into(), received: self.now, block };
-        let envelope = self.envelope.pack(self.now, &[leased], Compression::Identity);
+        let envelope = self.envelope.pack(self.now, &Part::of(&[leased]), Compression::Identity);
         let mut write = || {
             for line in envelope.split(|byte| *byte == b'\n') {
                 self.out.write_all(line)?;

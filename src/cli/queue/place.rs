@@ -32,7 +32,8 @@ impl Place {
                 Failure::Run(error) => Failure::Run(error),
             })?;
         let data_dir = args.data_dir.clone().unwrap_or(storage.data_dir);
-        Ok(Self { data_dir, configured: Some(storage.receivers) })
+        let names = storage.receivers.into_iter().map(|receiver| receiver.name);
+        Ok(Self { data_dir, configured: Some(names.collect()) })
     }
 
     /// The directory of the log's files; fails with what to do when there is none.

@@ -60,6 +60,41 @@ impl Segment {
         self.name.first
     }
 
+    /// About how many bytes the records from `first` to `last` take, as far as they are here.
+    pub(super) fn bytes_between(&self, first: u64, last: u64) -> u64 {
+        if self.is_empty() || last < self.first() || first > self.last {
+            return 0;
+        }
+        self.offset_of(last.min(self.last) + 1) - self.offset_of(first)
+    }
+
+    /// The first sequence behind `first` up to which its records take at least so many bytes.
+    pub(super) fn end_of_bytes(&self, first: u64, bytes: u64) -> u64 {
+        let (mut low, mut high) = (first, self.last);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.bytes_between(first, middle) >= bytes {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
+    }
+
+    /// About where a record begins: between two marks they are taken to be of one size.
+    fn offset_of(&self, sequence: u64) -> u64 {
+        let sequence = sequence.clamp(self.first(), self.last + 1);
+        let behind = self.marks.partition_point(|mark| mark.sequence <= sequence);
+        let start = Mark { sequence: self.first(), offset: HEADER_BYTES };
+        let low = behind.checked_sub(1).map_or(start, |index| self.marks[index]);
+        let end = Mark { sequence: self.last + 1, offset: self.end };
+        let high = self.marks.get(behind).copied().unwrap_or(end);
+        let (step, steps) = (sequence - low.sequence, high.sequence - low.sequence);
+        let bytes = high.offset.saturating_sub(low.offset);
+        low.offset + bytes.saturating_mul(step).checked_div(steps).unwrap_or(0)
+    }
+
     /// Whether no record of it is committed.
     pub(super) fn is_empty(&self) -> bool {
         self.last < self.first()

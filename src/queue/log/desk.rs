@@ -21,6 +21,8 @@ pub(super) trait Ledger: Send + Sync + 'static {
     fn look(&self, index: usize) -> Look;
     /// Lends what waits, at least one block; `None` when nothing does.
     fn lease(&self, index: usize, want: Want, now: Duration) -> Result<Option<Lease>, ReadError>;
+    /// Finds out whether any of what waits is for a destination, and passes what is not.
+    fn peek(&self, index: usize, now: Duration) -> Result<(), ReadError>;
     /// Ends a lease for good; how many have ended since the position was saved.
     fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32;
     /// Ends a lease: its blocks wait again.
@@ -74,7 +76,7 @@ impl<L: Ledger> Desk<L> {
             // Before the look: it hears every change from here on.
             let changed = self.changed[index].change();
             match self.ledger.look(index) {
-                Look::Waiting => {
+                Look::Waiting | Look::Unsure => {
                     if let Some(carried) = read().await {
                         return carried.take();
                     }
@@ -85,17 +87,36 @@ impl<L: Ledger> Desk<L> {
         }
     }
 
-    /// Waits until something can be leased; `false` once there will be nothing any more.
-    pub(super) async fn ready(&self, index: usize) -> bool {
+    /// Waits until something can be leased; `false` once there will be nothing any more. `peek` calls
+    /// [`Self::peek`] where that may block.
+    ///
+    /// What cannot be read counts as something: whoever leases it is told of the error.
+    pub(super) async fn ready<R>(&self, index: usize, peek: impl Fn() -> R) -> bool
+    where
+        R: Future<Output = Result<(), ReadError>>,
+    {
         loop {
             // Before the look: it hears every change from here on.
             let changed = self.changed[index].change();
             match self.ledger.look(index) {
                 Look::Waiting => return true,
+                Look::Unsure => {
+                    if peek().await.is_err() {
+                        return true;
+                    }
+                }
                 Look::Nothing => changed.await,
                 Look::Over => return false,
             }
         }
+    }
+
+    /// Finds out whether any of what waits is for a destination.
+    pub(super) fn peek(&self, index: usize, now: Duration) -> Result<(), ReadError> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.ledger.peek(index, now)));
+        // While it was read it did not wait, see [`Self::read`].
+        self.changed[index].wake_all();
+        outcome.unwrap_or_else(|_| Err(panicked()))
     }
 
     /// Reads a lease; `None` when others were faster, or when what waited cannot be had.
@@ -109,9 +130,7 @@ impl<L: Ledger> Desk<L> {
         // While it was read nobody else could have it. Now some of it may wait again, and what turned
         // out to be damaged may have been the last.
         self.changed[index].wake_all();
-        let lease = outcome.unwrap_or_else(|_| {
-            Err(ReadError { why: Arc::from("the read panicked: this is a bug, please report it") })
-        })?;
+        let lease = outcome.unwrap_or_else(|_| Err(panicked()))?;
         Ok(lease.map(|lease| Carried { desk: Arc::clone(self), index, lease: Some(lease) }))
     }
 
@@ -162,8 +181,12 @@ impl<L: Ledger> Desk<L> {
     }
 }
 
+fn panicked() -> ReadError {
+    ReadError { why: Arc::from("the read panicked: this is a bug, please report it") }
+}
+
 impl<L: Ledger> Carried<L> {
-    fn take(mut self) -> Option<Lease> {
+    pub(super) fn take(mut self) -> Option<Lease> {
         self.lease.take()
     }
 }

@@ -18,11 +18,12 @@ use super::keeper::Keeper;
 use super::lanes::Order;
 use super::notice::Notice;
 use super::position::Tally;
-use super::reader::{Found, Reader, Request};
-use super::state::{Limits, Look, Phase, State};
+use super::reader::{Found, Others, Reader, Request};
+use super::state::{Limits, Look, Phase, Relief, State};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod expiry;
 mod leasing;
 mod ledger;
 mod mishap;
@@ -149,9 +150,8 @@ impl Engine {
         state.fault = None;
         if let Some(last) = plan.last() {
             state.publish(after, &last.head.totals, last.head.sequence, monotonic);
-        }
-        for record in &plan {
-            state.address(&record.head);
+            state.hand_out(&plan, after.sequence);
+            state.weigh(written, &self.limits);
         }
         drop(state);
         self.meters.commit_seconds.observe(started.elapsed().as_secs_f64());
@@ -183,10 +183,12 @@ impl Engine {
     /// What there is for a destination.
     pub(super) fn look(&self, index: usize) -> Look {
         let state = self.lock();
-        let position = &state.destinations[index].position;
+        let destination = &state.destinations[index];
+        let position = &destination.position;
         match state.phase {
             Phase::Ended => Look::Over,
-            _ if position.waiting(0, state.head).is_some() => Look::Waiting,
+            _ if destination.knows_own() => Look::Waiting,
+            _ if position.waiting(0, state.head).is_some() => Look::Unsure,
             Phase::Closed if state.pending_bytes == 0 && position.is_drained(state.head) => {
                 Look::Over
             }
@@ -194,36 +196,78 @@ impl Engine {
         }
     }
 
-    /// When the oldest record that is not delivered was received.
+    /// When the oldest record that is not delivered was received. What is not for this destination is
+    /// passed over.
     pub(super) fn oldest(&self, index: usize) -> Result<Option<Timestamp>, ReadError> {
-        let (request, name, lent) = {
-            let state = self.lock();
-            let destination = &state.destinations[index];
-            let lent = destination.loans.values().map(|loan| loan.oldest).min();
-            let Some((first, _)) = destination.position.waiting(0, state.head) else {
-                return Ok(lent);
+        let mut at = 0;
+        loop {
+            let (request, to, lent) = {
+                let state = self.lock();
+                let destination = &state.destinations[index];
+                let lent = destination.loans.values().map(|loan| loan.oldest).min();
+                let Some((first, last)) = destination.position.waiting(at, state.head) else {
+                    return Ok(lent);
+                };
+                let Some(segment) = state.catalogue.holding(first) else { return Ok(lent) };
+                let place = destination.place(first);
+                let request = Request::new(segment, first, last, place, Want::default());
+                (request, destination.addressee.clone(), lent)
             };
-            let Some(segment) = state.catalogue.holding(first) else { return Ok(lent) };
-            let place = destination.place(first);
-            let want = Want { bytes: 0, tuples: 0 };
-            let request = Request::new(segment, first, first, place, want);
-            (request, Arc::clone(&destination.name), lent)
-        };
-        match self.reader.read(&request, &name) {
-            Ok(Found::Blocks(batch)) => {
-                Ok(Some(batch.oldest().min(lent.unwrap_or(batch.oldest()))))
+            match self.reader.read(&request, &to) {
+                Ok(Found::Blocks(batch)) => {
+                    return Ok(Some(batch.oldest().min(lent.unwrap_or(batch.oldest()))));
+                }
+                Ok(Found::Others(others)) => {
+                    at = others.last + 1;
+                    self.pass(index, request.first(), &others);
+                }
+                Ok(Found::Damage(_)) => return Ok(lent),
+                // Delivered and deleted meanwhile.
+                Err(_) if self.lock().catalogue.holding(request.first()).is_none() => {
+                    return Ok(lent);
+                }
+                Err(error) => return Err(read_error(&error)),
             }
-            Ok(_) => Ok(lent),
-            // Delivered and deleted meanwhile.
-            Err(_) if self.lock().catalogue.holding(request.first()).is_none() => Ok(lent),
-            Err(error) => Err(read_error(&error)),
         }
+    }
+
+    /// Passes records that turned out not to be for a destination, unless somebody was faster. They
+    /// were not on loan meanwhile: whoever waits has not been told that nothing does.
+    fn pass(&self, index: usize, first: u64, others: &Others) {
+        let mut state = self.lock();
+        let destination = &mut state.destinations[index];
+        if destination.position.waiting(first, others.last) == Some((first, others.last)) {
+            destination.position.lend(first, others.last);
+            destination.pass_others(first, others);
+            state.is_moved = true;
+        }
+    }
+
+    /// Whether records were passed by nobody who leases, since this was last asked.
+    pub(super) fn take_moved(&self) -> bool {
+        std::mem::take(&mut self.lock().is_moved)
+    }
+
+    /// What the last commits leave to be done for want of room.
+    pub(super) fn take_relief(&self) -> Relief {
+        std::mem::take(&mut self.lock().relief)
     }
 
     /// The number of a destination that is configured.
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         let state = self.lock();
         state.destinations.iter().position(|known| known.is_configured && *known.name == *name)
+    }
+
+    /// Whether an entry that is for one destination alone is for one that is configured: nobody would
+    /// deliver it otherwise.
+    pub(super) fn has_addressee(&self, entry: &Entry) -> Result<(), AppendError> {
+        match &entry.target {
+            Some(target) if self.index(target).is_none() => {
+                Err(AppendError::Unaddressed { target: Arc::clone(target) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All destinations, those first that are configured.

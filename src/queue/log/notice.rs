@@ -46,12 +46,14 @@ pub enum Notice {
         /// The destination.
         destination: String,
     },
-    /// At the cap, a destination that is not configured gave up its oldest records.
+    /// A destination gave up its oldest records.
     Expired {
         /// The destination.
         destination: String,
         /// Tuples in them.
         tuples: u64,
+        /// What made it.
+        why: Expiry,
     },
     /// A position whose destination is not configured; it keeps its records.
     Orphan {
@@ -72,6 +74,17 @@ pub enum Notice {
         /// Tuples waiting by the files.
         counted: u64,
     },
+}
+
+/// Why records expire (contract C5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// More waited than its bound allows.
+    Bound,
+    /// The cap was near, and it kept more of the disk than its bound allows.
+    Cap,
+    /// It is not configured: the cap was reached, or the bound that it had.
+    Orphan,
 }
 
 impl fmt::Display for Notice {
@@ -115,10 +128,22 @@ impl fmt::Display for Notice {
                 "both halves of the position of receiver {destination} are damaged: everything the \
                  queue still holds is delivered to it again; check the disk"
             ),
-            Self::Expired { destination, tuples } => write!(
+            Self::Expired { destination, tuples, why: Expiry::Bound } => write!(
                 f,
-                "the queue is full: {tuples} tuples for receiver {destination}, which is not configured, were \
-                 given up and counted as expired, so that others go on"
+                "more waits for receiver {destination} than its `max_backlog_bytes` allows: its oldest \
+                 {tuples} tuples were given up and counted as expired; see why it takes less than comes \
+                 in, or raise the bound"
+            ),
+            Self::Expired { destination, tuples, why: Expiry::Cap } => write!(
+                f,
+                "the queue is nearly full, and receiver {destination} keeps more of the disk than its \
+                 `max_backlog_bytes`: its oldest {tuples} tuples were given up and counted as expired, so \
+                 that others go on"
+            ),
+            Self::Expired { destination, tuples, why: Expiry::Orphan } => write!(
+                f,
+                "{tuples} tuples for receiver {destination}, which is not configured, were given up and \
+                 counted as expired: the queue is full, or more waited than the `max_backlog_bytes` it had"
             ),
             Self::Orphan { destination } => write!(
                 f,

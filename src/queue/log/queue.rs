@@ -7,7 +7,7 @@
 //!  ack    ──► state   ──► keeper ──► positions saved ──► passed segments deleted
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub struct LogQueue {
     durability: Durability,
     threads: Threads,
     /// Released by the operating system when the process ends, whatever the reason.
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// Those that run; held while they are waited for.
@@ -104,9 +104,19 @@ impl LogQueue {
             cause,
         };
         make_directory(data_dir).map_err(failed)?;
-        let lock = Lock::take(&data_dir.join(LOCK))?;
+        let lock = Lock::take(&Self::lock_file(data_dir))?;
         let disk = Arc::new(RealDisk::open(&directory, Access::ReadWrite).map_err(failed)?);
         Self::start(lock, disk, options, clock).map_err(|error| error.within(&directory))
+    }
+
+    /// Leaves a short text in the lock file, for whoever looks for this gateway ([`Lock::read`]).
+    pub fn note(&self, text: &str) -> std::io::Result<()> {
+        self.lock.note(text)
+    }
+
+    /// The file that [`Self::note`] writes to.
+    pub fn lock_file(data_dir: &Path) -> PathBuf {
+        data_dir.join(LOCK)
     }
 
     /// The same on a disk that is locked.
@@ -132,7 +142,7 @@ impl LogQueue {
             shared: Arc::clone(&shared),
             durability: options.durability,
             threads: Threads::default(),
-            _lock: lock,
+            lock,
         };
         queue.spawn("queue-writer", Shared::write)?;
         queue.spawn("queue-keeper", Shared::keep)?;
@@ -167,6 +177,7 @@ impl Queue for LogQueue {
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>> {
         Box::pin(async move {
             check(&entry)?;
+            self.shared.engine().has_addressee(&entry)?;
             let bytes = cost(&entry);
             self.shared.engine().admit(bytes)?;
             let (answer, answered) = oneshot::channel();
@@ -265,7 +276,7 @@ impl Outlet for LogOutlet {
     }
 
     fn ready(&self) -> Pending<'_, bool> {
-        Box::pin(self.shared.desk.ready(self.index))
+        Box::pin(self.shared.desk.ready(self.index, move || self.peek()))
     }
 
     fn release(&self, lease: Lease) {
@@ -279,7 +290,11 @@ impl Outlet for LogOutlet {
     fn oldest(&self) -> Pending<'_, Result<Option<Timestamp>, ReadError>> {
         let (shared, index) = (Arc::clone(&self.shared), self.index);
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || shared.engine().oldest(index));
+            let read = tokio::task::spawn_blocking(move || {
+                let oldest = shared.engine().oldest(index);
+                shared.wake_if_moved();
+                oldest
+            });
             read.await.unwrap_or_else(|error| Err(ReadError { why: Arc::from(error.to_string()) }))
         })
     }
@@ -290,6 +305,15 @@ impl Outlet for LogOutlet {
 }
 
 impl LogOutlet {
+    /// Reads to know whether there is anything to lease. What it passes stays passed, also when nobody
+    /// waits for it any more.
+    async fn peek(&self) -> Result<(), ReadError> {
+        let (shared, index) = (Arc::clone(&self.shared), self.index);
+        let peek =
+            tokio::task::spawn_blocking(move || shared.desk.peek(index, shared.clock.monotonic()));
+        peek.await.unwrap_or_else(|_| Err(ending()))
+    }
+
     /// Reads for a lease where that may take its time. Whoever drops this lets the read finish; what it
     /// lends goes back.
     async fn read(&self, want: Want) -> Option<Carried<Engine>> {
@@ -297,9 +321,7 @@ impl LogOutlet {
         let read = tokio::task::spawn_blocking(move || {
             shared.desk.read(index, want, shared.clock.monotonic())
         });
-        // A runtime that is ending does not begin new reads.
-        let unread = |_| Err(ReadError { why: Arc::from("the gateway is ending") });
-        match read.await.unwrap_or_else(unread) {
+        match read.await.unwrap_or_else(|_| Err(ending())) {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!("{error}; trying again");
@@ -315,9 +337,21 @@ impl Shared {
         self.desk.ledger()
     }
 
+    /// Whoever waits for the end may have reached it without anybody's lease.
+    fn wake_if_moved(&self) {
+        if self.engine().take_moved() {
+            self.desk.wake_all();
+        }
+    }
+
     fn disorder(&self) -> MutexGuard<'_, Option<Arc<str>>> {
         self.disorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A runtime that is ending does not begin new reads.
+fn ending() -> ReadError {
+    ReadError { why: Arc::from("the gateway is ending") }
 }
 
 /// Waits until all of them have ended.

@@ -3,26 +3,23 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-
 use super::super::Want;
+use super::addressee::{Addressee, Belongs, Sorted};
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
 use super::scan::{Damage, Medium, Piece, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
-use crate::metric::timestamp::Timestamp;
 
+mod batch;
 mod hole;
 
+pub(super) use batch::{Batch, Others};
 pub(super) use hole::Hole;
 
 /// Segments that are kept open for reading: the two lanes of a few destinations.
 const HANDLES_MAX: usize = 8;
-
-/// Bytes between two blocks of one envelope.
-const SEPARATOR_BYTES: usize = 2;
 
 /// Opens segments and remembers the last few.
 pub(super) struct Reader {
@@ -56,8 +53,8 @@ pub(super) enum Found {
     Blocks(Batch),
     /// Records that cannot be read: the first one that was asked for, and maybe more than were.
     Damage(Hole),
-    /// Records up to `last` are for other destinations.
-    Others { last: u64 },
+    /// Records that are not for it.
+    Others(Others),
 }
 
 /// What stands where the first sequence should that is asked for.
@@ -65,18 +62,6 @@ enum Arrival {
     /// It, or a later one.
     Record(Record),
     Hole(Hole),
-}
-
-/// What was read for one lease.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) blocks: Vec<(Head, Bytes)>,
-    /// Where its first record begins.
-    pub(super) place: Place,
-    /// Where the record behind its last one begins.
-    pub(super) behind: Place,
-    bytes: usize,
-    tuples: u32,
 }
 
 impl Request {
@@ -161,6 +146,14 @@ impl Request {
         Err(io::Error::other("the scan of a segment ended without its tail"))
     }
 
+    /// The next record that was asked for, if it can be read.
+    fn follow(&self, scanner: &mut Scanner<'_>) -> io::Result<Option<Record>> {
+        Ok(match scanner.next()? {
+            Some(Piece::Record(record)) if record.head.sequence <= self.last => Some(record),
+            _ => None,
+        })
+    }
+
     /// The file to read.
     pub(super) fn file(&self) -> String {
         self.name.to_string()
@@ -172,31 +165,39 @@ impl Reader {
         Self { disk, handles: Mutex::new(Vec::new()) }
     }
 
-    /// The first records that were asked for, as many as are wanted, for a destination of this name.
-    pub(super) fn read(&self, request: &Request, destination: &str) -> io::Result<Found> {
+    /// The first records that were asked for, as many as are wanted, for a destination. Those that are
+    /// not for it are passed over: sources that take turns must not make tiny leases.
+    pub(super) fn read(&self, request: &Request, to: &Addressee) -> io::Result<Found> {
         let file = self.open(request.name)?;
         let scanner = Scanner::new(&*file, request.identity, request.from, request.end);
         let mut scanner = scanner.taking_the_unreadable_for(request.medium);
-        let is_ours = |head: &Head| head.target.as_deref().is_none_or(|to| to == destination);
-        let mut batch = match request.approach(&mut scanner)? {
+        let record = match request.approach(&mut scanner)? {
             Arrival::Hole(hole) => return Ok(Found::Damage(hole)),
             Arrival::Record(Record { head, .. }) if head.sequence > request.last => {
                 return Err(io::Error::other("the scan of a segment passed what was asked for"));
             }
-            Arrival::Record(Record { head, .. }) if !is_ours(&head) => {
-                return Ok(Found::Others { last: head.sequence });
-            }
-            Arrival::Record(record) => Batch::begin(record),
+            Arrival::Record(record) => record,
         };
-        while let Some(Piece::Record(record)) = scanner.next()? {
-            let head = &record.head;
-            let is_wanted = head.sequence <= request.last && is_ours(head);
-            if !is_wanted || !batch.has_room(head, request.want) {
-                break;
+        match to.of(&record.head) {
+            Belongs::Own => {
+                let mut batch = Batch::begin(record);
+                while let Some(record) = request.follow(&mut scanner)? {
+                    if !batch.take(record, to, request.want) {
+                        break;
+                    }
+                }
+                Ok(Found::Blocks(batch))
             }
-            batch.add(record);
+            belongs => {
+                let mut others = Others::begin(&record, belongs);
+                while let Some(record) = request.follow(&mut scanner)? {
+                    if !others.take(&record, to) {
+                        break;
+                    }
+                }
+                Ok(Found::Others(others))
+            }
         }
-        Ok(Found::Blocks(batch))
     }
 
     /// The log's total tuples before a sequence of this segment, or behind its last one; `None` where
@@ -243,6 +244,19 @@ impl Reader {
         Ok(counted)
     }
 
+    /// What the records from `first` to `last` of a segment are to a destination, as far as their heads
+    /// can be read.
+    pub(super) fn sort(
+        &self,
+        segment: &Segment,
+        (first, last): (u64, u64),
+        to: &Addressee,
+    ) -> io::Result<Sorted> {
+        let mut sorted = Sorted::default();
+        self.heads(segment, (first, last), &mut |head| sorted.add(to.of(head), head))?;
+        Ok(sorted)
+    }
+
     /// Tuples in records behind a sequence that are for one destination alone, those included of which
     /// only the body is damaged, but none in `void` stretches.
     pub(super) fn addressed(
@@ -257,24 +271,39 @@ impl Reader {
         };
         let mut tuples = 0;
         for segment in catalogue.iter().filter(|segment| segment.last > after) {
-            let request = Request::new(segment, after + 1, segment.last, None, Want::default());
-            let file = self.open(segment.name)?;
-            let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
-            while let Some(piece) = scanner.next()? {
-                let heads = match piece {
-                    Piece::Record(Record { head, .. }) => vec![head],
-                    Piece::Damage(Damage { heads, .. }) | Piece::Tail(Tail { heads, .. }) => heads,
-                };
-                let is_own = |head: &&Head| {
-                    head.sequence > after
-                        && head.target.as_deref() == Some(destination)
-                        && !is_void(head)
-                };
-                tuples +=
-                    heads.iter().filter(is_own).map(|head| u64::from(head.tuples)).sum::<u64>();
-            }
+            self.heads(segment, (after + 1, segment.last), &mut |head| {
+                if head.target.as_deref() == Some(destination) && !is_void(head) {
+                    tuples += u64::from(head.tuples);
+                }
+            })?;
         }
         Ok(tuples)
+    }
+
+    /// Every head of a stretch of a segment that can be read, those of damaged bodies included.
+    fn heads(
+        &self,
+        segment: &Segment,
+        (first, last): (u64, u64),
+        visit: &mut dyn FnMut(&Head),
+    ) -> io::Result<()> {
+        let request = Request::new(segment, first, last, None, Want::default());
+        let file = self.open(segment.name)?;
+        let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        while let Some(piece) = scanner.next()? {
+            let heads = match piece {
+                Piece::Record(Record { head, .. }) => vec![head],
+                Piece::Damage(Damage { heads, .. }) | Piece::Tail(Tail { heads, .. }) => heads,
+            };
+            if heads.first().is_some_and(|head| head.sequence > last) {
+                break;
+            }
+            heads
+                .iter()
+                .filter(|head| (first..=last).contains(&head.sequence))
+                .for_each(&mut *visit);
+        }
+        Ok(())
     }
 
     fn open(&self, name: Name) -> io::Result<Arc<dyn DiskFile>> {
@@ -296,49 +325,4 @@ impl Reader {
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         handles.retain(|(known, _)| *known != name);
     }
-}
-
-impl Batch {
-    fn begin(record: Record) -> Self {
-        let Record { head, offset, body } = record;
-        Self {
-            place: Place { offset, tuples_before: head.tuples_before() },
-            behind: behind(&head, offset),
-            bytes: body.len(),
-            tuples: head.tuples,
-            blocks: vec![(head, body)],
-        }
-    }
-
-    fn has_room(&self, head: &Head, want: Want) -> bool {
-        let bytes = self.bytes + SEPARATOR_BYTES + head.body_bytes as usize;
-        bytes <= want.bytes && self.tuples.saturating_add(head.tuples) <= want.tuples
-    }
-
-    fn add(&mut self, record: Record) {
-        let Record { head, offset, body } = record;
-        self.behind = behind(&head, offset);
-        self.bytes += SEPARATOR_BYTES + body.len();
-        self.tuples += head.tuples;
-        self.blocks.push((head, body));
-    }
-
-    pub(super) fn first(&self) -> u64 {
-        self.blocks[0].0.sequence
-    }
-
-    /// When the oldest of its records was received.
-    pub(super) fn oldest(&self) -> Timestamp {
-        let received = self.blocks.iter().map(|(head, _)| head.received);
-        received.min().expect("a batch holds a block")
-    }
-
-    pub(super) fn last(&self) -> u64 {
-        self.blocks[self.blocks.len() - 1].0.sequence
-    }
-}
-
-/// Where the record behind this one begins.
-fn behind(head: &Head, offset: u64) -> Place {
-    Place { offset: offset + head.record_bytes(), tuples_before: head.totals.tuples }
 }

@@ -28,10 +28,14 @@ pub(super) struct Shelf {
     loans: HashMap<u64, Vec<Arc<Item>>>,
     next_lease: u64,
     depth: Depth,
+    /// What the blocks in it cost, those on loan included.
+    cost_bytes: u64,
     series: u64,
     replayed: u64,
     delivered: u64,
     dead_lettered: u64,
+    filtered: u64,
+    expired: u64,
     lost: u64,
 }
 
@@ -42,9 +46,29 @@ impl Shelf {
         self.depth.blocks += 1;
         self.depth.tuples += u64::from(block.tuples);
         self.depth.bytes += block.bytes.len() as u64;
+        self.cost_bytes += item.cost_bytes;
         let counter = if is_replay { &mut self.replayed } else { &mut self.series };
         *counter += u64::from(block.tuples);
         self.fresh.push_back(item);
+    }
+
+    /// One that the filter leaves out.
+    pub(super) fn pass(&mut self, item: &Item) {
+        let tuples = u64::from(item.leased.block.tuples);
+        self.series += tuples;
+        self.filtered += tuples;
+    }
+
+    /// Gives up the oldest blocks that wait, until all of them cost at most `bytes`; what is on loan
+    /// stays. The cost of those no other destination waits for.
+    pub(super) fn expire(&mut self, bytes: u64) -> u64 {
+        let mut freed_bytes = 0;
+        while self.cost_bytes > bytes {
+            let Some(item) = self.take_oldest() else { break };
+            self.expired += u64::from(item.leased.block.tuples);
+            freed_bytes += self.forget(item);
+        }
+        freed_bytes
     }
 
     /// The oldest blocks that fit, at least one; `None` when nothing waits.
@@ -79,13 +103,19 @@ impl Shelf {
         self.delivered += fate.delivered;
         self.dead_lettered += fate.dead_lettered;
         for item in items {
-            let block = &item.leased.block;
-            self.depth.blocks -= 1;
-            self.depth.tuples -= u64::from(block.tuples);
-            self.depth.bytes -= block.bytes.len() as u64;
-            freed_bytes += Arc::into_inner(item).map_or(0, |last| last.cost_bytes);
+            freed_bytes += self.forget(item);
         }
         freed_bytes
+    }
+
+    /// A block that is done with.
+    fn forget(&mut self, item: Arc<Item>) -> u64 {
+        let block = &item.leased.block;
+        self.depth.blocks -= 1;
+        self.depth.tuples -= u64::from(block.tuples);
+        self.depth.bytes -= block.bytes.len() as u64;
+        self.cost_bytes -= item.cost_bytes;
+        freed(item)
     }
 
     pub(super) fn release(&mut self, lease: u64) {
@@ -97,6 +127,7 @@ impl Shelf {
     pub(super) fn abandon(&mut self) -> Books {
         self.lost += self.depth.tuples;
         self.depth = Depth::default();
+        self.cost_bytes = 0;
         self.fresh = VecDeque::new();
         self.returned = BTreeMap::new();
         self.loans = HashMap::new();
@@ -122,6 +153,8 @@ impl Shelf {
             series: self.series,
             replayed: self.replayed,
             delivered: self.delivered,
+            filtered: self.filtered,
+            expired: self.expired,
             dead_lettered: self.dead_lettered,
             queued: self.depth.tuples,
             lost: self.lost,
@@ -146,4 +179,9 @@ impl Shelf {
             None => self.fresh.pop_front(),
         }
     }
+}
+
+/// What letting go of a block gives back: its cost, unless another destination waits for it.
+pub(super) fn freed(item: Arc<Item>) -> u64 {
+    Arc::into_inner(item).map_or(0, |last| last.cost_bytes)
 }

@@ -28,12 +28,13 @@ async fn stand() -> Stand {
     let (side, receiver) = (Side::new(), Scripted::start(script([])).await);
     let edge = Edge::start().await;
     let queue = FaultyQueue::over(Arc::clone(&side.queue));
-    let forwarder = side.start(&settings(receiver.address));
+    let to = settings(receiver.address);
+    let forwarder = side.start(&to);
     let parts = Parts {
         queue: queue.clone(),
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
-        deliveries: vec![Delivery::of("default", &forwarder)],
+        deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();

@@ -1,17 +1,17 @@
 //! From waiting records to a lease: claim a stretch, read it, keep what fits.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::{Lease, Leased, ReadError, Want};
+use super::super::addressee::Addressee;
 use super::super::catalogue::Segment;
 use super::super::lanes::Pick;
 use super::super::notice::Notice;
 use super::super::position::Tally;
 use super::super::reader::{Batch, Found, Request};
 use super::super::record::Head;
-use super::super::state::{Phase, State};
+use super::super::state::{Look, Phase, State};
 use super::{Engine, read_error};
 use crate::encode::Block;
 
@@ -20,9 +20,18 @@ pub(in super::super) struct Claim {
     index: usize,
     pick: Pick,
     request: Request,
-    name: Arc<str>,
+    to: Addressee,
+    aim: Aim,
     /// When it was claimed.
     at: Duration,
+}
+
+/// What a claim is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    Lease,
+    /// To know whether there is anything to lease.
+    Look,
 }
 
 /// While a claim is read: should that panic, its stretch waits again.
@@ -56,29 +65,48 @@ impl Engine {
         Ok(None)
     }
 
+    /// Passes what waits and is not for a destination, until something is known to wait that is, or
+    /// nothing waits. Leases nothing.
+    pub fn peek(&self, index: usize, monotonic: Duration) -> Result<(), ReadError> {
+        while self.look(index) == Look::Unsure {
+            let Some(claim) = self.claim(index, Want::default(), monotonic) else { break };
+            self.redeem(claim.to_look())?;
+        }
+        Ok(())
+    }
+
     /// Reads what was claimed. `None` when nothing of it can be had: then that is done with, and what
     /// is behind it may be claimed.
     pub(in super::super) fn redeem(&self, claim: Claim) -> Result<Option<Lease>, ReadError> {
-        let Claim { index, pick, request, name, at } = claim;
+        let Claim { index, pick, request, to, aim, at } = claim;
         let reading = Reading { engine: self, index, first: pick.first };
-        let found = self.reader.read(&request, &name);
+        let found = self.reader.read(&request, &to);
         drop(reading);
         let mut state = self.lock();
         let destination = &mut state.destinations[index];
         let failing = if found.is_ok() { destination.note_success(pick.first) } else { None };
         match found {
+            Ok(Found::Blocks(_)) if aim == Aim::Look => {
+                if let Some(since) = failing {
+                    destination.note_failure(pick.first, since);
+                }
+                destination.put_back(pick.first);
+            }
             Ok(Found::Blocks(batch)) => {
                 if let Some(since) = failing.filter(|_| request.is_giving_up()) {
                     // What could not be read lies behind these, and has been waited for already.
-                    destination.note_failure(batch.last() + 1, since);
+                    destination.note_failure(batch.last + 1, since);
                 }
-                destination.position.shorten(pick.first, batch.last());
+                destination.position.shorten(pick.first, batch.last);
                 destination.lanes.taken(&pick);
                 let id = destination.open_loan(&batch);
                 return Ok(Some(Lease { id, blocks: leased(batch) }));
             }
-            Ok(Found::Others { last }) => {
-                destination.pass_loan(pick.first, last, Tally::default());
+            Ok(Found::Others(others)) => {
+                if let Some(since) = failing.filter(|_| request.is_giving_up()) {
+                    destination.note_failure(others.last + 1, since);
+                }
+                destination.pass_others(pick.first, &others);
                 state.reconcile(index);
             }
             Ok(Found::Damage(hole)) => {
@@ -154,9 +182,16 @@ impl Engine {
             if destination.has_lost(pick.first, monotonic) {
                 request = request.giving_up();
             }
-            let name = Arc::clone(&destination.name);
-            return Some(Claim { index, pick, request, name, at: monotonic });
+            let to = destination.addressee.clone();
+            return Some(Claim { index, pick, request, to, aim: Aim::Lease, at: monotonic });
         }
+    }
+}
+
+impl Claim {
+    /// The same, to lend nothing.
+    pub(in super::super) fn to_look(self) -> Self {
+        Self { aim: Aim::Look, ..self }
     }
 }
 

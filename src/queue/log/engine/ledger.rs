@@ -19,6 +19,10 @@ impl Ledger for Engine {
         Self::lease(self, index, want, now)
     }
 
+    fn peek(&self, index: usize, now: Duration) -> Result<(), ReadError> {
+        Self::peek(self, index, now)
+    }
+
     fn ack(&self, index: usize, lease: u64, fate: Fate) -> u32 {
         Self::ack(self, index, lease, fate)
     }

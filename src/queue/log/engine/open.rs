@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use super::super::addressee::Addressee;
 use super::super::appender::Appender;
 use super::super::catalogue::Catalogue;
 use super::super::disk::Disk;
@@ -17,9 +18,10 @@ use super::super::position::{
 use super::super::reader::Reader;
 use super::super::recovery::{self, Known, Recovered};
 use super::super::segment::Name;
-use super::super::state::{Destination, Limits, Phase, State};
+use super::super::state::{Destination, Limits, Phase, Relief, State};
 use super::tidy::Stretch;
 use super::{Engine, Options};
+use crate::queue;
 
 /// What a position file was found to hold.
 enum Kept {
@@ -57,6 +59,8 @@ impl Engine {
             writing_since: None,
             fault: None,
             is_pressed: false,
+            relief: Relief::default(),
+            is_moved: false,
             is_unbalanced: false,
             notices,
         };
@@ -183,7 +187,6 @@ impl Setup<'_> {
             let (file, saved) = *position;
             self.state.notices.push(Notice::Orphan { destination: name.clone() });
             self.add(&name, saved, file)?;
-            self.state.destinations.last_mut().expect("just added").is_configured = false;
         }
         Ok(())
     }
@@ -245,6 +248,7 @@ impl Setup<'_> {
             let mut saved = position.save(self.state.head, &|_, _| false);
             saved.certain = self.state.certain;
             saved.totals = self.state.totals;
+            saved.max_backlog_bytes = self.configured(name).map_or(0, bound);
             let file = make(self.disk, name, &mut saved)?;
             Ok((file, saved))
         };
@@ -255,8 +259,20 @@ impl Setup<'_> {
 
     fn push(&mut self, name: &str, position: Position, saved: Saved, file: PositionFile) {
         let lanes = Lanes::new(self.options.order);
-        self.state.destinations.push(Destination::new(Arc::from(name), position, lanes, saved));
+        let configured = self.configured(name);
+        let addressee = configured.map_or_else(|| Addressee::of_everything(name), Addressee::from);
+        // One that is not configured any more obeys the bound that it had.
+        let bound = configured.map_or(saved.max_backlog_bytes, bound);
+        let mut destination = Destination::new(addressee, position, lanes, saved);
+        destination.is_configured = configured.is_some();
+        destination.max_backlog_bytes = Some(bound).filter(|bytes| *bytes > 0);
+        destination.is_dirty = bound != destination.saved.max_backlog_bytes;
+        self.state.destinations.push(destination);
         self.keeper.files.push(file);
+    }
+
+    fn configured(&self, name: &str) -> Option<&queue::Destination> {
+        self.options.destinations.iter().find(|destination| *destination.name == *name)
     }
 
     /// Renames a position nobody can read, durably: that it was lost is known from this name until
@@ -275,6 +291,11 @@ impl Setup<'_> {
         let outcome = outcome.and_then(|()| self.disk.sync());
         outcome.map_err(|cause| failed(&format!("setting {file} aside"), cause))
     }
+}
+
+/// As it is saved: 0 for none.
+fn bound(destination: &queue::Destination) -> u64 {
+    destination.max_backlog_bytes.map_or(0, |bytes| bytes.max(1))
 }
 
 /// Marks as done what no destination can get any more, because it is not there, and books the tuples

@@ -5,8 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::super::keeper::Keeper;
-use super::super::notice::Notice;
-use super::super::position::{Saved, Tally};
+use super::super::position::Saved;
 use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
@@ -108,17 +107,19 @@ impl Engine {
             self.lock().free_bytes = Some(free);
         }
         self.probe();
+        let expired = self.expire();
         let saved = self.save();
         let mut collected = self.collect();
         let is_pressed = std::mem::take(&mut self.lock().is_pressed);
         if is_pressed {
             self.retire();
             collected = collected.and(self.collect());
-            if self.expire()? {
-                collected = collected.and(self.save()).and(self.collect());
-            }
         }
-        saved.and(collected)
+        let given_up = self.make_room(is_pressed);
+        if let Ok(true) = given_up {
+            collected = collected.and(self.save()).and(self.collect());
+        }
+        saved.and(collected).and(expired).and(given_up.map(|_| ()))
     }
 
     /// After a failed group somebody has to find out that the disk works again, also when nobody sends
@@ -157,56 +158,6 @@ impl Engine {
                 state.apply(event);
             }
         }
-    }
-
-    /// Where the cap is reached, a destination nobody delivers to any more gives up its oldest segment
-    /// (contract C5.5): it must not stop the others. Whether anything was given up.
-    fn expire(&self) -> io::Result<bool> {
-        let (segment, orphans) = {
-            let state = self.lock();
-            // The cap alone: whatever else refuses entries is not cured by giving data up.
-            let used = state.catalogue.bytes() + state.pending_bytes;
-            if used + self.limits.max_bytes / 16 <= self.limits.max_bytes {
-                return Ok(false);
-            }
-            let held_by = |first, last, is_configured| {
-                let holds = |index: &usize| {
-                    let destination = &state.destinations[*index];
-                    destination.is_configured == is_configured
-                        && !destination.position.is_past(first, last)
-                };
-                (0..state.destinations.len()).filter(holds).collect::<Vec<usize>>()
-            };
-            let mut segments = state.catalogue.iter().filter(|segment| {
-                segment.is_closed && held_by(segment.first(), segment.last, true).is_empty()
-            });
-            let Some(segment) =
-                segments.find(|segment| !held_by(segment.first(), segment.last, false).is_empty())
-            else {
-                return Ok(false);
-            };
-            (segment.clone(), held_by(segment.first(), segment.last, false))
-        };
-        for index in orphans {
-            loop {
-                let stretch = {
-                    let state = self.lock();
-                    state.destinations[index].position.waiting(segment.first(), segment.last)
-                };
-                let Some((first, last)) = stretch else { break };
-                let before = self.reader.tuples_before(&segment, first)?;
-                let behind = self.reader.tuples_before(&segment, last + 1)?;
-                let expired = behind.zip(before).map_or(0, |(behind, before)| behind - before);
-                let mut state = self.lock();
-                let destination = &mut state.destinations[index];
-                destination.position.pass(first, last, Tally { expired, ..Tally::default() });
-                destination.has_holes |= behind.is_none() || before.is_none();
-                destination.is_dirty = true;
-                let destination = destination.name.to_string();
-                state.notices.push(Notice::Expired { destination, tuples: expired });
-            }
-        }
-        Ok(true)
     }
 
     /// Nothing more is taken; what is inside can still be leased.
@@ -353,7 +304,7 @@ impl State {
         let mut saved = destination.position.save(head, &is_gone);
         saved.certain = certain;
         saved.totals = totals;
-        saved.max_backlog_bytes = destination.saved.max_backlog_bytes;
+        saved.max_backlog_bytes = destination.max_backlog_bytes.unwrap_or(0);
         Some(saved)
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::super::Entry;
 use super::super::engine::cost;
 use super::super::notice::Notice;
+use super::super::state::Relief;
 use super::{Shared, Submission};
 
 /// Positions are saved this often (contract C5.2).
@@ -43,12 +44,27 @@ impl Shared {
             group.into_iter().map(|submission| (submission.entry, submission.answer)).unzip();
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let outcome = self.desk.commit(&entries, now, monotonic);
+        self.relieve();
         for answer in answers {
             // A client that is gone does not hear it; its metrics are in all the same.
             answer.send(outcome.clone()).ok();
         }
         // After a failure the keeper tells of it in its next round, once for as long as it lasts. It is
         // not rung: clients that try again would keep it running.
+    }
+
+    /// A sender that is fast must not reach the cap before the keeper's next round, because of a
+    /// destination that is over its bound (contract C5.5).
+    fn relieve(&self) {
+        match self.engine().take_relief() {
+            Relief::None => {}
+            Relief::Soon => self.keeper.ring(),
+            Relief::Now => {
+                // What fails is told of by the keeper, who tries the same.
+                self.guard(|| self.engine().maintain()).ok();
+                self.wake_if_moved();
+            }
+        }
     }
 
     /// The keeper: saves, deletes, makes room.
@@ -58,6 +74,7 @@ impl Shared {
         while self.keeper.wait(SAVE_EVERY) {
             let text = |error: io::Error| Arc::from(error.to_string());
             let kept = self.guard(|| self.engine().maintain()).map_err(text);
+            self.wake_if_moved();
             self.disorder().clone_from(&kept.clone().err());
             let mut error: Option<Arc<str>> = kept.err();
             if self.clock.monotonic() >= check_at {
@@ -98,7 +115,10 @@ fn group_len(gathered: &[Submission], bytes_max: u64) -> usize {
 pub(super) fn tell(notices: &[Notice]) {
     for notice in notices {
         match notice {
-            Notice::Torn { .. } | Notice::Foreign { .. } | Notice::Orphan { .. } => {
+            Notice::Torn { .. }
+            | Notice::Foreign { .. }
+            | Notice::Orphan { .. }
+            | Notice::Expired { .. } => {
                 tracing::warn!("{notice}");
             }
             _ => tracing::error!("{notice}"),

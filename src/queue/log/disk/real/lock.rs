@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
@@ -13,12 +14,20 @@ use super::FILE_MODE;
 /// Digits of the largest process id, with room.
 const PID_BYTES_MAX: usize = 20;
 
+/// Most bytes of a lock file that are read.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// Whoever only looks at a lock holds it for a moment; so much later it is free again.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
 /// A lock file held by this process, for as long as this lives. The operating system lets go of it
 /// when the process ends, however it does. The file stays: were it removed, one process could lock
 /// the name that another one still holds.
+///
+/// Its first line is the process id, then follows what the holder has noted ([`Self::note`]).
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a lock was not taken.
@@ -71,19 +80,62 @@ impl Lock {
         if !file.metadata().map_err(fail)?.is_file() {
             return Err(not_a_file());
         }
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match lock(&file) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 return Err(LockError::Held { path: path.to_owned(), holder: holder(&file) });
             }
             Err(error) => return Err(fail(error.into())),
         }
-        // For humans alone, so a full disk is no reason to stay out.
-        let pid = format!("{}\n", std::process::id());
-        if file.write_all_at(pid.as_bytes(), 0).is_ok() {
-            file.set_len(pid.len() as u64).ok();
+        let lock = Self { file };
+        // So a full disk is no reason to stay out.
+        lock.note("").ok();
+        Ok(lock)
+    }
+
+    /// Writes a short text behind the process id, in place of the one before: for humans, and for those
+    /// who look for the holder. It need not be durable, only the holder's life makes it true.
+    pub fn note(&self, text: &str) -> io::Result<()> {
+        let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let text = format!("{}\n{text}{line_end}", std::process::id());
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "too long for a lock file"));
         }
-        Ok(Self { _file: file })
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(text.len() as u64)
+    }
+
+    /// What the holder of a lock has written, the line with its process id first; `None` if nobody
+    /// holds it. It is not taken, and nothing is written.
+    pub fn read(path: &Path) -> io::Result<Option<String>> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+        let file = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        // Shared with others who look, and let go of with the file.
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(None),
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = vec![0; TEXT_BYTES_MAX];
+                let bytes = file.read_at(&mut text, 0)?;
+                Ok(Some(String::from_utf8_lossy(&text[..bytes]).into_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Takes the lock; a second time where somebody may only have looked at it.
+fn lock(file: &File) -> Result<(), Errno> {
+    let lock = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
+    match lock() {
+        Err(Errno::WOULDBLOCK) => {
+            std::thread::sleep(LOOK_PAUSE);
+            lock()
+        }
+        other => other,
     }
 }
 

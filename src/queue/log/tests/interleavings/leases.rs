@@ -170,6 +170,34 @@ fn a_group_that_fails_after_the_close_ends_the_wait_for_it() {
     });
 }
 
+/// As a forwarder does it: it waits until there is something, and leases then.
+#[test]
+fn whoever_looks_ahead_sees_what_comes_and_the_end_and_keeps_nobody_from_it() {
+    check(2, || {
+        let desk = desk(&SimDisk::new(0));
+        let (careful, direct) = (Arc::clone(&desk), Arc::clone(&desk));
+        let looking = spawn(move || {
+            let peek = || async { careful.peek(0, Duration::ZERO) };
+            let mut texts = Vec::new();
+            while block_on(careful.ready(0, peek)) {
+                let Some(lease) = careful.read(0, ANY, Duration::ZERO).unwrap() else { continue };
+                let lease = lease.take().unwrap();
+                texts.extend(lease.blocks.iter().map(|leased| leased.source.to_string()));
+                careful.ack(0, lease.id, lease.delivered());
+            }
+            texts
+        });
+        let draining = spawn(move || drain(&direct, ONE));
+        append(&desk, &["1", "2"]);
+        desk.close();
+        let mut texts = looking.join().unwrap();
+        texts.extend(draining.join().unwrap());
+        texts.sort();
+        assert_eq!(texts, ["1", "2"]);
+        check_books(&desk, 2);
+    });
+}
+
 #[test]
 fn the_end_of_the_queue_ends_a_wait_though_a_lease_is_open() {
     check(3, || {

@@ -1,0 +1,99 @@
+//! `/receivers`: everything about every receiver as JSON, for `tidegate queue ls` and whoever looks.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::page::state_word;
+use super::reading::{Delivery, Destination, Health, seconds_between};
+use crate::forward::State;
+use crate::metric::timestamp::Timestamp;
+use crate::queue::Books;
+
+/// An array, in the order of the queue. A receiver that left the configuration has only what the queue
+/// knows of it; its `state` is null.
+pub(super) fn render(health: &Health) -> Value {
+    health.destinations.iter().map(|destination| receiver(destination, health.now)).collect()
+}
+
+fn receiver(destination: &Destination, now: Timestamp) -> Value {
+    let depth = destination.account.depth;
+    let lag_seconds = destination.oldest.as_ref().and_then(|oldest| {
+        let oldest = oldest.as_ref().ok()?;
+        Some(oldest.map_or(0.0, |oldest| seconds_between(oldest, now)))
+    });
+    let delivery = destination.delivery.as_ref();
+    let max_bytes = delivery.and_then(|to| to.facts.max_backlog_bytes);
+    let mut told = json!({
+        "name": &*destination.name,
+        "state": null,
+        "lag_seconds": lag_seconds,
+        "backlog": {
+            "tuples": depth.tuples, "bytes": depth.bytes, "blocks": depth.blocks,
+            "max_bytes": max_bytes,
+        },
+        "books": books(&destination.account.books),
+    });
+    if let (Some(delivery), Some(told)) = (delivery, told.as_object_mut()) {
+        told.extend(of_delivery(delivery));
+    }
+    told
+}
+
+/// What a forwarder knows.
+fn of_delivery(delivery: &Delivery) -> impl Iterator<Item = (String, Value)> {
+    let Delivery { facts, status, dead_letters, .. } = delivery;
+    let why = match &status.state {
+        State::Held { why, .. } => Some(&**why),
+        State::Flowing | State::Retrying => None,
+    };
+    let last_error = status.last_error.as_ref();
+    let members = [
+        ("url", json!(facts.url)),
+        ("state", json!(state_word(&status.state))),
+        ("since", json!(instant(status.since))),
+        ("why", json!(why)),
+        ("in_flight", json!(status.in_flight)),
+        ("concurrency", json!(facts.concurrency)),
+        ("last_success", json!(status.last_success.and_then(instant))),
+        (
+            "last_error",
+            json!(last_error.map(|(at, text)| json!({
+                "at": instant(*at), "text": &**text,
+            }))),
+        ),
+        (
+            "dead_letters",
+            json!({
+                "letters": dead_letters.letters,
+                "bytes": dead_letters.used_bytes,
+                "max_bytes": dead_letters.limit_bytes,
+            }),
+        ),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn books(books: &Books) -> Value {
+    json!({
+        "series": books.series,
+        "replayed": books.replayed,
+        "delivered": books.delivered,
+        "filtered": books.filtered,
+        "queued": books.queued,
+        "dead_lettered": books.dead_lettered,
+        "expired": books.expired,
+        "damaged": books.damaged,
+        "purged": books.purged,
+        "lost": books.lost,
+    })
+}
+
+/// `2026-11-22T04:41:59.123Z`; nothing for what cannot be written so, which no clock says.
+fn instant(at: Timestamp) -> Option<String> {
+    // Year 9999 ends here.
+    const SECONDS_MAX: u64 = 253_402_300_799;
+    let seconds = u64::try_from(at.seconds()).ok().filter(|seconds| *seconds <= SECONDS_MAX)?;
+    let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, at.nanos());
+    Some(humantime::format_rfc3339_millis(time).to_string())
+}

@@ -1,0 +1,101 @@
+//! Deliveries to every receiver: each has its outlet, its dead letters and its forwarder.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::StartError;
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::{Config, Receiver};
+use crate::dead_letter::{DeadLetters, LateLock, Ownership};
+use crate::forward::{Drain, Forwarder, State, Status};
+use crate::queue::{Durability, Queue};
+
+/// All of them, running.
+pub(super) struct Receivers(Vec<Line>);
+
+/// Deliveries to one.
+struct Line {
+    receiver: Receiver,
+    dead_letters: Arc<DeadLetters>,
+    forwarder: Forwarder,
+}
+
+/// A receiver at the end.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    pub(super) name: Arc<str>,
+    pub(super) state: State,
+}
+
+impl Receivers {
+    /// Opens the dead letters of all before the first delivery, so that a directory that cannot be used
+    /// is found before anything runs.
+    pub(super) fn start(
+        config: &Config,
+        queue: &Arc<dyn Queue>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let ownership = match config.queue.durability {
+            Durability::Memory => Ownership::OnFirstLetter(LateLock::of(&config.data_dir)),
+            Durability::Fsync | Durability::Os => Ownership::Held,
+        };
+        let mut opened = Vec::with_capacity(config.receivers.len());
+        for receiver in &config.receivers {
+            let max_bytes = config.dead_letters.max_bytes;
+            let (name, ownership) = (&receiver.name, ownership.clone());
+            let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
+            opened.push((receiver, Arc::new(letters)));
+        }
+        let mut lines = Vec::with_capacity(opened.len());
+        for (receiver, dead_letters) in opened {
+            let outlet =
+                queue.outlet(&receiver.name).expect("the queue was made for this receiver");
+            let (letters, clock) = (Arc::clone(&dead_letters), Arc::clone(clock));
+            let forwarder = Forwarder::start(receiver, &config.hostname, outlet, letters, clock)?;
+            lines.push(Line { receiver: receiver.clone(), dead_letters, forwarder });
+        }
+        Ok(Self(lines))
+    }
+
+    /// What the admin port tells about.
+    pub(super) fn deliveries(&self) -> Vec<admin::Delivery> {
+        let delivery = |line: &Line| {
+            admin::Delivery::of(&line.receiver, &line.forwarder, Arc::clone(&line.dead_letters))
+        };
+        self.0.iter().map(delivery).collect()
+    }
+
+    /// Ends all of them at once, so that one that hangs costs no other its time; what each was doing
+    /// last.
+    pub(super) async fn shutdown(self, drain: Drain, deadline: Instant) -> Vec<Last> {
+        let (mut ending, mut seen) = (JoinSet::new(), Vec::new());
+        for Line { receiver, forwarder, .. } in self.0 {
+            seen.push((receiver.name, forwarder.status()));
+            ending.spawn(forwarder.shutdown(drain, deadline));
+        }
+        while let Some(ended) = ending.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "deliveries ended abnormally");
+            }
+        }
+        let last = |(name, status): (_, watch::Receiver<Status>)| {
+            let state = status.borrow().state.clone();
+            Last { name, state }
+        };
+        seen.into_iter().map(last).collect()
+    }
+}
+
+/// Tuples that wait, all receivers of the configuration together.
+pub(super) fn backlog(config: &Config, queue: &dyn Queue) -> u64 {
+    config.receivers.iter().map(|receiver| waiting(&receiver.name, queue)).sum()
+}
+
+/// Tuples that wait for one.
+pub(super) fn waiting(name: &str, queue: &dyn Queue) -> u64 {
+    queue.account(name).map_or(0, |account| account.depth.tuples)
+}

@@ -1,0 +1,164 @@
+//! Which Content-Encoding bodies are sent with: as configured, or what is left of it after the
+//! receiver refused some (contract C6.2). One atomic number, for all workers.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::config::Compression;
+
+/// The encoding of one receiver's bodies.
+#[derive(Debug)]
+pub struct Coding(AtomicU8);
+
+/// What became of an encoding that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// Send the same again, at once, in this one.
+    To(Compression),
+    /// None is left: hold, and [`Coding::rotate`] before each probe.
+    Exhausted,
+    /// The refusal is not about the encoding, which was accepted after all had been refused: a tuple
+    /// may hold the words that a 400 repeats. Take a 400 as one that is halved, a 415 as one that holds.
+    Proven,
+}
+
+/// The order of stepping down; the state is a place in it, and a phase.
+const ORDER: [Compression; 3] = [Compression::Deflate, Compression::Gzip, Compression::Identity];
+
+/// The bits of the place.
+const PLACE: u8 = 0b0011;
+
+/// All encodings were refused; a probe tries one after the other.
+const HELD: u8 = 0b0100;
+
+/// One was accepted after that.
+const PROVEN: u8 = 0b1000;
+
+impl Coding {
+    /// Begins as configured.
+    pub fn new(configured: Compression) -> Self {
+        Self(AtomicU8::new(place(configured)))
+    }
+
+    /// The one to use for the next attempt.
+    pub fn current(&self) -> Compression {
+        ORDER[usize::from(self.load() & PLACE)]
+    }
+
+    /// A body in `from` was refused for its encoding. Of several workers whose bodies meet the same
+    /// refusal one takes the step.
+    pub fn step(&self, from: Compression) -> Stepped {
+        let from = place(from);
+        let next = |now: u8| match now {
+            now if now == from && now + 1 < ORDER.len() as u8 => Some(now + 1),
+            now if now == from => Some(now | HELD),
+            _ => None,
+        };
+        let now = match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            Ok(was) => next(was).expect("it was taken"),
+            Err(unchanged) => unchanged,
+        };
+        if now & HELD != 0 {
+            Stepped::Exhausted
+        } else if now == from | PROVEN {
+            Stepped::Proven
+        } else {
+            Stepped::To(ORDER[usize::from(now & PLACE)])
+        }
+    }
+
+    /// A body in `with` was accepted.
+    pub fn accepted(&self, with: Compression) {
+        // Only the answer to a probe is news; every other delivery must not write to a shared line.
+        if self.load() & HELD != 0 {
+            self.0.store(place(with) | PROVEN, Ordering::Relaxed);
+        }
+    }
+
+    /// Once all were refused: the next in turn, for the next probe. Else without effect.
+    pub fn rotate(&self) {
+        let next =
+            |now: u8| (now & HELD != 0).then(|| ((now & PLACE) + 1) % ORDER.len() as u8 | HELD);
+        // An error says that nothing is held.
+        drop(self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next));
+    }
+
+    fn load(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn place(compression: Compression) -> u8 {
+    match compression {
+        Compression::Deflate => 0,
+        Compression::Gzip => 1,
+        Compression::Identity => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Compression::{Deflate, Gzip, Identity};
+
+    use super::*;
+
+    #[test]
+    fn an_encoding_that_is_refused_gives_way_to_the_next_until_none_is_left() {
+        let coding = Coding::new(Deflate);
+        assert_eq!(coding.current(), Deflate);
+        assert_eq!(coding.step(Deflate), Stepped::To(Gzip));
+        assert_eq!(coding.step(Deflate), Stepped::To(Gzip), "another worker was refused as well");
+        assert_eq!(coding.step(Gzip), Stepped::To(Identity));
+        assert_eq!(coding.step(Deflate), Stepped::To(Identity), "an old answer takes no step");
+        assert_eq!(coding.step(Identity), Stepped::Exhausted);
+        assert_eq!(coding.step(Gzip), Stepped::Exhausted);
+        for (configured, steps) in [(Deflate, 2), (Gzip, 1), (Identity, 0)] {
+            let coding = Coding::new(configured);
+            for _ in 0..steps {
+                assert!(matches!(coding.step(coding.current()), Stepped::To(_)));
+            }
+            assert_eq!(coding.step(coding.current()), Stepped::Exhausted, "{configured:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_stays_and_nothing_rotates() {
+        let coding = Coding::new(Deflate);
+        coding.step(Deflate);
+        coding.accepted(Gzip);
+        coding.accepted(Deflate);
+        coding.rotate();
+        assert_eq!(coding.current(), Gzip);
+        assert_eq!(coding.step(Gzip), Stepped::To(Identity), "an acceptance is no proof for ever");
+    }
+
+    #[test]
+    fn when_none_is_left_each_probe_tries_the_next_and_the_accepted_one_stays() {
+        let coding = Coding::new(Gzip);
+        coding.step(Gzip);
+        assert_eq!(coding.step(Identity), Stepped::Exhausted);
+        let tried: Vec<_> = std::iter::repeat_with(|| {
+            coding.rotate();
+            let tried = coding.current();
+            assert_eq!(coding.step(tried), Stepped::Exhausted);
+            tried
+        })
+        .take(4)
+        .collect();
+        assert_eq!(tried, [Deflate, Gzip, Identity, Deflate]);
+        coding.rotate();
+        coding.accepted(Gzip);
+        coding.rotate();
+        assert_eq!(coding.current(), Gzip);
+    }
+
+    #[test]
+    fn an_encoding_accepted_after_all_were_refused_is_not_the_reason_of_a_refusal() {
+        let coding = Coding::new(Identity);
+        coding.step(Identity);
+        coding.rotate();
+        coding.accepted(Deflate);
+        assert_eq!(coding.step(Deflate), Stepped::Proven);
+        assert_eq!(coding.current(), Deflate);
+        assert_eq!(coding.step(Identity), Stepped::To(Deflate), "an old answer");
+    }
+}
