@@ -221,7 +221,12 @@ async fn open_queue(
     Ok(Arc::new(opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?))
 }
 
-fn log_options(queue: &config::Queue, destinations: Vec<Destination>, meters: &Meters) -> Options {
+/// How the durable queue of these settings is opened.
+pub(crate) fn log_options(
+    queue: &config::Queue,
+    destinations: Vec<Destination>,
+    meters: &Meters,
+) -> Options {
     Options {
         destinations,
         durability: queue.durability,

@@ -55,10 +55,11 @@ mod selection;
 mod spans;
 mod store;
 mod text;
+pub mod view;
 
 pub use folder::{LateLock, Ownership};
 pub use replay::{ReplayError, Replayed};
-pub use selection::Selection;
+pub use selection::{Selection, SinceError};
 
 use folder::{DIRECTORY, Folder, RealFolder};
 use store::Store;

@@ -48,6 +48,10 @@ impl Receivers {
             let max_bytes = config.dead_letters.max_bytes;
             let (name, ownership) = (&receiver.name, ownership.clone());
             let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
+            if let Err(error) = letters.settle(&**queue) {
+                // The next replay tries again; nothing else depends on it.
+                tracing::warn!(receiver = %name, %error, "an earlier replay could not be settled");
+            }
             opened.push((receiver, Arc::new(letters)));
         }
         let mut lines = Vec::with_capacity(opened.len());

@@ -22,7 +22,7 @@ const FILE_BYTES: u64 = 4 << 20;
 
 /// Everything behind the lock.
 pub(super) struct Store {
-    folder: Arc<dyn Folder>,
+    pub(super) folder: Arc<dyn Folder>,
     /// For writing, once something was written or tried.
     disk: Option<Arc<dyn Disk>>,
     pub(super) index: Index,
@@ -204,7 +204,9 @@ impl Store {
         file.letters += keys.len() as u64;
         open.end += bytes;
         self.open = Some(open);
-        keys.iter().for_each(|key| self.recent.add(*key));
+        for key in keys {
+            self.recent.add(*key);
+        }
         Ok(())
     }
 

@@ -266,7 +266,9 @@ fn a_batch_holds_ten_thousand_tuples_or_a_mebibyte() {
     let engine = Engine::open(machine.queue.handle(), &options).unwrap().0;
     let store = open(&machine.letters);
     let mut many = letters(0..20_003);
-    many.iter_mut().for_each(|letter| letter.source = Arc::from("one"));
+    for letter in &mut many {
+        letter.source = Arc::from("one");
+    }
     store.put(&many).unwrap();
     let mut long = letters([30_000, 30_001, 30_002]);
     for letter in &mut long {
