@@ -179,6 +179,37 @@ fn a_split_by_size_within_a_halving_leads_to_no_wrong_conclusion() {
     }
 }
 
+#[test]
+fn a_first_half_cut_by_a_smaller_bound_leaves_its_cuts_and_the_second_half_to_be_posted_whole() {
+    let mut session = Session::new(part(64));
+    assert!(matches!(session.next(false, ALL), Step::Post(_)));
+    refuse(&mut session, 422);
+    let mut posts = Vec::new();
+    while let Step::Post(part) = session.next(false, 80) {
+        posts.push(part.tuples());
+        session.accepted();
+    }
+    assert_eq!(posts, [15, 13, 4, 13, 13, 6], "what fits into 80 bytes, and no halves of it");
+}
+
+#[test]
+fn sixteen_tuples_too_large_alone_are_posted_again_until_there_is_evidence() {
+    let mut session = Session::new(part(16));
+    suspicion(&mut session, 413);
+    for _ in 0..40 {
+        assert!(matches!(session.next(false, ALL), Step::Post(part) if part.tuples() == 1));
+        refuse(&mut session, 413);
+    }
+    let end = std::iter::repeat_with(|| match session.next(true, ALL) {
+        Step::Over { lone, .. } => Some(lone),
+        _ => {
+            refuse(&mut session, 413);
+            None
+        }
+    });
+    assert_eq!(end.take(17).flatten().next().expect("it ends").len(), 16);
+}
+
 /// Drives a session that meets nothing but `status` to suspicion; how many requests that took.
 fn suspicion(session: &mut Session, status: u16) -> u32 {
     let mut requests = 0;
