@@ -112,7 +112,12 @@ async fn fetch(method: reqwest::Method, url: &str, body: String) -> Result<Answe
         .tls_certs_only([])
         .redirect(reqwest::redirect::Policy::none())
         .build();
-    let request = client.map_err(|error| innermost(&error))?.request(method, url).body(body);
+    let request = client.map_err(|error| innermost(&error))?.request(method.clone(), url);
+    // The port refuses what any web page could send, and that is everything but this type.
+    let request = match method {
+        reqwest::Method::POST => request.header("content-type", "application/json").body(body),
+        _ => request,
+    };
     let mut response = request.send().await.map_err(|error| innermost(&error))?;
     let status = response.status().as_u16();
     let mut bytes = Vec::new();

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::super::gateway::Gateway;
-use super::super::place::Place;
-use super::super::table::{Align, Table, grouped};
-use super::super::words;
+use super::super::super::place::Place;
+use super::super::super::table::{Align, Table, grouped};
+use super::super::super::words;
 
 /// Its answer, or why there is none.
 pub(super) type Seen = Result<Answer, String>;
