@@ -106,6 +106,8 @@ pub struct Standing {
     pub used_bytes: u64,
     /// The cap, `dead_letters.max_bytes`.
     pub limit_bytes: u64,
+    /// Whether those that came last found no room.
+    pub is_full: bool,
 }
 
 /// Why letters were not taken; none of them was then. The receiver is held (contract C6.3).
@@ -189,6 +191,8 @@ impl DeadLetters {
         let mut store = self.lock();
         let outcome = self.put_into(&mut store, letters);
         self.note(&store);
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).is_full =
+            matches!(outcome, Err(PutError::Full { .. }));
         outcome
     }
 

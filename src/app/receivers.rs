@@ -40,9 +40,9 @@ impl Receivers {
         queue: &Arc<dyn Queue>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let (settings, settled) = (config.clone(), Arc::clone(queue));
+        let (settings, to) = (config.clone(), Arc::clone(queue));
         // It reads what is there: not on a thread that others wait for.
-        let open = move || open_dead_letters(&settings, &*settled);
+        let open = move || open_dead_letters(&settings, &*to);
         let opened = tokio::task::spawn_blocking(open).await;
         let opened = opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         let mut lines = Vec::with_capacity(opened.len());
@@ -85,8 +85,8 @@ impl Receivers {
     }
 }
 
-/// Those of each receiver, in the order of the configuration. A replay that a crash cut short is settled
-/// by the books of the queue.
+/// Those of each receiver, in the order of the configuration. A replay that was cut short is finished
+/// before a delivery could change the books that tell how far it came.
 fn open_dead_letters(
     config: &Config,
     queue: &dyn Queue,
@@ -98,11 +98,14 @@ fn open_dead_letters(
     };
     let max_bytes = config.dead_letters.max_bytes;
     let open = |receiver: &Receiver| {
-        let (name, ownership) = (&receiver.name, ownership.clone());
+        let (name, ownership) = (&*receiver.name, ownership.clone());
         let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
         if let Err(error) = letters.settle(queue) {
             // The next replay tries again; nothing else depends on it.
-            tracing::warn!(receiver.name = %name, %error, "an earlier replay could not be settled");
+            tracing::warn!(
+                receiver.name = name,
+                "an earlier replay of dead letters of receiver {name} could not be finished: {error}"
+            );
         }
         Ok(Arc::new(letters))
     };

@@ -26,7 +26,7 @@ fn letters_are_durable_when_put_returns_and_a_restart_finds_them() {
     let after = disk.durable();
     assert_eq!(listed(&after), [0, 1, 2, 3, 4]);
     let used_bytes = after.used_bytes();
-    let wanted = Standing { letters: 5, used_bytes, limit_bytes: CAP };
+    let wanted = Standing { letters: 5, used_bytes, limit_bytes: CAP, is_full: false };
     assert_eq!((store.standing(), open(&after).standing()), (wanted, wanted));
 }
 
