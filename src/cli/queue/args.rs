@@ -58,10 +58,11 @@ pub(super) struct PlaceArgs {
     pub(super) data_dir: Option<PathBuf>,
 }
 
-/// Show what waits for whom, since when, and in which files
+/// Show what waits for whom, since when, what a running gateway does about it, and in which files
 ///
 /// Reads positions, footers, and the segments that have none: the one being written, and what a crash
-/// left. Records are numbered from 1; bytes are what they take in the files. Damage in sealed segments
+/// left. What receivers do now, and what went wrong last, it asks the gateway that runs, through its
+/// admin port; without one it shows the rest. Records are numbered from 1; bytes are what they take in the files. Damage in sealed segments
 /// is found by verify. Exits with 0, or with 2 when there is no queue or it cannot be read.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\

@@ -1,4 +1,4 @@
-//! `tidegate queue ls`: what waits for whom, and in which files.
+//! `tidegate queue ls`: what waits for whom, what a running gateway does about it, and in which files.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,10 @@ use super::args::LsArgs;
 use super::table::{Align, Table, grouped, size};
 use super::{Opened, words};
 
+mod running;
+
+use running::Seen;
+
 /// Ranges shown to people; programs get all of them.
 const RANGES_SHOWN: usize = 3;
 
@@ -23,10 +27,11 @@ pub(super) fn run(args: &LsArgs, environment: &Environment) -> Result<ExitCode, 
     let opened = Opened::find(&args.place, environment)?;
     let survey = survey(&opened.view).map_err(|error| opened.place.unreadable(&error))?;
     let now = SystemClock::new().now();
+    let seen = running::look(&opened.place);
     let text = if args.json {
-        format!("{:#}\n", as_json(&opened, &survey, now))
+        format!("{:#}\n", as_json(&opened, &survey, &seen, now))
     } else {
-        as_text(&opened, &survey, now)
+        as_text(&opened, &survey, &seen, now)
     };
     convert::print(&text).map_err(|error| Failure::Run(error.into()))?;
     Ok(ExitCode::SUCCESS)
@@ -38,7 +43,7 @@ fn state(opened: &Opened, name: &str) -> Option<&'static str> {
     Some(if is_configured { "configured" } else { "orphan" })
 }
 
-fn as_text(opened: &Opened, survey: &Survey, now: Timestamp) -> String {
+fn as_text(opened: &Opened, survey: &Survey, seen: &Seen, now: Timestamp) -> String {
     let view = &opened.view;
     let mut text = format!(
         "queue in {}: {} in {}; {} so far, {}\n",
@@ -50,6 +55,8 @@ fn as_text(opened: &Opened, survey: &Survey, now: Timestamp) -> String {
     );
     text.push('\n');
     text.push_str(&destinations(opened, survey, now));
+    text.push('\n');
+    text.push_str(&running::as_text(seen));
     if !survey.segments.is_empty() {
         text.push('\n');
         text.push_str(&segments(&survey.segments));
@@ -192,7 +199,7 @@ pub(super) fn why_code(why: Why) -> &'static str {
     }
 }
 
-fn as_json(opened: &Opened, survey: &Survey, now: Timestamp) -> Value {
+fn as_json(opened: &Opened, survey: &Survey, seen: &Seen, now: Timestamp) -> Value {
     let view = &opened.view;
     let destination = |line: &Line| {
         let queued = line.queued.as_ref().ok();
@@ -238,6 +245,7 @@ fn as_json(opened: &Opened, survey: &Survey, now: Timestamp) -> Value {
             "tuples": totals.tuples, "accepted": totals.accepted, "rejected": totals.rejected,
         },
         "destinations": survey.destinations.iter().map(destination).collect::<Vec<_>>(),
+        "gateway": running::as_json(seen),
         "segments": survey.segments.iter().map(segment).collect::<Vec<_>>(),
         "unused": view.unused.iter().map(unused).collect::<Vec<_>>(),
         "set_aside": view.aside.iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
-use crate::config::Environment;
+use crate::config::{Admin, Environment};
 
 use super::super::{Failure, load};
 use super::args::PlaceArgs;
@@ -16,13 +16,15 @@ pub(super) struct Place {
     pub(super) data_dir: PathBuf,
     /// `None` when no configuration was read.
     pub(super) configured: Option<Vec<Arc<str>>>,
+    /// The same.
+    admin: Option<Admin>,
 }
 
 impl Place {
     /// The configuration is looked for as `serve` does, unless --data-dir makes it unnecessary.
     pub(super) fn find(args: &PlaceArgs, environment: &Environment) -> Result<Self, Failure> {
         if let (None, Some(data_dir)) = (&args.config.path, &args.data_dir) {
-            return Ok(Self { data_dir: data_dir.clone(), configured: None });
+            return Ok(Self { data_dir: data_dir.clone(), configured: None, admin: None });
         }
         let storage =
             load::storage(&args.config, environment).map_err(|failure| match failure {
@@ -33,7 +35,7 @@ impl Place {
             })?;
         let data_dir = args.data_dir.clone().unwrap_or(storage.data_dir);
         let names = storage.receivers.into_iter().map(|receiver| receiver.name);
-        Ok(Self { data_dir, configured: Some(names.collect()) })
+        Ok(Self { data_dir, configured: Some(names.collect()), admin: Some(storage.admin) })
     }
 
     /// The directory of the log's files; fails with what to do when there is none.
@@ -52,6 +54,12 @@ impl Place {
             ))),
             Err(error) => Err(Failure::Usage(error)),
         }
+    }
+
+    /// Where the configuration has the admin port of whoever works on the queue; `None` when that is not
+    /// known.
+    pub(super) fn running(&self) -> Option<Admin> {
+        self.admin
     }
 
     /// Whether a destination is configured; `None` when that is not known.

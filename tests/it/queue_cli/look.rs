@@ -66,6 +66,11 @@ fn ls_shows_what_waits_and_where() {
     let row = cells(lines[3]);
     assert_eq!((row[0], row[1], row[2], row[3]), ("default", "-", "35", "5"));
     assert_eq!((row[5], row[7]), ("2025-01-01T00:00:03Z", "3, 6 to 7, 9 to 10"));
+    assert!(
+        lines[5].starts_with("what receivers do now is not known: no gateway is running"),
+        "{text}"
+    );
+    let lines = [&lines[..4], &lines[6..]].concat();
     assert_eq!(cells(lines[5]), ["segment", "records", "tuples", "bytes", "state"]);
     let rows: Vec<Vec<&str>> = lines[6..9].iter().map(|line| cells(line)).collect();
     assert_eq!(rows[0][..3], [&one.file, "1 to 4", "10"]);
