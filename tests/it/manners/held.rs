@@ -95,20 +95,39 @@ async fn an_encoding_that_is_refused_is_stepped_down_from_and_not_tried_again() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_every_encoding_is_refused_it_holds_and_any_that_is_taken_again_will_do() {
-    let mut world = Setup::one().start().await;
-    world.sole().faults().change(|rules| rules.encodings = Vec::new());
-    world.send(&names("m", 0..100)).await;
-    world.until_held("default").await;
-    let tried = |seen: &tidegate::receiver::Received| seen.totals.requests >= 8;
-    world.sole().wait_for(PATIENCE, tried).await.unwrap();
-    assert_eq!(world.count("default", "queued").await, 100);
-    for encoding in [Encoding::Deflate, Encoding::Identity] {
+    for encoding in Encoding::ALL {
+        let mut world = Setup::one().start().await;
+        world.sole().faults().change(|rules| rules.encodings = Vec::new());
+        world.send(&names("m", 0..100)).await;
+        world.until_held("default").await;
+        let tried = |seen: &tidegate::receiver::Received| seen.totals.requests >= 8;
+        world.sole().wait_for(PATIENCE, tried).await.unwrap();
+        assert_eq!(world.count("default", "queued").await, 100);
         world.sole().faults().change(|rules| rules.encodings = vec![encoding]);
-        world.send(&names(encoding.name(), 0..10)).await;
-        world.settled("default").await;
+        world.send(&names("more", 0..10)).await;
+        let end = world.end_clean().await;
+        assert_eq!(end.received.totals.tuples, 110, "{encoding:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encoding_that_was_taken_and_is_refused_later_gives_way_as_well() {
+    let mut world = Setup::one().start().await;
+    world.sole().faults().change(|rules| rules.bad_encoding = BadEncoding::UnsupportedMediaType);
+    for taken in
+        [vec![Encoding::Deflate], vec![], vec![Encoding::Deflate], vec![Encoding::Identity]]
+    {
+        let prefix = format!("m{}", world.accepted().len());
+        world.sole().faults().change(|rules| rules.encodings.clone_from(&taken));
+        world.send(&names(&prefix, 0..10)).await;
+        if taken.is_empty() {
+            world.until_held("default").await;
+        } else {
+            world.settled("default").await;
+        }
     }
     let end = world.end_clean().await;
-    assert_eq!(end.received.totals.tuples, 120);
+    assert_eq!(end.received.totals.tuples, 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ use crate::support::endure::letters::{self, Letter};
 use crate::support::wire::{Reply, Wire, request};
 
 /// Longest wait for anything: tests fail by it, and never pass by it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a gateway is asked while something is waited for that only it can tell.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -271,7 +271,10 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, reached).await {
             Ok(count) => count,
-            Err(_) => panic!("{name} of {receiver} is still {}", self.count(receiver, name).await),
+            Err(_) => panic!(
+                "{name} of {receiver} is not as wished: {}",
+                self.ask("GET /receivers").await.text()
+            ),
         }
     }
 
