@@ -1,5 +1,6 @@
 //! The long proof of the durable queue: real gateways on a real disk are killed and stopped while
-//! clients send unique ids and the receiver misbehaves; then every acknowledged id must have arrived.
+//! clients send unique ids and the receiver misbehaves; then every acknowledged id must have arrived,
+//! save those the receiver never takes, which must be dead letters, once each.
 //!
 //! ```text
 //! cargo bench --bench endure -- --minutes 30 --seed 1
@@ -41,6 +42,7 @@ async fn main() -> ExitCode {
             Some("os") => "os",
             Some(other) => panic!("--durability is fsync or os, not {other:?}"),
         },
+        poison_every: Some(400),
         answers_max: number("--answers", 2_000),
         until: if is_test { Until::Kills(2) } else { Until::Time(time) },
         weather: Weather::Changing,

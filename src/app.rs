@@ -113,9 +113,9 @@ impl Gateway {
         let admin_listener = bind_admin(config.admin.listen).await?;
 
         let meters = Meters::default();
-        let queue = open_queue(&config, &meters, &clock).await?;
+        let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
-        let receivers = Receivers::start(&config, &queue, &clock)?;
+        let receivers = Receivers::start(&config, &queue, &clock).await?;
 
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
@@ -138,6 +138,9 @@ impl Gateway {
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
+        if let Some(log) = log {
+            note_admin(&log, admin.as_ref().map(Admin::addr));
+        }
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // A gateway that was dropped is over as well.
@@ -204,21 +207,32 @@ impl Gateway {
     }
 }
 
+/// The queue, and the same once more where it is a log.
 async fn open_queue(
     config: &Config,
     meters: &Meters,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Queue>, StartError> {
+) -> Result<(Arc<dyn Queue>, Option<Arc<LogQueue>>), StartError> {
     let destinations = config.receivers.iter().map(config::Receiver::destination).collect();
     if config.queue.durability == Durability::Memory {
-        return Ok(Arc::new(MemoryQueue::new(config.queue.max_bytes, destinations)));
+        return Ok((Arc::new(MemoryQueue::new(config.queue.max_bytes, destinations)), None));
     }
     let options = log_options(&config.queue, destinations, meters);
     let (data_dir, clock) = (config.data_dir.clone(), Arc::clone(clock));
     // It reads what a crash left: not on a thread that others wait for.
     let open = move || LogQueue::open(&data_dir, &options, clock);
     let opened = tokio::task::spawn_blocking(open).await;
-    Ok(Arc::new(opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?))
+    let log = opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
+    let log = Arc::new(log);
+    Ok((Arc::clone(&log) as Arc<dyn Queue>, Some(log)))
+}
+
+/// Leaves the admin port's address where `tidegate queue ls` looks for it; empty while it is off.
+fn note_admin(log: &LogQueue, admin: Option<SocketAddr>) {
+    let address = admin.map_or_else(String::new, |addr| addr.to_string());
+    if let Err(error) = log.note(&format!("admin={address}\n")) {
+        tracing::warn!(%error, "cannot write into the lock file: {error}; commands do not find this gateway");
+    }
 }
 
 /// How the durable queue of these settings is opened.

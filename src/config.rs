@@ -43,6 +43,7 @@ pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
 pub use secret::Secret;
+pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::Source;

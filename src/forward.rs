@@ -1,16 +1,19 @@
 //! Delivery to one receiver (contract C6): lease -> envelope -> POST -> ack, retry or hold.
 //!
 //! ```text
-//!   outlet ──lease──► worker ──► envelope ──► gate ──► client ──POST──► receiver
-//!     ▲                 │                      │          │
-//!     └── ack ──────────┴── accepted ◄──────── outcome ◄──┘
+//!   outlet ──lease──► session ──part──► envelope ──body──► client ──POST──► receiver
+//!     ▲                │   ▲                                 │
+//!     │                │   └──── accepted, refused ◄──── outcome
+//!     └──── fate ──────┴──► dead letters
 //! ```
 //!
-//! Each of a few workers carries one delivery until it is accepted, and keeps its lease meanwhile; a
-//! delivery is given back only when a shutdown runs out of time. All of them pass one gate, which knows
-//! whether the receiver flows, is being retried, or holds. Nothing is ever dropped here.
+//! Each of a few workers carries one delivery at a time: what it leased is a session, which posts it
+//! whole, or in ever smaller parts where the receiver refuses it. Every attempt passes one gate, which
+//! knows whether the receiver flows, is being retried, or holds, and how much it takes at once. A lease
+//! ends when every tuple of it was accepted or is a dead letter on the disk; until then a shutdown or
+//! a crash begins it again. Nothing is ever dropped here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,10 +26,15 @@ use crate::queue::Outlet;
 
 mod attempts;
 pub mod backoff;
+mod board;
 pub mod client;
 pub mod coding;
+mod delivery;
 pub mod envelope;
 mod gate;
+mod key;
+pub mod limit;
+mod loan;
 pub mod outcome;
 pub mod pace;
 pub mod part;
@@ -45,12 +53,17 @@ pub use phase::Drain;
 pub use status::{State, Status};
 
 use backoff::Backoff;
+use board::{Board, Tuned};
 use client::{Client, ClientError};
+use coding::Coding;
 use envelope::{Envelope, HostnameTooLong};
 use gate::Gate;
+use key::KeyFile;
+use limit::Limit;
+use loan::Crew;
 use pace::Pace;
 use phase::{Phase, Stage};
-use status::Board;
+use size::Size;
 use target::{Target, TargetError};
 use worker::Line;
 
@@ -87,22 +100,30 @@ impl Forwarder {
     ) -> Result<Self, StartError> {
         let target = Target::parse(receiver)?;
         let backoff = Backoff::new(receiver.retry_min, receiver.retry_max);
-        let board = Board::new(&receiver.name, target.shown(), clock.now());
+        let size = Size::default();
+        let tuned = Tuned { encoding: receiver.compression, size_bound: size.bound() };
+        let board = Board::new(&receiver.name, target.shown(), tuned, clock.now());
+        // One more than there can be requests: it prepares the next one.
+        let workers = receiver.concurrency.max(1) + 1;
+        let pace = Pace::new(backoff, receiver.hold_probe);
         let line = Arc::new(Line {
             outlet,
             dead_letters,
             clock,
+            client: Client::new(receiver, target)?,
+            key_file: KeyFile::of(receiver),
             envelope: Envelope::new(hostname)?,
-            compression: receiver.compression,
+            coding: Coding::new(receiver.compression),
+            size: Mutex::new(size),
             backoff,
-            gate: Gate::new(Pace::new(backoff, receiver.hold_probe)),
+            hold_probe: receiver.hold_probe,
+            gate: Gate::new(pace, Limit::new(receiver.concurrency)),
+            crew: Arc::new(Crew::new(workers)),
             board,
             attempts: Arc::default(),
-            client: Client::new(receiver, target)?,
         });
         let (stage, seen) = watch::channel(Stage::Running);
-        let supervisor =
-            worker::supervise(Arc::clone(&line), Phase::new(seen), receiver.concurrency);
+        let supervisor = worker::supervise(Arc::clone(&line), Phase::new(seen), workers);
         Ok(Self { line, stage, supervisor: tokio::spawn(supervisor) })
     }
 

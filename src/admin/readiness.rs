@@ -154,7 +154,11 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
     let status = &destination.delivery.as_ref()?.status;
     let (kind, message) = match &status.state {
         State::Flowing => return None,
-        State::Held { status, .. } => (
+        State::Held { status: None, why } => (
+            Kind::ReceiverHeld,
+            format!("deliveries to receiver {name} are held and nothing is thrown away: {why}"),
+        ),
+        State::Held { status: Some(status), .. } => (
             Kind::ReceiverHeld,
             format!(
                 "receiver {name} answers HTTP {status}, deliveries to it are held and nothing is \
@@ -184,6 +188,7 @@ mod tests {
     use super::super::Facts;
     use super::super::reading::Delivery;
     use super::*;
+    use crate::config::Compression;
     use crate::dead_letter;
     use crate::forward::Status;
     use crate::metric::timestamp::Timestamp;
@@ -200,7 +205,11 @@ mod tests {
         let status = Status {
             state: State::Flowing,
             since: at(NOW - 1000),
+            is_probing: false,
             in_flight: 0,
+            limit: 1,
+            encoding: Compression::Deflate,
+            size_bound: 4 << 20,
             delivered_tuples: 0,
             last_success: None,
             last_error: None,
@@ -266,7 +275,7 @@ mod tests {
             kinds(|health| health.destinations[0].account.books.lost = 1),
             ["books_unbalanced"]
         );
-        let held = State::Held { status: 403, why: "no".into() };
+        let held = State::Held { status: Some(403), why: "no".into() };
         assert_eq!(kinds_of_status(|status| status.state = held), ["receiver_held"]);
     }
 
@@ -305,7 +314,8 @@ mod tests {
         let mut health = health();
         health.room = Err(AppendError::Full { used: 7, limit: 7 });
         let delivery = health.destinations[0].delivery.as_mut().unwrap();
-        delivery.status.state = State::Held { status: 401, why: "key k3y of 10.1.2.3".into() };
+        delivery.status.state =
+            State::Held { status: Some(401), why: "key k3y of 10.1.2.3".into() };
         assert_eq!(
             serde_json::to_value(Readiness::of(&health)).unwrap(),
             serde_json::json!({"ready": false, "causes": [

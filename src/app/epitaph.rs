@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn of_several_receivers_each_is_named_with_what_is_left_for_it_and_why() {
-        let held = || State::Held { status: 403, why: "HTTP 403".into() };
+        let held = || State::Held { status: Some(403), why: "HTTP 403".into() };
         let queued = Ended { queued: 9, ..Ended::default() };
         let each = [("a", 0, held()), ("b", 4, State::Retrying), ("c", 5, held())];
         assert_eq!(

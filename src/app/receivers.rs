@@ -1,5 +1,6 @@
 //! Deliveries to every receiver: each has its outlet, its dead letters and its forwarder.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,7 +11,7 @@ use super::StartError;
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, Receiver};
-use crate::dead_letter::{DeadLetters, LateLock, Ownership};
+use crate::dead_letter::{DeadLetters, LateLock, OpenError, Ownership};
 use crate::forward::{Drain, Forwarder, State, Status};
 use crate::queue::{Durability, Queue};
 
@@ -34,28 +35,18 @@ pub(super) struct Last {
 impl Receivers {
     /// Opens the dead letters of all before the first delivery, so that a directory that cannot be used
     /// is found before anything runs.
-    pub(super) fn start(
+    pub(super) async fn start(
         config: &Config,
         queue: &Arc<dyn Queue>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let ownership = match config.queue.durability {
-            Durability::Memory => Ownership::OnFirstLetter(LateLock::of(&config.data_dir)),
-            Durability::Fsync | Durability::Os => Ownership::Held,
-        };
-        let mut opened = Vec::with_capacity(config.receivers.len());
-        for receiver in &config.receivers {
-            let max_bytes = config.dead_letters.max_bytes;
-            let (name, ownership) = (&receiver.name, ownership.clone());
-            let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
-            if let Err(error) = letters.settle(&**queue) {
-                // The next replay tries again; nothing else depends on it.
-                tracing::warn!(receiver = %name, %error, "an earlier replay could not be settled");
-            }
-            opened.push((receiver, Arc::new(letters)));
-        }
+        let (settings, settled) = (config.clone(), Arc::clone(queue));
+        // It reads what is there: not on a thread that others wait for.
+        let opened =
+            tokio::task::spawn_blocking(move || open_dead_letters(&settings, &*settled)).await;
+        let opened = opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         let mut lines = Vec::with_capacity(opened.len());
-        for (receiver, dead_letters) in opened {
+        for (receiver, dead_letters) in config.receivers.iter().zip(opened) {
             let outlet =
                 queue.outlet(&receiver.name).expect("the queue was made for this receiver");
             let (letters, clock) = (Arc::clone(&dead_letters), Arc::clone(clock));
@@ -92,6 +83,30 @@ impl Receivers {
         };
         seen.into_iter().map(last).collect()
     }
+}
+
+/// Those of each receiver, in the order of the configuration.
+fn open_dead_letters(
+    config: &Config,
+    queue: &dyn Queue,
+) -> Result<Vec<Arc<DeadLetters>>, OpenError> {
+    let ownership = match config.queue.durability {
+        // Only the log has a lock of its own from the start.
+        Durability::Memory => Ownership::OnFirstLetter(LateLock::of(&config.data_dir)),
+        Durability::Fsync | Durability::Os => Ownership::Held,
+    };
+    let max_bytes = config.dead_letters.max_bytes;
+    let open = |receiver: &Receiver| {
+        let ownership = ownership.clone();
+        let letters = DeadLetters::open(&config.data_dir, &receiver.name, max_bytes, ownership)?;
+        if let Err(error) = letters.settle(queue) {
+            // The next replay tries again; nothing else depends on it.
+            let receiver = &receiver.name;
+            tracing::warn!(%receiver, %error, "an earlier replay of dead letters is not settled");
+        }
+        Ok(Arc::new(letters))
+    };
+    config.receivers.iter().map(open).collect()
 }
 
 /// Tuples that wait, all receivers of the configuration together.

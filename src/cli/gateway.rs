@@ -9,6 +9,8 @@ use tokio::runtime;
 
 use crate::config::Admin;
 use crate::forward::install_crypto;
+use crate::queue::log::LogQueue;
+use crate::queue::log::disk::Lock;
 
 /// Longest wait for an answer that is only looked up.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -32,8 +34,12 @@ pub(super) struct Answer {
 /// Why it was not asked, or did not answer; a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
-    /// Nothing says where it could be.
-    Unknown,
+    /// Nobody has the lock of the directory.
+    NotRunning,
+    /// Somebody has the lock, and has not written where it can be asked.
+    Starting,
+    /// The lock cannot be looked at.
+    Unknown { why: String },
     /// Its admin port is off.
     Off,
     /// Nobody is there.
@@ -43,7 +49,11 @@ pub(super) enum Absent {
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("no gateway is running here, as far as is known"),
+            Self::NotRunning => f.write_str("no gateway is running on this directory"),
+            Self::Starting => {
+                f.write_str("whoever works on this directory has not said where to ask")
+            }
+            Self::Unknown { why } => write!(f, "the lock cannot be looked at: {why}"),
             Self::Off => f.write_str("the admin port is off (`admin.listen`)"),
             Self::Silent { admin, why } => write!(f, "no gateway answers at {admin}: {why}"),
         }
@@ -54,12 +64,17 @@ impl Gateway {
     /// The one that works on `data_dir`, as it noted in its lock file, else the one that the
     /// configuration would have. Whether it runs shows when it is asked.
     pub(super) fn find(data_dir: &Path, configured: Option<Admin>) -> Result<Self, Absent> {
-        let noted = std::fs::read_to_string(data_dir.join("lock")).ok();
-        match (noted.as_deref().and_then(noted_admin), configured) {
+        let noted = match Lock::read(&LogQueue::lock_file(data_dir)) {
+            Ok(Some(text)) => noted_admin(&text),
+            // Whoever answered at the configured address would be the gateway of another directory.
+            Ok(None) => return Err(Absent::NotRunning),
+            Err(error) => return Err(Absent::Unknown { why: error.to_string() }),
+        };
+        match (noted, configured) {
             (Some(Noted::At(admin)), _) => Ok(Self { admin: reachable(admin) }),
             (Some(Noted::Off), _) | (None, Some(Admin { listen: None })) => Err(Absent::Off),
             (None, Some(Admin { listen: Some(admin) })) => Ok(Self { admin: reachable(admin) }),
-            (None, None) => Err(Absent::Unknown),
+            (None, None) => Err(Absent::Starting),
         }
     }
 
@@ -164,26 +179,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let configured = |text: &str| Some(Admin { listen: Some(address(text)) });
         let find = |admin| Gateway::find(directory.path(), admin).map(|gateway| gateway.admin);
-        assert_eq!(find(None), Err(Absent::Unknown));
+        assert_eq!(find(configured("0.0.0.0:9")), Err(Absent::NotRunning));
+        let lock = Lock::take(&LogQueue::lock_file(directory.path())).unwrap();
+        assert_eq!(find(None), Err(Absent::Starting));
         assert_eq!(find(Some(Admin { listen: None })), Err(Absent::Off));
         assert_eq!(find(configured("0.0.0.0:9")), Ok(address("127.0.0.1:9")));
-        let note = |text: &str| {
-            let path = directory.path().join("lock");
-            std::fs::File::create(path)
-                .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-                .unwrap();
-        };
         for (text, wanted) in [
-            ("pid=7\nadmin=[::]:8\n", Ok(address("[::1]:8"))),
-            ("pid=7\nadmin=\n", Err(Absent::Off)),
-            // Begun, and the port not bound yet; or by an older one.
-            ("pid=7\n", Ok(address("10.0.0.1:9"))),
-            ("7\n", Ok(address("10.0.0.1:9"))),
+            ("admin=[::]:8\n", Ok(address("[::1]:8"))),
+            ("admin=\n", Err(Absent::Off)),
+            // The port is not bound yet; or somebody who has none.
+            ("", Ok(address("10.0.0.1:9"))),
             ("admin=nonsense\n", Ok(address("10.0.0.1:9"))),
         ] {
-            note(text);
+            lock.note(text).unwrap();
             assert_eq!(find(configured("10.0.0.1:9")), wanted, "{text:?}");
         }
+        drop(lock);
+        assert_eq!(find(None), Err(Absent::NotRunning), "what a dead one noted does not count");
     }
 
     #[test]

@@ -126,6 +126,16 @@ fn resolve(
     given.map_err(|text| section.fault_at(place, text)).ok()
 }
 
+/// The secret in a file that the setting `name` leads to, by the rules for all secrets. Blocks.
+///
+/// # Errors
+///
+/// What is wrong with the file or its content, without a byte of it.
+pub(crate) fn load(name: &str, path: &Path) -> Result<Secret, String> {
+    let text = from_file(path).map_err(|cause| format!("`{name}`: {cause}"))?;
+    usable(name, text)
+}
+
 /// White space at the end goes: editors and `echo` put a line end there.
 fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let shown = path.display();

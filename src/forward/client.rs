@@ -7,9 +7,12 @@
 //! * Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, as the vendor's agents and
 //!   curl do, because a hosted receiver is often reached through one; a receiver on this machine
 //!   (loopback address or `localhost`) never is.
+//! * The HTTP client is replaced every few minutes: names are resolved again, and no connection lives
+//!   for ever, so a receiver that moved behind its name is found. What is on the wire is not disturbed.
 //! * System certificates are loaded for `https:` receivers only: a container without any can still
 //!   deliver to `http:`.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,8 +24,8 @@ use super::envelope::content_encoding;
 use super::outcome::{Failure, Reply};
 use super::retry_after;
 use super::scrub::Extent;
-use super::target::{KEY_HEADER, Target};
-use crate::config::{Compression, Receiver};
+use super::target::{KEY_HEADER, Target, TargetError};
+use crate::config::{Compression, Receiver, Secret};
 use crate::metric::timestamp::Timestamp;
 
 /// Most characters of an answer or an error that are kept.
@@ -36,6 +39,9 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Idle connections are dropped before common proxies drop them, which would fail a request.
 const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// How long connections and resolved names are used at most; requests on the wire end in their own time.
+const RENEWED_EVERY: Duration = Duration::from_mins(5);
 
 /// Installs the process-wide TLS provider. Called once by the program; again does nothing.
 pub fn install_crypto() {
@@ -54,10 +60,28 @@ pub struct ClientError {
 /// Sends bodies to one receiver.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    target: Target,
-    compression: Compression,
+    recipe: Recipe,
+    http: Mutex<Http>,
+    target: Mutex<Arc<Target>>,
     timeout: Duration,
+    renewed_every: Duration,
+}
+
+/// How the HTTP client is made, whenever it is.
+#[derive(Clone, Debug)]
+struct Recipe {
+    connect_timeout: Duration,
+    idle_max: usize,
+    is_loopback: bool,
+    is_plain: bool,
+    shown: String,
+}
+
+/// The HTTP client in use: a pool of connections.
+#[derive(Debug)]
+struct Http {
+    client: reqwest::Client,
+    renew_at: Instant,
 }
 
 /// What one attempt came to.
@@ -73,96 +97,165 @@ impl Client {
     /// A client for this receiver.
     pub fn new(receiver: &Receiver, target: Target) -> Result<Self, ClientError> {
         install_crypto();
+        let recipe = Recipe {
+            connect_timeout: receiver.connect_timeout,
+            idle_max: receiver.concurrency.max(1),
+            is_loopback: target.is_loopback(),
+            is_plain: target.url().scheme() == "http",
+            shown: target.shown().to_owned(),
+        };
+        let client = recipe.build()?;
+        Ok(Self {
+            recipe,
+            http: Mutex::new(Http { client, renew_at: Instant::now() + RENEWED_EVERY }),
+            target: Mutex::new(Arc::new(target)),
+            timeout: receiver.timeout,
+            renewed_every: RENEWED_EVERY,
+        })
+    }
+
+    /// The same, with connections that are used no longer than this.
+    #[must_use]
+    pub fn renewed_every(mut self, renewed_every: Duration) -> Self {
+        self.renewed_every = renewed_every;
+        lock(&self.http).renew_at = Instant::now() + renewed_every;
+        self
+    }
+
+    /// Where this client sends to now.
+    pub fn target(&self) -> Arc<Target> {
+        Arc::clone(&lock(&self.target))
+    }
+
+    /// Sends with this key from the next request on.
+    pub fn change_key(&self, key: &Secret) -> Result<(), TargetError> {
+        let mut target = lock(&self.target);
+        *target = Arc::new(target.with_key(key)?);
+        Ok(())
+    }
+
+    /// Posts one body in this encoding, and waits for the answer no longer than
+    /// `receiver.timeout` from connecting to the status line. `now` gives dates in it a meaning.
+    pub async fn post(&self, body: Bytes, encoding: Compression, now: Timestamp) -> Answer {
+        let deadline = Instant::now() + self.timeout;
+        let target = self.target();
+        let mut request = self
+            .http()
+            .await
+            .post(target.url().clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
+        if let Some(encoding) = content_encoding(encoding) {
+            request = request.header(header::CONTENT_ENCODING, encoding);
+        }
+        if let Some(key) = target.key_header() {
+            request = request.header(KEY_HEADER, key);
+        }
+        let answer = match timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => read(response, &target, deadline, now).await,
+            Ok(Err(error)) => failed(&target, failure(&error), &describe(&error.without_url())),
+            Err(_) => {
+                let limit = self.timeout;
+                let text = format!("no answer within {limit:?} (`receiver.timeout`)");
+                failed(&target, Failure::Timeout, &text)
+            }
+        };
+        // A key that came while this was on the wire may stand in the answer as well.
+        let now = self.target();
+        if Arc::ptr_eq(&target, &now) {
+            return answer;
+        }
+        Answer { text: now.scrub().clean(&answer.text, Extent::Whole, TEXT_CHARS_MAX), ..answer }
+    }
+
+    /// The HTTP client, a new one when its time has come. Nobody else waits for that one.
+    async fn http(&self) -> reqwest::Client {
+        let (client, is_due) = {
+            let mut http = lock(&self.http);
+            let is_due = http.renew_at <= Instant::now();
+            if is_due {
+                http.renew_at = Instant::now() + self.renewed_every;
+            }
+            (http.client.clone(), is_due)
+        };
+        if !is_due {
+            return client;
+        }
+        // Off the reactor: the certificates of the system are read from the disk.
+        let recipe = self.recipe.clone();
+        let made = tokio::task::spawn_blocking(move || recipe.build()).await;
+        match made.expect("making a client does not panic") {
+            Ok(renewed) => {
+                lock(&self.http).client = renewed.clone();
+                renewed
+            }
+            Err(error) => {
+                tracing::warn!("{error}; the connections there are go on being used");
+                client
+            }
+        }
+    }
+}
+
+impl Recipe {
+    fn build(&self) -> Result<reqwest::Client, ClientError> {
         let mut builder = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(receiver.connect_timeout)
+            .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(receiver.concurrency.max(1));
-        if target.is_loopback() {
+            .pool_max_idle_per_host(self.idle_max);
+        if self.is_loopback {
             builder = builder.no_proxy();
         }
-        if target.url().scheme() == "http" {
+        if self.is_plain {
             builder = builder.tls_certs_only([]);
         }
-        let failed = |error: reqwest::Error| ClientError {
-            url: target.shown().to_owned(),
+        builder.build().map_err(|error| ClientError {
+            url: self.shown.clone(),
             cause: describe(&error.without_url()),
-        };
-        Ok(Self {
-            http: builder.build().map_err(failed)?,
-            target,
-            compression: receiver.compression,
-            timeout: receiver.timeout,
         })
     }
+}
 
-    /// Where this client sends to.
-    pub fn target(&self) -> &Target {
-        &self.target
-    }
+/// Both are held for a copy only, and nothing in between can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// Posts one body, encoded as configured, and waits for the answer no longer than
-    /// `receiver.timeout` from connecting to the status line. `now` gives dates in it a meaning.
-    pub async fn post(&self, body: Bytes, now: Timestamp) -> Answer {
-        let deadline = Instant::now() + self.timeout;
-        let mut request = self
-            .http
-            .post(self.target.url().clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
-        if let Some(encoding) = content_encoding(self.compression) {
-            request = request.header(header::CONTENT_ENCODING, encoding);
-        }
-        if let Some(key) = self.target.key_header() {
-            request = request.header(KEY_HEADER, key);
-        }
-        match timeout_at(deadline, request.send()).await {
-            Ok(Ok(response)) => self.read(response, deadline, now).await,
-            Ok(Err(error)) => {
-                let failure = failure(&error);
-                self.failed(failure, &describe(&error.without_url()))
-            }
-            Err(_) => {
-                let limit = self.timeout;
-                let text = format!("no answer within {limit:?} (`receiver.timeout`)");
-                self.failed(Failure::Timeout, &text)
-            }
-        }
+/// The status decides; whatever happens to the body after it changes nothing.
+async fn read(
+    mut response: Response,
+    target: &Target,
+    deadline: Instant,
+    now: Timestamp,
+) -> Answer {
+    let status = response.status();
+    let retry_after = retry_after(response.headers(), now);
+    let location = header_text(response.headers(), header::LOCATION).map(str::to_owned);
+    let by = deadline.min(Instant::now() + ANSWER_WAIT_MAX);
+    let (body, extent) = read_bounded(&mut response, by).await;
+    let names_encoding = names_encoding(&body);
+    let mut text = format!("HTTP {status}");
+    if let Some(location) = location.filter(|_| status.is_redirection()) {
+        text.push_str(" to ");
+        text.push_str(&location);
     }
+    let scrub = target.scrub();
+    let mut text = scrub.clean(&text, Extent::Whole, TEXT_CHARS_MAX);
+    // Apart from its status: of a body that was cut a piece is lost, of the status nothing is.
+    let body = scrub.clean(&String::from_utf8_lossy(&body), extent, TEXT_CHARS_MAX);
+    if !body.is_empty() {
+        let room = TEXT_CHARS_MAX.saturating_sub(text.chars().count());
+        text.extend(": ".chars().chain(body.chars()).take(room));
+    }
+    Answer { reply: Reply::Answered { status: status.as_u16(), retry_after, names_encoding }, text }
+}
 
-    /// The status decides; whatever happens to the body after it changes nothing.
-    async fn read(&self, mut response: Response, deadline: Instant, now: Timestamp) -> Answer {
-        let status = response.status();
-        let retry_after = retry_after(response.headers(), now);
-        let location = header_text(response.headers(), header::LOCATION).map(str::to_owned);
-        let by = deadline.min(Instant::now() + ANSWER_WAIT_MAX);
-        let (body, extent) = read_bounded(&mut response, by).await;
-        let names_encoding = names_encoding(&body);
-        let mut text = format!("HTTP {status}");
-        if let Some(location) = location.filter(|_| status.is_redirection()) {
-            text.push_str(" to ");
-            text.push_str(&location);
-        }
-        let scrub = self.target.scrub();
-        let mut text = scrub.clean(&text, Extent::Whole, TEXT_CHARS_MAX);
-        // Apart from its status: of a body that was cut a piece is lost, of the status nothing is.
-        let body = scrub.clean(&String::from_utf8_lossy(&body), extent, TEXT_CHARS_MAX);
-        if !body.is_empty() {
-            let room = TEXT_CHARS_MAX.saturating_sub(text.chars().count());
-            text.extend(": ".chars().chain(body.chars()).take(room));
-        }
-        Answer {
-            reply: Reply::Answered { status: status.as_u16(), retry_after, names_encoding },
-            text,
-        }
-    }
-
-    fn failed(&self, failure: Failure, text: &str) -> Answer {
-        let text = self.target.scrub().clean(text, Extent::Whole, TEXT_CHARS_MAX);
-        Answer { reply: Reply::Failed(failure), text }
-    }
+fn failed(target: &Target, failure: Failure, text: &str) -> Answer {
+    let text = target.scrub().clean(text, Extent::Whole, TEXT_CHARS_MAX);
+    Answer { reply: Reply::Failed(failure), text }
 }
 
 /// The first bytes of an answer, and whether there may be more.

@@ -16,8 +16,8 @@ pub enum Stepped {
     To(Compression),
     /// None is left: hold, and [`Coding::rotate`] before each probe.
     Exhausted,
-    /// The refusal is not about the encoding, which was accepted after all had been refused: a tuple
-    /// may hold the words that a 400 repeats. Take a 400 as one that is halved, a 415 as one that holds.
+    /// The 400 is not about the encoding, which was accepted after all had been refused: a tuple may hold
+    /// the words that the answer repeats. Halve.
     Proven,
 }
 
@@ -44,13 +44,15 @@ impl Coding {
         ORDER[usize::from(self.load() & PLACE)]
     }
 
-    /// A body in `from` was refused for its encoding. Of several workers whose bodies meet the same
-    /// refusal one takes the step.
-    pub fn step(&self, from: Compression) -> Stepped {
+    /// A body in `from` was refused for its encoding, with this status. Of several workers whose bodies
+    /// meet the same refusal one takes the step.
+    pub fn step(&self, from: Compression, status: u16) -> Stepped {
         let from = place(from);
         let next = |now: u8| match now {
             now if now == from && now + 1 < ORDER.len() as u8 => Some(now + 1),
             now if now == from => Some(now | HELD),
+            // Whatever was proven: 415 leaves no doubt.
+            now if now == from | PROVEN && status == 415 => Some(from | HELD),
             _ => None,
         };
         let now = match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
@@ -76,10 +78,12 @@ impl Coding {
 
     /// Once all were refused: the next in turn, for the next probe. Else without effect.
     pub fn rotate(&self) {
-        let next =
-            |now: u8| (now & HELD != 0).then(|| ((now & PLACE) + 1) % ORDER.len() as u8 | HELD);
+        let next = |now: u8| match now & HELD {
+            0 => None,
+            _ => Some((((now & PLACE) + 1) % ORDER.len() as u8) | HELD),
+        };
         // An error says that nothing is held.
-        drop(self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
     }
 
     fn load(&self) -> u8 {
@@ -105,41 +109,49 @@ mod tests {
     fn an_encoding_that_is_refused_gives_way_to_the_next_until_none_is_left() {
         let coding = Coding::new(Deflate);
         assert_eq!(coding.current(), Deflate);
-        assert_eq!(coding.step(Deflate), Stepped::To(Gzip));
-        assert_eq!(coding.step(Deflate), Stepped::To(Gzip), "another worker was refused as well");
-        assert_eq!(coding.step(Gzip), Stepped::To(Identity));
-        assert_eq!(coding.step(Deflate), Stepped::To(Identity), "an old answer takes no step");
-        assert_eq!(coding.step(Identity), Stepped::Exhausted);
-        assert_eq!(coding.step(Gzip), Stepped::Exhausted);
+        assert_eq!(coding.step(Deflate, 415), Stepped::To(Gzip));
+        assert_eq!(
+            coding.step(Deflate, 415),
+            Stepped::To(Gzip),
+            "another worker was refused as well"
+        );
+        assert_eq!(coding.step(Gzip, 415), Stepped::To(Identity));
+        assert_eq!(coding.step(Deflate, 415), Stepped::To(Identity), "an old answer takes no step");
+        assert_eq!(coding.step(Identity, 415), Stepped::Exhausted);
+        assert_eq!(coding.step(Gzip, 415), Stepped::Exhausted);
         for (configured, steps) in [(Deflate, 2), (Gzip, 1), (Identity, 0)] {
             let coding = Coding::new(configured);
             for _ in 0..steps {
-                assert!(matches!(coding.step(coding.current()), Stepped::To(_)));
+                assert!(matches!(coding.step(coding.current(), 415), Stepped::To(_)));
             }
-            assert_eq!(coding.step(coding.current()), Stepped::Exhausted, "{configured:?}");
+            assert_eq!(coding.step(coding.current(), 415), Stepped::Exhausted, "{configured:?}");
         }
     }
 
     #[test]
     fn what_is_accepted_stays_and_nothing_rotates() {
         let coding = Coding::new(Deflate);
-        coding.step(Deflate);
+        coding.step(Deflate, 415);
         coding.accepted(Gzip);
         coding.accepted(Deflate);
         coding.rotate();
         assert_eq!(coding.current(), Gzip);
-        assert_eq!(coding.step(Gzip), Stepped::To(Identity), "an acceptance is no proof for ever");
+        assert_eq!(
+            coding.step(Gzip, 415),
+            Stepped::To(Identity),
+            "an acceptance is no proof for ever"
+        );
     }
 
     #[test]
     fn when_none_is_left_each_probe_tries_the_next_and_the_accepted_one_stays() {
         let coding = Coding::new(Gzip);
-        coding.step(Gzip);
-        assert_eq!(coding.step(Identity), Stepped::Exhausted);
+        coding.step(Gzip, 415);
+        assert_eq!(coding.step(Identity, 415), Stepped::Exhausted);
         let tried: Vec<_> = std::iter::repeat_with(|| {
             coding.rotate();
             let tried = coding.current();
-            assert_eq!(coding.step(tried), Stepped::Exhausted);
+            assert_eq!(coding.step(tried, 415), Stepped::Exhausted);
             tried
         })
         .take(4)
@@ -154,11 +166,14 @@ mod tests {
     #[test]
     fn an_encoding_accepted_after_all_were_refused_is_not_the_reason_of_a_refusal() {
         let coding = Coding::new(Identity);
-        coding.step(Identity);
+        coding.step(Identity, 415);
         coding.rotate();
         coding.accepted(Deflate);
-        assert_eq!(coding.step(Deflate), Stepped::Proven);
+        assert_eq!(coding.step(Deflate, 400), Stepped::Proven);
         assert_eq!(coding.current(), Deflate);
-        assert_eq!(coding.step(Identity), Stepped::To(Deflate), "an old answer");
+        assert_eq!(coding.step(Identity, 415), Stepped::To(Deflate), "an old answer");
+        assert_eq!(coding.step(Deflate, 415), Stepped::Exhausted, "unless it says so itself");
+        coding.rotate();
+        assert_eq!(coding.current(), Gzip);
     }
 }

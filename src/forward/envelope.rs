@@ -186,6 +186,9 @@ mod tests {
                 Compression::Identity,
             );
             assert_eq!(body.len(), ENVELOPE_BYTES_MAX);
+            assert_eq!(envelope.raw_bytes(&Part::of(&blocks)), ENVELOPE_BYTES_MAX);
+            assert_eq!(envelope.room(ENVELOPE_BYTES_MAX), want);
+            assert_eq!(envelope.room(9), 0, "no body is that small");
         }
         let error = Envelope::new(&"h".repeat(70_000)).unwrap_err();
         assert!(error.to_string().contains("`hostname`"), "{error}");

@@ -5,7 +5,7 @@
 //!   Flowing ----------> Retrying ----------------------> Held
 //!      ^  \                |  one probe when the wait      |  one probe every
 //!      |   \               |  is over                      |  `hold_probe`
-//!      |    `--------------+-------- hold ---------------> |
+//!      |    `--------------+--- hold, or suspicion ------> |
 //!      `---- accepted -----+------------ accepted ---------'
 //! ```
 //!
@@ -16,19 +16,32 @@
 //! An answer can be older than the state it meets: it was asked for before a change. The epoch tells.
 //! An old refusal says nothing about now, save that a hold outranks a retry; an old success proves that
 //! the receiver is up, unless it asked for a pause or refuses on purpose.
+//!
+//! # Suspicion
+//!
+//! A receiver that refused tuple after tuple and accepted none in between is not believed: it may refuse
+//! everything. It is held until an attempt is accepted that began after those refusals: the *evidence*.
+//! Attempts are numbered as they begin, so that which came first is never a matter of clocks.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::outcome::Outcome;
 
 /// The state of one receiver. Pure: time and randomness are arguments.
 #[derive(Debug)]
 pub struct Pace {
     mode: Mode,
     epoch: u64,
+    /// The epoch in which the api key last changed.
+    key_epoch: u64,
+    /// The number of the next attempt; the first has 1.
+    next: u64,
+    /// The highest number of an accepted one; 0 for none.
+    accepted: u64,
+    /// What dispels the suspicion: an acceptance of this number or a later one; `None` without one.
+    suspected: Option<u64>,
     backoff: Backoff,
     hold_probe: Duration,
     /// A shutdown has begun.
@@ -54,6 +67,8 @@ pub enum Mode {
     Held {
         /// When the next probe may start.
         until: Instant,
+        /// What made it so.
+        by: Cause,
     },
 }
 
@@ -66,14 +81,59 @@ pub enum Wait {
     Asked,
 }
 
-/// The state an attempt was started in.
+/// Why a receiver is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch(u64);
+pub enum Cause {
+    /// It refuses whatever is sent.
+    Answer,
+    /// It refused many tuples and accepted none.
+    Suspicion,
+}
+
+/// What an attempt says about the receiver as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It accepts.
+    Accepted,
+    /// Not now.
+    Later {
+        /// When the receiver said when.
+        after: Option<Duration>,
+    },
+    /// It is there and judges what is sent; this it does not take.
+    Refused,
+    /// It takes nothing.
+    Never,
+}
+
+/// The mark of an attempt: which one it is, and the state it was started in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    number: u64,
+    epoch: u64,
+}
+
+impl Begun {
+    /// Its number in the order in which attempts began.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+}
 
 impl Pace {
     /// Flowing, until told otherwise.
     pub fn new(backoff: Backoff, hold_probe: Duration) -> Self {
-        Self { mode: Mode::Flowing, epoch: 0, backoff, hold_probe, hurried: false }
+        Self {
+            mode: Mode::Flowing,
+            epoch: 0,
+            key_epoch: 0,
+            next: 1,
+            accepted: 0,
+            suspected: None,
+            backoff,
+            hold_probe,
+            hurried: false,
+        }
     }
 
     /// The state now.
@@ -81,20 +141,60 @@ impl Pace {
         self.mode
     }
 
-    /// The mark of an attempt that starts now.
-    pub fn epoch(&self) -> Epoch {
-        Epoch(self.epoch)
+    /// The mark of an attempt that begins now.
+    pub fn begin(&mut self) -> Begun {
+        let number = self.next;
+        self.next += 1;
+        Begun { number, epoch: self.epoch }
+    }
+
+    /// The number that the next attempt will have.
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether an attempt was accepted whose number is at least this.
+    pub fn evidence_since(&self, number: u64) -> bool {
+        self.accepted >= number
     }
 
     /// Takes in what became of an attempt. `random` is uniform in `[0, 1)`.
-    pub fn report(&mut self, begun: Epoch, outcome: Outcome, now: Instant, random: f64) {
-        let next = if begun.0 == self.epoch {
-            self.after_current(outcome, now, random)
+    pub fn report(&mut self, begun: Begun, word: Word, now: Instant, random: f64) {
+        if word == Word::Accepted {
+            self.accepted = self.accepted.max(begun.number);
+        }
+        let next = if begun.epoch == self.epoch {
+            self.after_current(word, now, random)
         } else {
-            self.after_old(outcome, now)
+            self.after_old(begun, word, now)
         };
+        self.enter(next);
+    }
+
+    /// Holds the receiver until there is evidence of that number; `false` when there is already.
+    pub fn suspect(&mut self, since: u64, now: Instant) -> bool {
+        if self.evidence_since(since) {
+            return false;
+        }
+        // Whatever dispels one suspicion must dispel all.
+        self.suspected = self.suspected.max(Some(since));
+        let until = now + self.hold_probe;
+        let next = match self.mode {
+            // No probe is put off, and what the receiver says itself is the better reason.
+            Mode::Held { .. } => self.mode,
+            Mode::Retrying { until: asked, wait: Wait::Asked } => {
+                Mode::Held { until: until.max(asked), by: Cause::Suspicion }
+            }
+            Mode::Flowing | Mode::Retrying { .. } => Mode::Held { until, by: Cause::Suspicion },
+        };
+        self.enter(next);
+        true
+    }
+
+    fn enter(&mut self, next: Mode) {
         if next == Mode::Flowing {
             self.backoff.reset();
+            self.suspected = None;
         }
         if std::mem::discriminant(&next) != std::mem::discriminant(&self.mode) {
             self.epoch += 1;
@@ -103,27 +203,40 @@ impl Pace {
     }
 
     /// An attempt of this state: its outcome is the truth.
-    fn after_current(&mut self, outcome: Outcome, now: Instant, random: f64) -> Mode {
-        match (outcome, self.mode) {
-            (Outcome::Done, _) => Mode::Flowing,
-            (Outcome::Hold | Outcome::Split | Outcome::StepDown | Outcome::Halve, _) => {
-                Mode::Held { until: now + self.hold_probe }
-            }
+    fn after_current(&mut self, word: Word, now: Instant, random: f64) -> Mode {
+        let probe = now + self.hold_probe;
+        match (word, self.mode) {
+            (Word::Accepted, _) => Mode::Flowing,
+            (Word::Never, _) => Mode::Held { until: probe, by: Cause::Answer },
             // Still held: that the receiver is also busy or gone does not take back its refusal.
-            (Outcome::Retry { after }, Mode::Held { .. }) => {
-                Mode::Held { until: now + after.unwrap_or_default().max(self.hold_probe) }
+            (Word::Later { after }, Mode::Held { by, .. }) => {
+                Mode::Held { until: now + after.unwrap_or_default().max(self.hold_probe), by }
             }
-            (Outcome::Retry { after }, _) => self.retry(after, now, random),
+            (Word::Later { after }, _) => self.retry(after, now, random),
+            // One refusal more is what the suspicion is about.
+            (Word::Refused, _) if self.suspected.is_some() => {
+                Mode::Held { until: probe, by: Cause::Suspicion }
+            }
+            (Word::Refused, _) => Mode::Flowing,
         }
     }
 
     /// An attempt of an earlier state: its outcome may be out of date.
-    fn after_old(&self, outcome: Outcome, now: Instant) -> Mode {
-        match (outcome, self.mode) {
-            (Outcome::Done, Mode::Retrying { wait: Wait::Drawn, .. }) => Mode::Flowing,
-            (Outcome::Hold, Mode::Retrying { .. }) => Mode::Held { until: now + self.hold_probe },
+    fn after_old(&self, begun: Begun, word: Word, now: Instant) -> Mode {
+        match (word, self.mode) {
+            (Word::Never, unchanged) if begun.epoch < self.key_epoch => unchanged,
+            (Word::Accepted, Mode::Retrying { wait: Wait::Drawn, .. }) => Mode::Flowing,
+            // It began before the suspicion and yet after the refusals behind it: evidence all the same.
+            (Word::Accepted, Mode::Held { by: Cause::Suspicion, .. })
+                if self.suspected.is_some_and(|since| self.evidence_since(since)) =>
+            {
+                Mode::Flowing
+            }
+            (Word::Never, Mode::Retrying { .. }) => {
+                Mode::Held { until: now + self.hold_probe, by: Cause::Answer }
+            }
             // The longest pause asked for counts, whichever answer it came with.
-            (Outcome::Retry { after: Some(after) }, Mode::Retrying { until, .. })
+            (Word::Later { after: Some(after) }, Mode::Retrying { until, .. })
                 if now + after > until =>
             {
                 Mode::Retrying { until: now + after, wait: Wait::Asked }
@@ -138,9 +251,21 @@ impl Pace {
     /// longer waited for.
     pub fn hurry(&mut self, now: Instant) {
         self.hurried = true;
+        self.probe_now(now);
+    }
+
+    /// Something changed on our side, the api key: what was answered before says nothing any more, and
+    /// the next probe starts at once, unless the receiver asked for the wait itself.
+    pub fn retry_now(&mut self, now: Instant) {
+        self.epoch += 1;
+        self.key_epoch = self.epoch;
+        self.probe_now(now);
+    }
+
+    fn probe_now(&mut self, now: Instant) {
         match &mut self.mode {
             Mode::Flowing | Mode::Retrying { wait: Wait::Asked, .. } => {}
-            Mode::Retrying { until, .. } | Mode::Held { until } => *until = now.min(*until),
+            Mode::Retrying { until, .. } | Mode::Held { until, .. } => *until = now.min(*until),
         }
     }
 
@@ -165,11 +290,11 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const RETRY: Outcome = Outcome::Retry { after: None };
+    const RETRY: Word = Word::Later { after: None };
     const PROBE: Duration = Duration::from_secs(30);
 
-    fn asked(seconds: u64) -> Outcome {
-        Outcome::Retry { after: Some(Duration::from_secs(seconds)) }
+    fn asked(seconds: u64) -> Word {
+        Word::Later { after: Some(Duration::from_secs(seconds)) }
     }
 
     fn pace() -> Pace {
@@ -184,30 +309,37 @@ mod tests {
             Mode::Flowing => "flowing".to_owned(),
             Mode::Retrying { until, wait: Wait::Drawn } => format!("retrying {}", left(until)),
             Mode::Retrying { until, wait: Wait::Asked } => format!("asked {}", left(until)),
-            Mode::Held { until } => format!("held {}", left(until)),
+            Mode::Held { until, by: Cause::Answer } => format!("held {}", left(until)),
+            Mode::Held { until, .. } => format!("suspected {}", left(until)),
         }
     }
 
     #[test]
     fn answers_to_attempts_of_this_state_move_it() {
-        let cases: [(&[Outcome], &str); 11] = [
-            (&[Outcome::Done], "flowing"),
+        let cases: [(&[Word], &str); 15] = [
+            (&[Word::Accepted], "flowing"),
             (&[RETRY], "retrying 400"),
             (&[RETRY, RETRY, RETRY], "retrying 1600"),
-            (&[RETRY, RETRY, Outcome::Done, RETRY], "retrying 400"),
-            (&[RETRY, Outcome::Hold], "held 30000"),
+            (&[RETRY, RETRY, Word::Accepted, RETRY], "retrying 400"),
+            (&[RETRY, Word::Never], "held 30000"),
             (&[asked(7)], "asked 7200"),
             (&[asked(0)], "asked 400"),
-            (&[Outcome::Hold, RETRY], "held 30000"),
-            (&[Outcome::Hold, asked(60)], "held 60000"),
-            (&[Outcome::Hold, Outcome::Hold], "held 30000"),
-            (&[Outcome::Hold, Outcome::Done], "flowing"),
+            (&[Word::Never, RETRY], "held 30000"),
+            (&[Word::Never, asked(60)], "held 60000"),
+            (&[Word::Never, Word::Never], "held 30000"),
+            (&[Word::Never, Word::Accepted], "flowing"),
+            // Whoever judges what is sent is up, and takes something.
+            (&[Word::Refused], "flowing"),
+            (&[RETRY, Word::Refused], "flowing"),
+            (&[Word::Never, Word::Refused], "flowing"),
+            (&[RETRY, Word::Refused, RETRY], "retrying 400"),
         ];
         let now = Instant::now();
         for (outcomes, expected) in cases {
             let mut pace = pace();
             for outcome in outcomes {
-                pace.report(pace.epoch(), *outcome, now, 1.0);
+                let begun = pace.begin();
+                pace.report(begun, *outcome, now, 1.0);
             }
             assert_eq!(shown(&pace, now), expected, "{outcomes:?}");
         }
@@ -220,17 +352,19 @@ mod tests {
             (RETRY, RETRY, "retrying 400"),
             (RETRY, asked(9), "asked 9000"),
             (asked(9), asked(3), "asked 9200"),
-            (RETRY, Outcome::Done, "flowing"),
-            (asked(9), Outcome::Done, "asked 9200"),
-            (RETRY, Outcome::Hold, "held 30000"),
-            (Outcome::Hold, RETRY, "held 30000"),
-            (Outcome::Hold, Outcome::Done, "held 30000"),
-            (Outcome::Hold, Outcome::Hold, "held 30000"),
+            (RETRY, Word::Accepted, "flowing"),
+            (asked(9), Word::Accepted, "asked 9200"),
+            (RETRY, Word::Never, "held 30000"),
+            (Word::Never, RETRY, "held 30000"),
+            (Word::Never, Word::Accepted, "held 30000"),
+            (Word::Never, Word::Never, "held 30000"),
+            (RETRY, Word::Refused, "retrying 400"),
+            (Word::Never, Word::Refused, "held 30000"),
         ];
         let now = Instant::now();
         for (first, second, expected) in cases {
             let mut pace = pace();
-            let begun = pace.epoch();
+            let begun = pace.begin();
             pace.report(begun, first, now, 1.0);
             pace.report(begun, second, now, 1.0);
             assert_eq!(shown(&pace, now), expected, "{first:?}, then an old {second:?}");
@@ -240,11 +374,12 @@ mod tests {
     #[test]
     fn a_refusal_from_before_an_outage_does_not_stop_the_flow_after_it() {
         let now = Instant::now();
-        for old in [RETRY, asked(9), Outcome::Hold] {
+        for old in [RETRY, asked(9), Word::Never] {
             let mut pace = pace();
-            let begun = pace.epoch();
+            let begun = pace.begin();
             pace.report(begun, RETRY, now, 1.0);
-            pace.report(pace.epoch(), Outcome::Done, now, 1.0);
+            let later = pace.begin();
+            pace.report(later, Word::Accepted, now, 1.0);
             pace.report(begun, old, now, 1.0);
             assert_eq!(shown(&pace, now), "flowing", "an old {old:?}");
         }
@@ -252,13 +387,91 @@ mod tests {
 
     #[test]
     fn a_shutdown_shortens_every_wait_but_the_one_asked_for() {
-        let cases = [(RETRY, "retrying 0"), (Outcome::Hold, "held 0"), (asked(7), "asked 7200")];
+        let cases = [(RETRY, "retrying 0"), (Word::Never, "held 0"), (asked(7), "asked 7200")];
         let now = Instant::now();
         for (outcome, expected) in cases {
             let mut pace = pace();
-            pace.report(pace.epoch(), outcome, now, 1.0);
+            let begun = pace.begin();
+            pace.report(begun, outcome, now, 1.0);
             pace.hurry(now);
             assert_eq!(shown(&pace, now), expected);
+        }
+    }
+
+    #[test]
+    fn a_suspicion_lasts_until_an_attempt_is_accepted_that_began_after_the_refusals() {
+        let cases: [(&[Word], &str); 7] = [
+            (&[], "suspected 30000"),
+            (&[Word::Refused], "suspected 30000"),
+            (&[RETRY], "suspected 30000"),
+            (&[asked(60)], "suspected 60000"),
+            (&[Word::Never], "held 30000"),
+            (&[Word::Never, Word::Refused], "suspected 30000"),
+            (&[Word::Refused, Word::Accepted], "flowing"),
+        ];
+        let now = Instant::now();
+        for (words, expected) in cases {
+            let mut pace = pace();
+            assert!(pace.suspect(1, now));
+            for word in words {
+                let begun = pace.begin();
+                pace.report(begun, *word, now, 1.0);
+            }
+            assert_eq!(shown(&pace, now), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn evidence_is_told_by_the_order_in_which_attempts_began() {
+        let now = Instant::now();
+        let mut pace = pace();
+        let (before, first) = (pace.begin(), pace.begin());
+        let since = pace.next_number();
+        let between = pace.begin();
+        assert!(pace.suspect(since, now));
+        pace.report(before, Word::Accepted, now, 1.0);
+        assert_eq!(shown(&pace, now), "suspected 30000", "it began before the refusals");
+        let other = pace.next_number();
+        assert!(pace.suspect(other, now), "a second one");
+        pace.report(between, Word::Accepted, now, 1.0);
+        assert!(pace.evidence_since(since) && !pace.evidence_since(other));
+        assert_eq!(shown(&pace, now), "suspected 30000", "the second is not dispelled");
+        let probe = pace.begin();
+        pace.report(probe, Word::Accepted, now, 1.0);
+        assert_eq!(shown(&pace, now), "flowing");
+        assert!(!pace.suspect(other, now), "there is evidence already");
+        pace.report(first, Word::Refused, now, 1.0);
+        assert_eq!(shown(&pace, now), "flowing");
+    }
+
+    #[test]
+    fn evidence_that_began_before_the_suspicion_dispels_it() {
+        let now = Instant::now();
+        let mut pace = pace();
+        let since = pace.next_number();
+        let on_wire = pace.begin();
+        assert!(pace.suspect(since, now));
+        pace.report(on_wire, Word::Accepted, now, 1.0);
+        assert_eq!(shown(&pace, now), "flowing");
+    }
+
+    #[test]
+    fn a_new_key_is_tried_at_once_and_answers_to_the_old_one_count_no_more() {
+        let cases = [
+            (Word::Never, Word::Never, "held 0"),
+            (RETRY, Word::Never, "retrying 0"),
+            (asked(7), RETRY, "asked 7200"),
+            (Word::Accepted, Word::Never, "flowing"),
+        ];
+        let now = Instant::now();
+        for (word, late, expected) in cases {
+            let mut pace = pace();
+            let begun = pace.begin();
+            pace.report(begun, word, now, 1.0);
+            let with_old_key = pace.begin();
+            pace.retry_now(now);
+            pace.report(with_old_key, late, now, 1.0);
+            assert_eq!(shown(&pace, now), expected, "{word:?}, then {late:?} to the old key");
         }
     }
 }

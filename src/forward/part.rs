@@ -217,3 +217,90 @@ impl FromIterator<Piece> for Open {
         open
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::encode::Block;
+
+    /// Blocks by their tuples, numbered from 5; and the tuples with their names.
+    fn lease(blocks: &[Vec<String>]) -> (Part, Vec<(u64, u32, String)>) {
+        let leased = (5..).zip(blocks).map(|(sequence, tuples)| Leased {
+            sequence,
+            source: Arc::from("shop"),
+            received: Timestamp::from_unix(sequence as i64, 0),
+            block: Block { bytes: tuples.join(",\n").into(), tuples: tuples.len() as u32 },
+        });
+        let part = Part::of(&leased.collect::<Vec<_>>());
+        let named = (5..).zip(blocks).flat_map(|(sequence, tuples)| {
+            (0..).zip(tuples).map(move |(index, text)| (sequence, index, text.clone()))
+        });
+        (part, named.collect())
+    }
+
+    /// The tuples of parts, named; every part's own numbers are checked on the way.
+    fn named<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<(u64, u32, String)> {
+        let mut all = Vec::new();
+        for part in parts {
+            let joined: Vec<_> = part.pieces().iter().map(|piece| &*piece.bytes).collect();
+            assert_eq!(part.bytes(), joined.join(&SEPARATOR[..]).len());
+            assert_eq!(part.tuples(), part.pieces().iter().map(|piece| piece.tuples).sum::<u32>());
+            for piece in part.pieces() {
+                let text = std::str::from_utf8(&piece.bytes).unwrap();
+                let tuples: Vec<_> = text.split(",\n").map(str::to_owned).collect();
+                assert_eq!(tuples.len(), piece.tuples as usize);
+                assert_eq!(piece.received, Timestamp::from_unix(piece.sequence as i64, 0));
+                let named = (piece.first..).zip(tuples);
+                all.extend(named.map(|(index, text)| (piece.sequence, index, text)));
+            }
+        }
+        all
+    }
+
+    fn blocks() -> impl Strategy<Value = Vec<Vec<String>>> {
+        // Commas inside, as in tuples.
+        let tuple = (0..30_usize).prop_map(|length| format!("[1,{}]", ",".repeat(length)));
+        prop::collection::vec(prop::collection::vec(tuple, 1..20), 1..8)
+    }
+
+    proptest! {
+        #[test]
+        fn every_cut_keeps_every_tuple_its_name_and_its_place(blocks in blocks(), max in 0..900_usize) {
+            let (part, expected) = lease(&blocks);
+            prop_assert_eq!(named([&part]), &*expected);
+            for halves in [part.halves(), part.halves_by_bytes()] {
+                prop_assert_eq!(halves.is_some(), expected.len() > 1);
+                if let Some((first, second)) = halves {
+                    prop_assert_eq!(named([&first, &second]), &*expected);
+                }
+            }
+            if let Some((first, second)) = part.halves() {
+                prop_assert!(second.tuples() - first.tuples() <= 1);
+            }
+            if let Some((first, _)) = part.halves_by_bytes() {
+                let next = &expected[first.tuples() as usize].2;
+                let half = part.bytes() / 2;
+                prop_assert!(first.tuples() == 1 || first.bytes() <= half);
+                prop_assert!(first.bytes() + 2 + next.len() > half, "as much as fits");
+            }
+            let parts = part.within(max);
+            prop_assert_eq!(named(&parts), &*expected);
+            for pair in parts.windows(2) {
+                let next = named([&pair[1]])[0].2.len();
+                prop_assert!(pair[0].bytes() + 2 + next > max, "as few parts as possible");
+            }
+            prop_assert!(parts.iter().all(|part| part.bytes() <= max || part.tuples() == 1));
+        }
+    }
+
+    #[test]
+    fn cuts_are_slices_of_the_block() {
+        let (part, _) = lease(&[vec!["[1]".to_owned(), "[2]".to_owned()]]);
+        let (first, second) = part.halves().unwrap();
+        let block = part.pieces()[0].bytes.as_ptr();
+        assert_eq!(first.pieces()[0].bytes.as_ptr(), block);
+        assert_eq!(second.pieces()[0].bytes.as_ptr(), block.wrapping_add(5));
+    }
+}

@@ -22,13 +22,23 @@ pub enum Extent {
 /// with `+` for a space, or escaped for JSON or HTML, all mixed.
 #[derive(Clone)]
 pub struct Scrub {
-    key: Secret,
+    /// The one in use first.
+    keys: Vec<Secret>,
 }
+
+/// Most keys that are looked for, old ones included: answers to them may still be on their way.
+const KEYS_MAX: usize = 4;
 
 impl Scrub {
     /// Looks for this key.
     pub fn new(key: Secret) -> Self {
-        Self { key }
+        Self { keys: vec![key] }
+    }
+
+    /// Looks for this key, and for those before it.
+    pub fn with(&self, key: Secret) -> Self {
+        let before = self.keys.iter().filter(|known| **known != key).cloned();
+        Self { keys: std::iter::once(key.clone()).chain(before).take(KEYS_MAX).collect() }
     }
 
     /// One line of at most `chars_max` characters without the key and without control characters.
@@ -36,7 +46,8 @@ impl Scrub {
         let mut clean = self.mask(text);
         if extent == Extent::Cut {
             // The beginning of a key may stand at the end, too short to be recognised.
-            let doubtful = self.key.reveal().len() * SPELLING_BYTES_MAX;
+            let longest = self.keys.iter().map(|key| key.reveal().len()).max().unwrap_or(0);
+            let doubtful = longest * SPELLING_BYTES_MAX;
             let keep = clean.len().saturating_sub(doubtful);
             clean.truncate(clean.floor_char_boundary(keep));
         }
@@ -45,10 +56,10 @@ impl Scrub {
     }
 
     fn mask(&self, text: &str) -> String {
-        let key = self.key.reveal().as_bytes();
         let (mut out, mut rest) = (String::with_capacity(text.len()), text);
         while let Some(first) = rest.chars().next() {
-            let found = if key.is_empty() { None } else { match_key(rest.as_bytes(), key) };
+            // The longest: one key may begin with another.
+            let found = self.keys.iter().filter_map(|key| match_key(rest.as_bytes(), key)).max();
             let step = if let Some(bytes) = found {
                 out.push_str(MASK);
                 bytes
@@ -70,7 +81,11 @@ impl std::fmt::Debug for Scrub {
 }
 
 /// How many bytes at the start of `text` spell the whole key.
-fn match_key(text: &[u8], key: &[u8]) -> Option<usize> {
+fn match_key(text: &[u8], key: &Secret) -> Option<usize> {
+    let key = key.reveal().as_bytes();
+    if key.is_empty() {
+        return None;
+    }
     key.iter().try_fold(0, |at, byte| Some(at + match_byte(text.get(at..)?, *byte)?))
 }
 
@@ -153,6 +168,16 @@ mod tests {
             "a  b [2J \u{e9}"
         );
         assert_eq!(scrub("key").clean("\u{e9}\u{e9}\u{e9}", Extent::Whole, 2), "\u{e9}\u{e9}");
+    }
+
+    #[test]
+    fn old_keys_are_found_beside_the_new_one() {
+        let scrub = scrub("old").with(Secret::new("older".to_owned()));
+        let scrub = scrub.with(Secret::new("new/key".to_owned()));
+        let clean = scrub.clean("old older new%2Fkey", Extent::Whole, 512);
+        assert_eq!(clean, "*** *** ***");
+        let clean = scrub.clean(&format!("{}new/ke", "a".repeat(50)), Extent::Cut, 512);
+        assert_eq!(clean, "a".repeat(56 - 7 * SPELLING_BYTES_MAX));
     }
 
     #[test]

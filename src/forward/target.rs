@@ -4,7 +4,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::scrub::Scrub;
-use crate::config::{Receiver, ReceiverAuth};
+use crate::config::{Receiver, ReceiverAuth, Secret};
 
 /// The header of `receiver.auth = "header"`.
 pub const KEY_HEADER: &str = "sts-api-key";
@@ -34,6 +34,9 @@ pub enum TargetError {
 /// A parsed `receiver.url` and its key.
 #[derive(Clone)]
 pub struct Target {
+    /// Without the key.
+    base: Url,
+    auth: ReceiverAuth,
     url: Url,
     key_header: Option<HeaderValue>,
     shown: String,
@@ -50,19 +53,24 @@ impl Target {
         if url.query_pairs().any(|(name, _)| name == KEY_PARAMETER) {
             return Err(TargetError::KeyInUrl);
         }
-        let mut target = Self {
-            shown: shown(&url),
-            url,
-            key_header: None,
-            scrub: Scrub::new(receiver.api_key.clone()),
-        };
-        let key = receiver.api_key.reveal();
-        match receiver.auth {
+        let shown = shown(&url);
+        let scrub = Scrub::new(receiver.api_key.clone());
+        let target =
+            Self { base: url.clone(), auth: receiver.auth, url, key_header: None, shown, scrub };
+        target.with_key(&receiver.api_key)
+    }
+
+    /// The same place with another key; text is still cleared of those before it.
+    pub fn with_key(&self, key: &Secret) -> Result<Self, TargetError> {
+        let scrub = self.scrub.with(key.clone());
+        let mut target = Self { url: self.base.clone(), key_header: None, scrub, ..self.clone() };
+        match self.auth {
             ReceiverAuth::Query => {
-                target.url.query_pairs_mut().append_pair(KEY_PARAMETER, key);
+                target.url.query_pairs_mut().append_pair(KEY_PARAMETER, key.reveal());
             }
             ReceiverAuth::Header => {
-                let mut value = HeaderValue::from_str(key).map_err(|_| TargetError::Key)?;
+                let value = HeaderValue::from_str(key.reveal());
+                let mut value = value.map_err(|_| TargetError::Key)?;
                 value.set_sensitive(true);
                 target.key_header = Some(value);
             }
@@ -152,6 +160,22 @@ mod tests {
             }
             assert!(!format!("{:?}", target.key_header()).contains("hunter"));
         }
+    }
+
+    #[test]
+    fn another_key_takes_the_place_of_the_first() {
+        let key = Secret::new("new/key".to_owned());
+        let target = parse("http://h/i?a=b", ReceiverAuth::Query, "old").unwrap();
+        let target = target.with_key(&key).unwrap();
+        assert_eq!(target.url().as_str(), "http://h/i?a=b&api_key=new%2Fkey");
+        let clean = target.scrub().clean("old new/key", super::super::scrub::Extent::Whole, 99);
+        assert_eq!(clean, "*** ***");
+        let target = parse("http://h/i", ReceiverAuth::Header, "old").unwrap();
+        let target = target.with_key(&key).unwrap();
+        assert_eq!(target.key_header().unwrap(), "new/key");
+        assert_eq!(target.url().as_str(), "http://h/i");
+        let error = target.with_key(&Secret::new("a\nb".to_owned())).unwrap_err();
+        assert_eq!(error, TargetError::Key);
     }
 
     #[test]

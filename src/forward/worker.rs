@@ -1,32 +1,37 @@
-//! One delivery after another: lease, pack, post until it is accepted, acknowledge.
+//! The workers of one receiver: each carries one delivery after another.
+//!
+//! A worker waits for tuples, then for its turn, and only then leases: what is on loan is on its way,
+//! and whatever came meanwhile is leased in the queue's own order.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::attempts::Attempts;
 use super::backoff::Backoff;
+use super::board::{Board, Tuned};
 use super::client::Client;
+use super::coding::Coding;
+use super::delivery::{Delivery, End};
 use super::envelope::Envelope;
-use super::gate::Gate;
-use super::outcome::{Outcome, classify};
-use super::pace::HURRIED_WAIT_MAX;
-use super::part::Part;
+use super::gate::{Gate, Turn, Who};
+use super::key::{self, Found, KeyFile};
+use super::loan::{Crew, Loan};
 use super::phase::{Drain, Phase, Stage};
-use super::status::{Board, Told};
+use super::size::Size;
 use crate::clock::Clock;
-use crate::config::Compression;
 use crate::dead_letter::DeadLetters;
-use crate::queue::{Lease, Outlet};
-
-/// Bodies of more raw bytes than this are packed off the reactor: that takes over 0.1 ms.
-const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
+use crate::queue::{Outlet, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest wait for a lease with a turn in hand, which others wait for: somebody else was faster.
+const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Everything the workers of one receiver share.
 pub(super) struct Line {
@@ -34,28 +39,25 @@ pub(super) struct Line {
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
+    pub(super) key_file: Option<KeyFile>,
     pub(super) envelope: Envelope,
-    pub(super) compression: Compression,
+    pub(super) coding: Coding,
+    pub(super) size: Mutex<Size>,
     pub(super) backoff: Backoff,
+    pub(super) hold_probe: Duration,
     pub(super) gate: Gate,
+    pub(super) crew: Arc<Crew>,
     pub(super) board: Board,
     pub(super) attempts: Arc<Attempts>,
 }
 
-/// What became of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Delivery {
-    Accepted,
-    /// A shutdown leaves no time for another attempt.
-    GivenUp,
-}
-
-/// Runs `concurrency` workers until a shutdown has ended them all, or its deadline did.
-pub(super) async fn supervise(line: Arc<Line>, phase: Phase, concurrency: usize) {
-    let mut workers = JoinSet::new();
-    for _ in 0..concurrency.max(1) {
-        workers.spawn(work(Arc::clone(&line), phase.clone()));
+/// Runs `workers` of them until a shutdown has ended them all, or its deadline did.
+pub(super) async fn supervise(line: Arc<Line>, phase: Phase, workers: usize) {
+    let mut crew = JoinSet::new();
+    for _ in 0..workers {
+        crew.spawn(work(Arc::clone(&line), phase.clone()));
     }
+    let mut watching = pin!(watch_key(&line));
     loop {
         let mut watched = phase.clone();
         let is_over = async {
@@ -66,7 +68,7 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, concurrency: usize)
             watched.is_over_by(Instant::now())
         };
         tokio::select! {
-            ended = workers.join_next() => match ended {
+            ended = crew.join_next() => match ended {
                 None => return,
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
@@ -76,7 +78,7 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, concurrency: usize)
                         line.board.name(),
                     );
                     let (line, phase) = (Arc::clone(&line), phase.clone());
-                    workers.spawn(async move {
+                    crew.spawn(async move {
                         sleep(RESTART_PAUSE).await;
                         work(line, phase).await;
                     });
@@ -84,111 +86,109 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, concurrency: usize)
             },
             is_over = is_over => if is_over {
                 // Waits until they are gone, so that every lease is back.
-                return workers.shutdown().await;
+                return crew.shutdown().await;
             },
+            never = &mut watching => match never {},
         }
     }
 }
 
 async fn work(line: Arc<Line>, mut phase: Phase) {
-    while let Some(loan) = line.borrow_blocks(&mut phase).await {
-        let body = line.pack(&loan).await;
-        match line.deliver(&loan, body, &mut phase).await {
-            Delivery::Accepted => loan.ack().await,
-            Delivery::GivenUp => return,
+    while let Some((turn, loan)) = line.begin(&mut phase).await {
+        let delivery = Delivery::new(&line, loan, phase.clone());
+        match delivery.run(turn).await {
+            End::Settled | End::GivenBack => {}
+            End::GivenUp => return,
         }
+    }
+}
+
+async fn watch_key(line: &Line) -> Infallible {
+    loop {
+        sleep(key::POLL).await;
+        line.look_for_key().await;
     }
 }
 
 impl Line {
-    /// The next blocks; `None` when a shutdown wants no more of them.
-    async fn borrow_blocks(&self, phase: &mut Phase) -> Option<Loan> {
-        let want = self.envelope.want();
-        let lease = match phase.now() {
-            Stage::Draining { what: Drain::InFlight, .. } => None,
-            Stage::Draining { what: Drain::All, .. } => self.outlet.lease(want).await,
-            Stage::Running => tokio::select! {
-                lease = self.outlet.lease(want) => lease,
-                () = phase.drained() => return Box::pin(self.borrow_blocks(phase)).await,
-            },
-        };
-        lease.map(|lease| Loan { outlet: Arc::clone(&self.outlet), lease: Some(lease) })
-    }
-
-    async fn pack(self: &Arc<Self>, loan: &Loan) -> Bytes {
-        let part = Part::of(&loan.lease().blocks);
-        let bytes = part.bytes();
-        let line = Arc::clone(self);
-        let pack = move || line.envelope.pack(line.clock.now(), &part, line.compression);
-        if bytes <= PACK_INLINE_BYTES_MAX {
-            return pack();
-        }
-        tokio::task::spawn_blocking(pack).await.expect("packing does not panic")
-    }
-
-    /// Posts until the receiver accepts. The lease is kept all the while.
-    async fn deliver(&self, loan: &Loan, body: Bytes, phase: &mut Phase) -> Delivery {
-        // Only for failures while the receiver accepted others; the gate keeps the common wait.
-        let mut own = self.backoff;
+    /// The next blocks, and the turn to deliver them; `None` when a shutdown wants no more of them.
+    async fn begin(&self, phase: &mut Phase) -> Option<(Turn<'_>, Loan)> {
         loop {
-            let Some(ticket) = self.gate.enter(phase).await else { return Delivery::GivenUp };
-            let answer = {
-                let _on_wire = self.board.on_wire();
-                self.client.post(body.clone(), self.clock.now()).await
+            if !self.wait_for_blocks(phase).await {
+                return None;
+            }
+            let turn = self.gate.enter(Who::Other, phase).await?;
+            // Others waited for the same blocks, and a turn must not wait for new ones.
+            if !self.is_ready_now().await {
+                continue;
+            }
+            let Ok(lease) = timeout(LEASE_WAIT_MAX, self.outlet.lease(self.want())).await else {
+                continue;
             };
-            let (outcome, at) = (classify(answer.reply), self.clock.now());
-            self.attempts.count(answer.reply);
-            let is_probe = ticket.is_probe();
-            let text = &answer.text;
-            self.gate.report(ticket, outcome, |modes| match outcome {
-                Outcome::Done => self.board.delivered(loan.lease().tuples(), at, modes),
-                _ => self.board.refused(&Told { reply: answer.reply, text, at, modes }),
-            });
-            if outcome == Outcome::Done {
-                return Delivery::Accepted;
-            }
-            tracing::debug!(receiver.name = self.board.name(), "attempt failed: {text}");
-            if !is_probe && matches!(outcome, Outcome::Retry { .. }) {
-                rest(own.next(fastrand::f64()), phase).await;
+            let loan = Loan::new(Arc::clone(&self.outlet), lease?);
+            // The lease took time, in which the receiver may have begun to refuse.
+            if turn.is_good() && !phase.is_leaving_the_rest() {
+                return Some((turn, loan));
             }
         }
     }
-}
 
-/// Waits, but not longer than until a shutdown begins; while one runs, only briefly.
-async fn rest(wait: Duration, phase: &mut Phase) {
-    match phase.now() {
-        Stage::Running => tokio::select! {
-            () = sleep(wait) => {}
-            () = phase.drained() => {}
-        },
-        Stage::Draining { .. } => sleep(wait.min(HURRIED_WAIT_MAX)).await,
-    }
-}
-
-/// A lease that goes back to the queue when it is dropped, whatever the reason.
-struct Loan {
-    outlet: Arc<dyn Outlet>,
-    /// Taken by [`Self::ack`] and by drop.
-    lease: Option<Lease>,
-}
-
-impl Loan {
-    fn lease(&self) -> &Lease {
-        self.lease.as_ref().expect("a loan has its lease until it ends")
-    }
-
-    async fn ack(mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.outlet.deliver(lease).await;
+    /// Whether there is, or soon may be, something to lease.
+    async fn wait_for_blocks(&self, phase: &mut Phase) -> bool {
+        loop {
+            match phase.now() {
+                Stage::Draining { what: Drain::InFlight, .. } => return false,
+                Stage::Draining { what: Drain::All, .. } => return self.outlet.ready().await,
+                Stage::Running => tokio::select! {
+                    is_more = self.outlet.ready() => return is_more,
+                    () = phase.drained() => {}
+                },
+            }
         }
     }
-}
 
-impl Drop for Loan {
-    fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.outlet.release(lease);
+    async fn is_ready_now(&self) -> bool {
+        tokio::select! {
+            biased;
+            is_more = self.outlet.ready() => is_more,
+            () = std::future::ready(()) => false,
         }
+    }
+
+    fn want(&self) -> Want {
+        Want { bytes: self.room(), ..self.envelope.want() }
+    }
+
+    /// Most bytes of tuples in one request, as learned by now.
+    pub(super) fn room(&self) -> usize {
+        self.envelope.room(self.size().bound())
+    }
+
+    /// Takes in what an answer says about sizes.
+    pub(super) fn learn(&self, learn: impl FnOnce(&mut Size)) {
+        learn(&mut self.size());
+        self.tuned();
+    }
+
+    /// Tells what was learned.
+    pub(super) fn tuned(&self) {
+        let (encoding, size_bound) = (self.coding.current(), self.size().bound());
+        self.board.tuned(Tuned { encoding, size_bound });
+    }
+
+    /// Sends with the key that is in its file now; a new one is tried at once.
+    pub(super) async fn look_for_key(&self) -> Found {
+        let Some(file) = &self.key_file else { return Found::Same };
+        let found = file
+            .look(|key| self.client.change_key(key).expect("a key that was read fits a header"))
+            .await;
+        if found == Found::Another {
+            self.gate.retry_now();
+        }
+        found
+    }
+
+    fn size(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

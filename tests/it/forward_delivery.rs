@@ -123,19 +123,28 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
-async fn as_many_deliveries_are_in_flight_as_configured() {
-    let hang = || Act::Hang(String::new());
-    let receiver = Scripted::start(Box::new(move |_| hang())).await;
-    let side = Side::new();
-    // Each block fills an envelope.
-    for part in 0..5 {
-        append(&side.queue, &names(part * 10_000..(part + 1) * 10_000)).await;
-    }
+async fn as_many_deliveries_are_in_flight_as_configured_once_the_receiver_took_some() {
+    let (receiver, side) = (Scripted::start(script([])).await, Side::new());
     let mut settings = settings(receiver.address);
     settings.concurrency = 3;
     let forwarder = side.start(&settings);
+    let mut delivered = 0;
+    // The limit grows only while all of it is used, so there is more than that at a time.
+    while forwarder.status().borrow().limit < 3 {
+        // Each block fills an envelope.
+        for _ in 0..4 {
+            append(&side.queue, &names(0..10_000)).await;
+        }
+        delivered += 40_000;
+        until_delivered(&side, &forwarder, delivered).await;
+    }
+    let before = receiver.seen().len();
+    receiver.rule(Box::new(|_| Act::Hang(String::new())));
+    for _ in 0..5 {
+        append(&side.queue, &names(0..10_000)).await;
+    }
     until(&forwarder, |status| status.in_flight == 3).await;
-    while receiver.seen().len() < 3 {
+    while receiver.seen().len() < before + 3 {
         tokio::task::yield_now().await;
     }
     assert_eq!(forwarder.status().borrow().in_flight, 3, "and not more");

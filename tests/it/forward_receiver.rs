@@ -290,6 +290,21 @@ impl Side {
     pub(crate) fn books(&self) -> Books {
         self.outlet.books()
     }
+
+    /// The names of the tuples that are dead letters, in order.
+    pub(crate) fn letters(&self) -> Vec<String> {
+        let directory = self.directory.path().join("dead-letters").join("default");
+        let mut names = Vec::new();
+        for file in std::fs::read_dir(directory).into_iter().flatten() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            // `<crc> <json>`, and what is no letter has no tuple.
+            let values = text.lines().filter_map(|line| line.split_once(' '));
+            let values = values.filter_map(|(_, json)| serde_json::from_str::<Value>(json).ok());
+            names.extend(values.filter_map(|value| Some(value["tuple"][0].as_str()?.to_owned())));
+        }
+        names.sort_unstable();
+        names
+    }
 }
 
 /// Those of a receiver, with room for plenty.
@@ -329,6 +344,20 @@ pub(crate) async fn until(forwarder: &Forwarder, wished: impl FnMut(&Status) -> 
     let found = tokio::time::timeout(PATIENCE, status.wait_for(wished)).await;
     let Ok(found) = found else { panic!("still {:?}", forwarder.status().borrow()) };
     found.unwrap().clone()
+}
+
+/// Waits until nothing is queued, which leaves the books balanced.
+pub(crate) async fn until_settled(side: &Side, forwarder: &Forwarder) -> Books {
+    let settled = async {
+        while side.books().queued > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let settled = tokio::time::timeout(PATIENCE, settled).await;
+    settled.unwrap_or_else(|_| panic!("still {:?}", forwarder.status().borrow()));
+    let books = side.books();
+    assert!(books.is_balanced(), "{books:?}");
+    books
 }
 
 /// Waits until so many tuples are delivered, and checks that the queue agrees.

@@ -10,6 +10,8 @@ use tidegate::receiver::{Options, Receiver, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::support::wire::{Wire, request};
+
 /// Long enough for the slowest machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -120,4 +122,103 @@ async fn a_receiver_that_comes_back_while_the_grace_lasts_gets_what_waits() {
     receiver.faults().heal();
     let ended = stopping.await.unwrap();
     assert_eq!((ended.delivered, ended.lost), (1, 0));
+}
+
+/// Two receivers: `all` gets everything, `own` what `billing` sends.
+fn two(all: &str, own: &Running, directory: &std::path::Path, more: &str) -> Config {
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nhostname = \"gateway-1\"\nadmin.listen = \"127.0.0.1:0\"\n\
+         data_dir = \"{}\"\n\
+         [[sources]]\nname = \"checkout\"\ntoken = \"a-token\"\n\
+         [[sources]]\nname = \"billing\"\ntoken = \"b-token\"\n\
+         [[receivers]]\nname = \"all\"\nurl = \"{all}\"\napi_key = \"API_KEY\"\nretry_max = \"1s\"\n{more}\
+         [[receivers]]\nname = \"own\"\nurl = \"{}\"\napi_key = \"API_KEY\"\nsources = [\"billing\"]\n\
+         [limits]\nexpanded_bytes = \"1MiB\"\nrequests_per_minute = 0\n\
+         [queue]\nmin_free_bytes = 0\nmax_bytes = \"8MiB\"\n[shutdown]\ngrace = \"4s\"\n",
+        directory.display(),
+        own.url()
+    );
+    config::load("test", &text, &Environment::default()).unwrap().config
+}
+
+async fn send_as(gateway: &Gateway, token: &str, body: &str) -> u16 {
+    let headers = format!("authorization: Bearer {token}\r\n");
+    let mut wire = Wire::connect(gateway.addr()).await;
+    wire.send(&request("POST /metrics", &headers, body.as_bytes())).await;
+    wire.reply().await.status
+}
+
+/// What `/receivers` says of one.
+async fn receiver(gateway: &Gateway, name: &str) -> serde_json::Value {
+    let mut wire = Wire::connect(gateway.admin_addr().unwrap()).await;
+    wire.send(&request("GET /receivers", "", b"")).await;
+    let told = wire.reply().await.json();
+    let list = told.as_array().unwrap();
+    list.iter().find(|receiver| receiver["name"] == name).cloned().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_receiver_gets_what_its_sources_send_and_a_dead_one_stops_nobody() {
+    // Bound and never accepted from: connections to it hang, and those behind its backlog too.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/intake", dead.local_addr().unwrap());
+    let own = Receiver::start(Options::for_tests()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let bound = "max_backlog_bytes = \"1MiB\"\n";
+    let gateway = start(two(&url, &own, directory.path(), bound)).await;
+    let metric =
+        |name: &str| format!(r#"{{"name":"{name}","dt":1795343400,"gauge":{{"value":1}}}}"#);
+    // Three times what the queue may hold, all of it for the dead one.
+    let padding = "x".repeat(4000);
+    let many: Vec<String> = (0..64)
+        .map(|nth| {
+            let tags = format!(r#""tags":{{"padding":"{padding}"}}"#);
+            format!(r#"{{"name":"m{nth}","dt":1795343400,"gauge":{{"value":1}},{tags}}}"#)
+        })
+        .collect();
+    let many = format!("[{}]", many.join(","));
+    for round in 0..96 {
+        assert_eq!(send_as(&gateway, "a-token", &many).await, 202, "round {round}");
+        if round % 16 == 0 {
+            assert_eq!(send_as(&gateway, "b-token", &metric("billed")).await, 202);
+        }
+    }
+    let arrived = own.wait_for_tuples(6, PATIENCE).await.unwrap();
+    assert!(arrived.tuples.iter().all(|tuple| tuple.text().starts_with("[\"billed\"")));
+
+    let balanced = |books: &serde_json::Value| {
+        let of = |name: &str| books[name].as_u64().unwrap();
+        let out =
+            ["delivered", "filtered", "queued", "dead_lettered", "expired", "damaged", "purged"];
+        assert_eq!(of("series") + of("replayed"), out.iter().map(|name| of(name)).sum::<u64>());
+    };
+    let told = receiver(&gateway, "all").await;
+    balanced(&told["books"]);
+    assert!(told["books"]["expired"].as_u64().unwrap() > 64, "{told}");
+    assert_eq!(told["books"]["filtered"], 0);
+    assert_eq!((&told["url"], &told["backlog"]["max_bytes"]), (&url.into(), &(1 << 20).into()));
+    assert_eq!(told["last_success"], serde_json::Value::Null);
+    let told = receiver(&gateway, "own").await;
+    balanced(&told["books"]);
+    assert_eq!((&told["state"], &told["books"]["delivered"]), (&"flowing".into(), &6.into()));
+
+    let ended = gateway.stop().await;
+    assert_eq!((ended.delivered, ended.lost), (6, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_hang_share_the_grace() {
+    let own = Receiver::start(Options::for_tests()).await.unwrap();
+    own.faults().stand("hang".parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let config = two(&own.url(), &own, directory.path(), "");
+    let grace = config.shutdown.grace;
+    let gateway = start(config).await;
+    let body = r#"{"name":"a","gauge":{"value":1}}"#;
+    assert_eq!(send_as(&gateway, "b-token", body).await, 202);
+    own.wait_for(PATIENCE, |received| received.totals.requests >= 2).await.unwrap();
+    let began = std::time::Instant::now();
+    let ended = gateway.stop().await;
+    assert_eq!((ended.delivered, ended.queued), (0, 2), "one tuple, for two receivers");
+    assert!(began.elapsed() < grace * 3 / 2, "{:?}", began.elapsed());
 }

@@ -11,6 +11,7 @@ const PLAN: Plan = Plan {
     seed: 1,
     clients: 12,
     durability: "fsync",
+    poison_every: Some(40),
     answers_max: 300,
     until: Until::Kills(30),
     weather: Weather::Changing,
@@ -23,6 +24,8 @@ async fn whatever_was_acknowledged_arrives_however_often_the_gateway_is_killed()
     println!("{verdict}");
     verdict.assert_good();
     assert!(verdict.books.is_some() && verdict.files.is_some(), "both were looked at");
+    let dead = verdict.dead.as_ref().unwrap();
+    assert!(!dead.letters.is_empty(), "the poison was found: {verdict}");
     assert!(verdict.dealt.kills >= 30 && verdict.counts.acknowledged > 30, "{verdict}");
 }
 

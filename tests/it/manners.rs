@@ -7,7 +7,6 @@
 mod full;
 mod held;
 mod killed;
-mod letters;
 mod outage;
 mod poison;
 mod replay;

@@ -31,6 +31,16 @@ fn refusal(status: u16) -> Refusal {
     Refusal { status, answer: Arc::from("no"), at: Timestamp::from_unix(2, 0) }
 }
 
+/// Reports an answer that refuses.
+fn refuse(session: &mut Session, status: u16) {
+    let is_first = !session.has_progress();
+    let evidence = match status {
+        413 => session.too_large(refusal(413)),
+        _ => session.refused(refusal(status)),
+    };
+    assert!(!is_first || evidence == Evidence::Anew, "nothing was asked to look for evidence");
+}
+
 fn indices(part: &Part) -> impl Iterator<Item = u32> {
     part.pieces().iter().flat_map(|piece| piece.first..piece.first + piece.tuples)
 }
@@ -50,14 +60,10 @@ fn run(tuples: u32, bytes_max: usize, mut refuses: impl FnMut(&Part) -> Option<u
         match session.next(false, bytes_max) {
             Step::Post(part) => {
                 requests += 1;
-                let _ = match refuses(&part) {
-                    None => {
-                        session.accepted();
-                        continue;
-                    }
-                    Some(413) => session.too_large(refusal(413)),
-                    Some(status) => session.refused(refusal(status)),
-                };
+                match refuses(&part) {
+                    None => session.accepted(),
+                    Some(status) => refuse(&mut session, status),
+                }
             }
             Step::Suspect => panic!("suspect after {requests} requests"),
             Step::Over { delivered, lone } => {
@@ -92,7 +98,7 @@ fn worst(mut session: Session, suspects: Vec<u32>, requests: u32, found: &mut Ve
                 suspects.into_iter().partition(|suspect| posted.contains(suspect));
             let (mut refused, mut most) = (session.clone(), 0);
             if !inside.is_empty() {
-                let _ = refused.refused(refusal(422));
+                refuse(&mut refused, 422);
                 most = worst(refused, inside, requests + 1, found);
             }
             if !outside.is_empty() {
@@ -173,6 +179,37 @@ fn a_split_by_size_within_a_halving_leads_to_no_wrong_conclusion() {
     }
 }
 
+#[test]
+fn a_first_half_cut_by_a_smaller_bound_leaves_its_cuts_and_the_second_half_to_be_posted_whole() {
+    let mut session = Session::new(part(64));
+    assert!(matches!(session.next(false, ALL), Step::Post(_)));
+    refuse(&mut session, 422);
+    let mut posts = Vec::new();
+    while let Step::Post(part) = session.next(false, 80) {
+        posts.push(part.tuples());
+        session.accepted();
+    }
+    assert_eq!(posts, [15, 13, 4, 13, 13, 6], "what fits into 80 bytes, and no halves of it");
+}
+
+#[test]
+fn sixteen_tuples_too_large_alone_are_posted_again_until_there_is_evidence() {
+    let mut session = Session::new(part(16));
+    suspicion(&mut session, 413);
+    for _ in 0..40 {
+        assert!(matches!(session.next(false, ALL), Step::Post(part) if part.tuples() == 1));
+        refuse(&mut session, 413);
+    }
+    let end = std::iter::repeat_with(|| match session.next(true, ALL) {
+        Step::Over { lone, .. } => Some(lone),
+        _ => {
+            refuse(&mut session, 413);
+            None
+        }
+    });
+    assert_eq!(end.take(17).flatten().next().expect("it ends").len(), 16);
+}
+
 /// Drives a session that meets nothing but `status` to suspicion; how many requests that took.
 fn suspicion(session: &mut Session, status: u16) -> u32 {
     let mut requests = 0;
@@ -183,11 +220,7 @@ fn suspicion(session: &mut Session, status: u16) -> u32 {
             Step::Over { .. } => panic!("over after {requests} requests"),
         }
         assert!(!session.is_suspect());
-        let _ = if status == 413 {
-            session.too_large(refusal(status))
-        } else {
-            session.refused(refusal(status))
-        };
+        refuse(session, status);
     }
 }
 
@@ -216,7 +249,7 @@ fn a_suspect_session_ends_well_when_the_receiver_is_mended() {
         suspicion(&mut session, 400);
         for _ in 0..probes {
             assert!(matches!(session.next(false, ALL), Step::Post(_)), "one request a probe");
-            let _ = session.refused(refusal(400));
+            refuse(&mut session, 400);
             assert!(session.is_suspect(), "and it goes on being one, without saying so again");
         }
         let mut requests = 0;

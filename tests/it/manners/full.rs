@@ -31,8 +31,7 @@ async fn send_parts(world: &mut World) -> Vec<String> {
 
 /// Waits until it is held because there is no room for letters, and probed a few times since.
 async fn until_full(world: &World) {
-    let why = world.until_held("default").await;
-    assert!(why.contains("dead_letters.max_bytes") || why.contains("dead letters"), "{why}");
+    world.until_held_by("default", "dead_letters.max_bytes").await;
     let before = world.sole().received().totals.requests;
     let probed = |seen: &Received| seen.totals.requests >= before + 3;
     world.sole().wait_for(PATIENCE, probed).await.unwrap();
@@ -62,8 +61,11 @@ async fn full_dead_letters_hold_and_a_mended_receiver_lets_go() {
     world.sole().faults().change(|rules| rules.poisons.clear());
     world.settled("default").await;
     world.until_well().await;
-    let dead: Vec<String> =
-        world.letters("default").iter().map(super::letters::Letter::name).collect();
+    let dead: Vec<String> = world
+        .letters("default")
+        .iter()
+        .map(crate::support::endure::letters::Letter::name)
+        .collect();
     assert!(dead.len() < 40);
     world.end(&dead).await;
 }
@@ -79,6 +81,6 @@ async fn a_receiver_with_full_dead_letters_does_not_hold_up_another() {
     world.receiver("strict").faults().stand(Standing::always(Fault::Pass));
     world.receiver("strict").faults().change(|rules| rules.poisons.clear());
     world.settled("strict").await;
-    world.balanced("strict").await;
+    drop(world.balanced("strict").await);
     world.stop().await;
 }

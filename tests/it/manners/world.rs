@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tidegate::app::{Ended, Gateway};
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::config::{self, Config, Environment};
 use tidegate::receiver::{Options, Received, Receiver, Rules, Running};
 
-use super::letters::{self, Letter};
 use crate::support::endure::books::Books;
+use crate::support::endure::letters::{self, Letter};
 use crate::support::wire::{Reply, Wire, request};
 
 /// Longest wait for anything: tests fail by it, and never pass by it.
@@ -263,28 +264,45 @@ impl World {
         }
     }
 
-    /// Waits until `/readyz` says that this receiver is held; what it says.
+    /// Waits until this receiver is held and `/readyz` says so; why, in the words of `/receivers`.
     pub(crate) async fn until_held(&self, receiver: &str) -> String {
-        self.until_ready(|causes| {
-            let of_receiver = |cause: &&serde_json::Value| {
-                cause["cause"] == "receiver_held" && cause["receiver"] == receiver
-            };
-            let cause = causes.iter().find(of_receiver)?;
-            Some(cause["message"].as_str().unwrap().to_owned())
-        })
-        .await
+        self.until_held_by(receiver, "").await
+    }
+
+    /// The same, for a reason with these words in it.
+    pub(crate) async fn until_held_by(&self, receiver: &str, words: &str) -> String {
+        let held = |ready: &Value, receivers: &Value| {
+            let named = |value: &&Value| value["name"] == receiver;
+            let told = receivers.as_array().unwrap().iter().find(named).unwrap();
+            let is_cause =
+                |cause: &Value| cause["cause"] == "receiver_held" && cause["receiver"] == receiver;
+            let is_held = ready["causes"].as_array().unwrap().iter().any(is_cause);
+            let why = told["why"].as_str().filter(|_| told["state"] == "held" && is_held)?;
+            why.contains(words).then(|| why.to_owned())
+        };
+        let why = self.until("held", held).await;
+        for path in ["/readyz", "/receivers", "/metrics"] {
+            let shown = self.ask(&format!("GET {path}")).await;
+            assert!(!shown.text().contains(KEY), "{path} shows the key: {}", shown.text());
+        }
+        why
     }
 
     /// Waits until `/readyz` has no cause any more.
     pub(crate) async fn until_well(&self) {
-        self.until_ready(|causes| causes.is_empty().then_some(())).await;
+        self.until("well", |ready, _| ready["ready"].as_bool().filter(|ready| *ready)).await;
     }
 
-    async fn until_ready<T>(&self, wished: impl Fn(&[serde_json::Value]) -> Option<T>) -> T {
+    /// Looks at `/readyz` and `/receivers` until they are as wished.
+    async fn until<T>(&self, what: &str, wished: impl Fn(&Value, &Value) -> Option<T>) -> T {
+        let look = async || {
+            let ready = self.ask("GET /readyz").await.json();
+            (ready, self.ask("GET /receivers").await.json())
+        };
         let reached = async {
             loop {
-                let value = self.ask("GET /readyz").await.json();
-                if let Some(found) = wished(value["causes"].as_array().unwrap()) {
+                let (ready, receivers) = look().await;
+                if let Some(found) = wished(&ready, &receivers) {
                     return found;
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -292,7 +310,7 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, reached).await {
             Ok(found) => found,
-            Err(_) => panic!("still {}", self.ask("GET /readyz").await.text()),
+            Err(_) => panic!("not {what}: {:#?}", look().await),
         }
     }
 

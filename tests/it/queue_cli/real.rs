@@ -203,3 +203,44 @@ fn looking_never_finds_fault_with_a_queue_in_motion() {
 fn first(text: &str) -> String {
     text.chars().take(4_000).collect()
 }
+
+#[test]
+fn ls_shows_what_the_running_gateway_does_and_says_when_there_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    // Nobody listens there: what refuses at once is tried soon again.
+    let (closed, url) = nowhere();
+    drop(closed);
+    let mut gateway = Running::gateway(directory, &url);
+    gateway.ignore_log();
+    assert_eq!(post(&gateway.address, 0, 3), "202");
+    let seen = loop {
+        let seen = json(&queue(directory, &["ls", "--json"]));
+        assert_eq!(seen["gateway"]["answers"], true, "{seen}");
+        if seen["gateway"]["receivers"][0]["state"] == "retrying" {
+            break seen;
+        }
+    };
+    let receiver = &seen["gateway"]["receivers"][0];
+    assert_eq!((&receiver["name"], &receiver["url"]), (&"default".into(), &url.into()));
+    assert_eq!(receiver["backlog"]["tuples"], 3);
+    assert_eq!(receiver["last_success"], serde_json::Value::Null);
+    let output = queue(directory, &["ls"]);
+    let text = stdout(&output);
+    let row = text.lines().find(|line| line.contains("retrying")).expect("it has a row");
+    assert!(row.starts_with("default   retrying  20"), "{text}");
+    let error = text.lines().find(|line| line.starts_with("default, last error at 20"));
+    assert!(error.expect("it has a line").contains("refused"), "{text}");
+    // The address is in the lock file: no configuration is needed.
+    let seen = json(&queue(directory, &["ls", "--json", "--data-dir", "data"]));
+    assert_eq!(seen["gateway"]["receivers"][0]["name"], "default");
+
+    gateway.kill();
+    let output = queue(directory, &["ls"]);
+    assert_eq!(code(&output), Some(0));
+    let why = "what receivers do now is not known: no gateway is running on this directory";
+    assert!(stdout(&output).lines().any(|line| line == why), "{}", stdout(&output));
+    let seen = json(&queue(directory, &["ls", "--json"]));
+    assert_eq!(seen["gateway"]["answers"], false);
+    assert_eq!(seen["destinations"][0]["queued"]["tuples"], 3);
+}

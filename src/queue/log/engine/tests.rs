@@ -19,8 +19,10 @@
 //! * Counts of requests that survive a restart by a file of their own, out of step with the data: there
 //!   is no such file.
 
+mod backlog;
 mod damage;
 mod failing;
+mod filter;
 mod full;
 mod going_on;
 mod refused;

@@ -9,7 +9,7 @@ pub(in super::super) enum Relief {
     /// Nothing that could not wait for the keeper's next round.
     #[default]
     None,
-    /// Somebody is over its bound: the keeper is to have its round now.
+    /// Somebody is over its bound, or near the cap there is something to delete: the keeper is to have its round now.
     Soon,
     /// So is the cap near: before anything else is written.
     Now,
@@ -53,9 +53,12 @@ impl State {
                 relief = Relief::Soon;
             }
         }
-        let is_tight = self.catalogue.bytes() + self.pending_bytes > limits.max_bytes / 4 * 3;
+        let used = self.catalogue.bytes() + self.pending_bytes;
+        let is_tight = used > limits.max_bytes / 4 * 3;
         if is_tight && (relief == Relief::Soon || self.sacrifice(limits, false).is_some()) {
             relief = Relief::Now;
+        } else if relief == Relief::None && limits.is_near(used) && self.passed_bytes() > 0 {
+            relief = Relief::Soon;
         }
         self.relief = self.relief.max(relief);
     }
@@ -94,17 +97,9 @@ impl State {
         limits: &Limits,
         is_pressed: bool,
     ) -> Option<Sacrifice> {
-        let is_near = |used: u64| used + limits.max_bytes / 16 > limits.max_bytes;
         // The cap alone: whatever else refuses entries is not cured by giving data up.
-        if !is_near(self.catalogue.bytes() + self.pending_bytes) {
-            return None;
-        }
-        let passed = self.catalogue.iter().filter(|segment| {
-            let holds = |index| self.holds(index, segment);
-            segment.is_closed && !(0..self.destinations.len()).any(holds)
-        });
-        let passed: u64 = passed.map(|segment| segment.bytes).sum();
-        if !is_near(self.catalogue.bytes() + self.pending_bytes - passed) {
+        let used = self.catalogue.bytes() + self.pending_bytes;
+        if !limits.is_near(used) || !limits.is_near(used - self.passed_bytes()) {
             return None;
         }
         let gives_way: Vec<bool> =
@@ -126,6 +121,15 @@ impl State {
         })
     }
 
+    /// What can be deleted, once the positions are saved.
+    fn passed_bytes(&self) -> u64 {
+        let passed = self.catalogue.iter().filter(|segment| {
+            let holds = |index| self.holds(index, segment);
+            segment.is_closed && !(0..self.destinations.len()).any(holds)
+        });
+        passed.map(|segment| segment.bytes).sum()
+    }
+
     fn gives_way(&self, index: usize, is_pressed: bool) -> bool {
         is_pressed && !self.destinations[index].is_configured || self.is_over(index)
     }
@@ -140,5 +144,12 @@ impl State {
     /// Whether a segment cannot go because of this destination.
     fn holds(&self, index: usize, segment: &Segment) -> bool {
         !self.destinations[index].position.is_past(segment.first(), segment.last)
+    }
+}
+
+impl Limits {
+    /// Whether so many bytes in use leave little below the cap.
+    fn is_near(&self, used: u64) -> bool {
+        used + self.max_bytes / 16 > self.max_bytes
     }
 }

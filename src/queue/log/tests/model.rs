@@ -108,7 +108,7 @@ fn a_position_too_ragged_to_be_saved_costs_duplicates_and_nothing_else() {
     let commits = (0..10).map(|_| Step::Commit(vec![shape.clone(); 8]));
     let leases = (0..160).map(|_| Step::Lease { side: 0, bytes: 0, tuples: 0 });
     // Every other one: each that is acknowledged moves the next one up.
-    let acks = (0..80).map(|nth| Step::Ack { side: 0, nth });
+    let acks = (0..80).map(|nth| Step::Ack { side: 0, nth, refused: 0 });
     for seed in 0..20 {
         let end =
             End { how: How::PowerCut { seed }, troubles: Vec::new(), restart: Restart::default() };
@@ -128,6 +128,7 @@ fn a_position_too_ragged_to_be_saved_costs_duplicates_and_nothing_else() {
             is_fifo: true,
             is_os: false,
             configured: 0,
+            manners: steps::PLAIN,
         };
         assert_eq!(run(&setting, &steps), Ok(1), "seed {seed}");
     }

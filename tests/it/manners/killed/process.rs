@@ -8,11 +8,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidegate::receiver::{Options, Poison, Receiver, Rules, Running};
 
-use super::super::letters::{self, Letter};
 use super::super::world::{KEY, arrived, assert_same};
 use crate::support::edge::TOKEN;
 use crate::support::endure::books::Books;
 use crate::support::endure::gateway::Gateway;
+use crate::support::endure::letters::{self, Letter};
 use crate::support::endure::place;
 use crate::support::wire::{Wire, post};
 

@@ -7,6 +7,7 @@ pub(crate) mod blows;
 pub(crate) mod books;
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod letters;
 pub(crate) mod place;
 pub(crate) mod receiver;
 pub(crate) mod script;
@@ -25,10 +26,11 @@ use blows::Until;
 use books::Books;
 use client::TOKEN;
 use gateway::Gateway;
+use letters::Letter;
 use receiver::Receiver;
 use script::{Act, Script};
 use tally::Tally;
-use verdict::Verdict;
+use verdict::{Dead, Verdict};
 
 /// Longest wait for anything: a run fails by it, and never passes by it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     /// `queue.durability`
     pub(crate) durability: &'static str,
+    /// One request of so many has a metric that no receiver takes; `None`: none has.
+    pub(crate) poison_every: Option<u64>,
     /// Most acknowledgements between two blows.
     pub(crate) answers_max: u64,
     pub(crate) until: Until,
@@ -76,7 +80,7 @@ pub(crate) async fn run(plan: Plan) -> Verdict {
     let began = Instant::now();
     let mut random = Rng::with_seed(plan.seed);
     let directory = place::on_a_disk();
-    let tally = Arc::new(Tally::new());
+    let tally = Arc::new(Tally::with_poison(plan.poison_every));
     let script = Arc::new(match plan.weather {
         Weather::Changing => Script::changing(random.u64(..)),
         Weather::Down => Script::fixed(Act::Refuse(503)),
@@ -111,12 +115,18 @@ pub(crate) async fn run(plan: Plan) -> Verdict {
     };
     let last_end = gateway.stop().await;
     let files = is_durable.then(|| gateway.verified());
+    let letters = letters::read(&directory.path().join("data/dead-letters/default"));
+    let dead = Dead {
+        letters: letters.iter().map(Letter::name).collect(),
+        expected: tally.poisoned_ids(),
+    };
     Verdict {
         plan,
         took: began.elapsed(),
         dealt,
         counts: tally.counts(),
         faults: tally.faults(),
+        dead: is_durable.then_some(dead),
         whole_ids: tally.whole_ids(),
         panics: gateway.panics(),
         log: gateway.log(),

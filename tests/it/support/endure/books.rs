@@ -59,16 +59,22 @@ impl Books {
         *value.unwrap_or_else(|| panic!("no {name} among {:#?}", self.samples.keys())) as u64
     }
 
-    /// What does not add up, when `ids` metrics of one tuple each were taken and all was delivered.
-    pub(crate) fn faults(&self, ids: u64) -> Vec<String> {
+    /// What does not add up, when `ids` metrics of one tuple each were taken, `dead` of them are dead
+    /// letters and all others were delivered.
+    pub(crate) fn faults(&self, ids: u64, dead: u64) -> Vec<String> {
         let mut faults = Vec::new();
         let out: u64 = OUT.iter().map(|column| self.of(column)).sum();
         let series = self.of("series");
         if series + self.of("replayed") != out {
             faults.push("in and out do not balance".to_owned());
         }
-        if self.of("delivered") != out {
+        if self.of("delivered") + dead != out {
             faults.push("not all of it was delivered".to_owned());
+        }
+        let dead_lettered = self.of("dead_lettered");
+        if dead_lettered != dead {
+            faults
+                .push(format!("{dead} dead letters were expected, the books have {dead_lettered}"));
         }
         if series != ids {
             faults.push(format!("{ids} metrics are known to be in, the books say {series}"));

@@ -88,10 +88,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 // Until the gateway gives up or is gone.
                 return stream.read_u8().await.map(drop);
             }
-            Act::Take(status) => {
-                take(&head, &body, &shared.tally);
-                status
-            }
+            Act::Take(status) => match take(&head, &body, &shared.tally) {
+                Ok(()) => status,
+                Err(Poisoned) => 400,
+            },
             Act::Refuse(status) => status,
         };
         let length = if status == 204 { "" } else { "content-length: 0\r\n" };
@@ -101,8 +101,11 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
+/// There is a tuple in it that is never taken.
+struct Poisoned;
+
 /// Counts it before it is answered: who waits for an arrival must not need an answer for it.
-fn take(head: &Head, body: &[u8], tally: &Tally) {
+fn take(head: &Head, body: &[u8], tally: &Tally) -> Result<(), Poisoned> {
     let mut plain = Vec::new();
     if head.is_deflated {
         flate2::read::ZlibDecoder::new(body).read_to_end(&mut plain).expect("a zlib stream");
@@ -110,7 +113,11 @@ fn take(head: &Head, body: &[u8], tally: &Tally) {
         plain.extend_from_slice(body);
     }
     let envelope: Envelope<'_> = serde_json::from_slice(&plain).expect("an envelope");
+    if envelope.metrics.iter().any(|(name, ..)| tally.is_poison(name)) {
+        return Err(Poisoned);
+    }
     tally.arrived(envelope.metrics.iter().map(|(name, _, value, _)| (*name, *value)));
+    Ok(())
 }
 
 /// `None` at the end of the connection.

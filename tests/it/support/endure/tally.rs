@@ -65,6 +65,7 @@ pub(crate) struct Faults {
 
 /// The book of one run.
 pub(crate) struct Tally {
+    poison_every: Option<u64>,
     state: Mutex<State>,
     counts: watch::Sender<Counts>,
 }
@@ -78,6 +79,8 @@ struct State {
 
 struct Request {
     size: u16,
+    /// How many of them can arrive.
+    good: u16,
     missing: u16,
     fate: Option<Fate>,
     /// Which of them arrived; nothing once all did.
@@ -86,15 +89,33 @@ struct Request {
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), counts: watch::Sender::new(Counts::default()) }
+        Self::with_poison(None)
+    }
+
+    /// One request of so many has a metric that no receiver takes, if it has several at all: its first
+    /// one tells whether the request arrived.
+    pub(crate) fn with_poison(poison_every: Option<u64>) -> Self {
+        let counts = watch::Sender::new(Counts::default());
+        Self { poison_every, state: Mutex::default(), counts }
+    }
+
+    /// Whether no receiver takes the tuple of this name.
+    pub(crate) fn is_poison(&self, name: &str) -> bool {
+        place_of(name).is_some_and(|(number, place)| place == 1 && self.has_poison(number))
+    }
+
+    fn has_poison(&self, number: u64) -> bool {
+        self.poison_every.is_some_and(|every| number % every == every / 2)
     }
 
     /// The number of a request of this many metrics, which is about to be sent.
     pub(crate) fn open(&self, size: u16) -> u64 {
         assert!((1..=REQUEST_METRICS_MAX).contains(&size));
         let mut state = self.lock();
-        state.requests.push(Request { size, missing: size, fate: None, arrived: Vec::new() });
-        state.requests.len() as u64 - 1
+        let number = state.requests.len() as u64;
+        let good = if self.has_poison(number) && size > 1 { size - 1 } else { size };
+        state.requests.push(Request { size, good, missing: good, fate: None, arrived: Vec::new() });
+        number
     }
 
     /// The metric's name and value.
@@ -171,7 +192,7 @@ impl Tally {
         };
         let mut partial = BTreeMap::new();
         for (number, request) in state.requests.iter().enumerate() {
-            let (size, missing) = (request.size, request.missing);
+            let (size, missing) = (request.good, request.missing);
             match request.fate {
                 Some(Fate::Acknowledged) if missing > 0 => {
                     faults.lost_ids += u64::from(missing);
@@ -200,6 +221,15 @@ impl Tally {
         whole.map(|request| u64::from(request.size)).sum()
     }
 
+    /// The metrics of such requests that no receiver takes: these must be dead letters.
+    pub(crate) fn poisoned_ids(&self) -> Vec<String> {
+        let state = self.lock();
+        let requests = state.requests.iter().zip(0..);
+        let dead =
+            requests.filter(|(request, _)| request.missing == 0 && request.good < request.size);
+        dead.map(|(_, number)| Self::id(number, 1).0).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -208,8 +238,7 @@ impl Tally {
 impl State {
     /// Whether it is the first of its id, and how its request was answered; `None` for a stranger.
     fn arrival(&mut self, name: &str, value: f64) -> Option<(bool, Option<Fate>)> {
-        let (number, place) = name.strip_prefix("k.")?.split_once('.')?;
-        let (number, place): (u64, u16) = (number.parse().ok()?, place.parse().ok()?);
+        let (number, place) = place_of(name)?;
         let request = self.requests.get_mut(usize::try_from(number).ok()?)?;
         if place >= request.size || value.to_bits() != (Tally::id(number, place).1 as f64).to_bits()
         {
@@ -237,4 +266,10 @@ impl State {
             self.examples.push(text);
         }
     }
+}
+
+/// The request and the place in it that a name carries.
+fn place_of(name: &str) -> Option<(u64, u16)> {
+    let (number, place) = name.strip_prefix("k.")?.split_once('.')?;
+    Some((number.parse().ok()?, place.parse().ok()?))
 }

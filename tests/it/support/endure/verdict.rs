@@ -1,6 +1,6 @@
 //! What came out of a run, in numbers and as a judgement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -11,6 +11,36 @@ use super::books::Books;
 use super::script::Act;
 use super::tally::{Counts, Faults};
 
+/// Names of dead letters.
+pub(crate) struct Dead {
+    /// Those on the disk, in order.
+    pub(crate) letters: Vec<String>,
+    /// Those that must be there, each once.
+    pub(crate) expected: Vec<String>,
+}
+
+impl Dead {
+    fn problems(&self) -> Vec<String> {
+        let sets: [BTreeSet<&String>; 2] =
+            [&self.letters, &self.expected].map(|it| it.iter().collect());
+        let [letters, expected] = &sets;
+        let told = |what: &str, names: Vec<&&String>| {
+            (!names.is_empty())
+                .then(|| format!("{} {what}: {:?}", names.len(), &names[..names.len().min(5)]))
+        };
+        let twice = self.letters.len() - letters.len();
+        let twice = (twice > 0).then(|| format!("{twice} dead letters stand there twice"));
+        [
+            told("dead letters are missing", expected.difference(letters).collect()),
+            told("dead letters should be none", letters.difference(expected).collect()),
+            twice,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 /// Everything that is known at the end of a run.
 pub(crate) struct Verdict {
     pub(crate) plan: Plan,
@@ -18,6 +48,8 @@ pub(crate) struct Verdict {
     pub(crate) dealt: Dealt,
     pub(crate) counts: Counts,
     pub(crate) faults: Faults,
+    /// Of a durable queue.
+    pub(crate) dead: Option<Dead>,
     /// Metrics of requests that arrived whole.
     pub(crate) whole_ids: u64,
     pub(crate) panics: Vec<String>,
@@ -53,8 +85,10 @@ impl Verdict {
             problems.push(format!("the last SIGTERM ended in {}", self.last_end));
         }
         if let Some(books) = &self.books {
-            problems.extend(books.faults(self.whole_ids));
+            let dead = self.dead.as_ref().map_or(0, |dead| dead.expected.len() as u64);
+            problems.extend(books.faults(self.whole_ids, dead));
         }
+        problems.extend(self.dead.iter().flat_map(Dead::problems));
         if let Some(Err(said)) = &self.files {
             problems.push(format!("`tidegate queue verify`: {said}"));
         }
@@ -98,6 +132,8 @@ impl fmt::Display for Verdict {
         )?;
         writeln!(f, "arrived          {} metrics", counts.arrived_ids)?;
         writeln!(f, "lost             {}", faults.lost_ids)?;
+        let dead = self.dead.as_ref().map_or(0, |dead| dead.letters.len());
+        writeln!(f, "dead letters     {dead}")?;
         let share = counts.repeated_ids as f64 * 100.0 / (counts.arrived_ids.max(1)) as f64;
         write!(f, "delivered twice  {} ({share:.2} %)", counts.repeated_ids)
     }

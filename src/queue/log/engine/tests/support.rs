@@ -19,7 +19,7 @@ use crate::queue::{AppendError, Destination, Durability, Entry, Lease, Meters, W
 pub(super) const SEGMENT_BYTES: u64 = 4300;
 
 /// More disk calls than any of these logs needs to open or to be emptied: whoever makes more spins.
-const CALLS_MAX: u64 = 5_000;
+pub(super) const CALLS_MAX: u64 = 5_000;
 
 pub(super) const WANT: Want = Want { bytes: 1 << 20, tuples: 1000 };
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::super::anatomy::Id;
-use super::steps::{NAMES, Shape};
+use super::steps::{ALL_SOURCES, NAMES, Shape};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Books, Entry, Lease, Leased, Totals, Want};
@@ -42,6 +42,8 @@ struct Tuple {
 
 #[derive(Debug)]
 struct Request {
+    /// Its source, as a bit.
+    bit: u8,
     source: Arc<str>,
     received: Timestamp,
     target: Option<usize>,
@@ -80,8 +82,11 @@ pub(super) struct Side {
     pub(super) books: Books,
     /// Its position was damaged, or was too ragged to be saved.
     pub(super) may_repeat: bool,
-    /// Nobody delivered to it for a while in a log with a low cap: it may have given up some.
+    /// Nobody delivered to it for a while in a log with a low cap, or it had a bound then: it may have
+    /// given up some.
     pub(super) may_expire: bool,
+    /// A bit for each source that it leaves out.
+    pub(super) foreign: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +102,13 @@ enum Standing {
     Lost,
     /// Damaged, and acknowledged before in a way that the position may not know of.
     Unclear,
+    /// Left out by its filter, passed or not.
+    Foreign,
+    /// The same, and it may have been done before.
+    Blurred,
+    /// Expired since the last save.
+    Gone,
+    GoneForGood,
 }
 
 /// Beyond so many stretches that are done a save may have merged some (64 with a margin).
@@ -125,12 +137,18 @@ impl Ledger {
         let tuples = begin..self.tuples.len();
         for (index, side) in self.sides.iter_mut().enumerate() {
             let is_for = side.has_begun && shape.target.is_none_or(|target| target == index);
-            let standing = if is_for { Standing::Waiting } else { Standing::Elsewhere };
+            let is_foreign = shape.target.is_none() && side.foreign & (1 << shape.source) != 0;
+            let standing = match is_for {
+                false => Standing::Elsewhere,
+                true if is_foreign => Standing::Foreign,
+                true => Standing::Waiting,
+            };
             side.standing.resize(tuples.end, standing);
         }
         let source: Arc<str> = Arc::from(format!("source-{}", shape.source));
         let accepted = tuples.len() as u64;
         self.requests.push(Request {
+            bit: 1 << shape.source,
             source: Arc::clone(&source),
             received,
             target: shape.target,
@@ -245,11 +263,12 @@ impl Ledger {
         self.sides[side].loans[&lease].len() as u64
     }
 
-    pub(super) fn acked(&mut self, side: usize, lease: u64) {
+    pub(super) fn acked(&mut self, side: usize, lease: u64, dead_lettered: u64) {
         let side = &mut self.sides[side];
         let ids = side.loans.remove(&lease).expect("an open lease");
         side.books.queued -= ids.len() as u64;
-        side.books.delivered += ids.len() as u64;
+        side.books.delivered += ids.len() as u64 - dead_lettered;
+        side.books.dead_lettered += dead_lettered;
         side.mark(&ids, Standing::Done);
     }
 
@@ -263,13 +282,18 @@ impl Ledger {
     pub(super) fn saved(&mut self, sides: impl Iterator<Item = usize>) {
         for index in sides {
             let side = &mut self.sides[index];
-            let is_done =
-                |standing: &Standing| matches!(standing, Standing::Done | Standing::Saved);
-            let runs = side.standing.chunk_by(|one, next| is_done(one) == is_done(next)).count();
+            let class = |standing: &Standing| match standing {
+                Standing::Foreign | Standing::Blurred => 2,
+                Standing::Done | Standing::Saved | Standing::Gone | Standing::GoneForGood => 1,
+                _ => 0,
+            };
+            let runs = side.standing.chunk_by(|one, next| class(one) == class(next)).count();
             side.may_repeat |= runs / 2 > RUNS_RAGGED;
             for standing in &mut side.standing {
-                if *standing == Standing::Done {
-                    *standing = Standing::Saved;
+                match standing {
+                    Standing::Done => *standing = Standing::Saved,
+                    Standing::Gone => *standing = Standing::GoneForGood,
+                    _ => {}
                 }
             }
         }
@@ -288,6 +312,11 @@ impl Ledger {
     pub(super) fn check_books(&mut self, index: usize, books: Books) {
         let side = &self.sides[index];
         let mut expected = side.books;
+        // When what is left out is passed is up to the log.
+        let passed = books.filtered.checked_sub(expected.filtered).expect("none is taken back");
+        assert!(books.filtered <= self.foreign(side), "{index}: {books:?}");
+        expected.filtered += passed;
+        expected.queued = expected.queued.checked_sub(passed).expect("it was queued");
         if books != expected {
             // All else is delivered: what was of unknown size is now known.
             let late = expected.queued - books.queued;
@@ -297,6 +326,29 @@ impl Ledger {
         }
         assert_eq!(books, expected, "{index}");
         self.sides[index].books = expected;
+    }
+
+    /// A destination has expired some of what waits. `left` is what still does, and is newer.
+    pub(super) fn expired(&mut self, index: usize, left: &BTreeSet<Id>, tuples: u64) {
+        let gone: Vec<Id> = self.waiting(index).filter(|id| !left.contains(id)).collect();
+        let since = |id: &Id| self.request(*id).received.seconds();
+        let oldest_left = left.iter().map(since).min();
+        let newest_gone = gone.iter().map(since).max();
+        assert!(newest_gone <= oldest_left.or(newest_gone), "{index}: {gone:?}, {left:?} are left");
+        // Damage may leave open how many they were.
+        let is_sure = self.excused.is_empty() && self.voidable.is_empty();
+        assert!(!is_sure || gone.len() as u64 == tuples, "{index}: {gone:?} for {tuples}");
+        let side = &mut self.sides[index];
+        side.mark(&gone, Standing::Gone);
+        side.books.expired += tuples;
+        side.books.queued -= tuples;
+    }
+
+    /// Tuples that its filter leaves out, or did.
+    fn foreign(&self, side: &Side) -> u64 {
+        let is_foreign =
+            |standing: &&Standing| matches!(standing, Standing::Foreign | Standing::Blurred);
+        side.standing.iter().filter(is_foreign).count() as u64
     }
 
     /// Whether something is there to lease.
@@ -321,6 +373,11 @@ impl Ledger {
 }
 
 impl Request {
+    /// Whether a destination that leaves out these sources does not get it.
+    fn is_foreign(&self, foreign: u8) -> bool {
+        self.target.is_none() && self.bit & foreign != 0
+    }
+
     /// Whether its tuples are in the log.
     fn is_there(&self) -> bool {
         matches!(self.fate, Fate::Acknowledged | Fate::Found)
@@ -328,6 +385,11 @@ impl Request {
 }
 
 impl Side {
+    /// It is configured to want these sources; all of them while it is not.
+    pub(super) fn wants(&mut self, sources: u8) {
+        self.foreign = ALL_SOURCES & !sources;
+    }
+
     fn mark(&mut self, ids: &[Id], standing: Standing) {
         for id in ids {
             self.standing[*id] = standing;

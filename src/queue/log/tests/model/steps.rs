@@ -7,7 +7,21 @@ use super::super::super::disk::sim::Fault;
 /// Names a destination may have; the first one is always configured.
 pub(super) const NAMES: [&str; 3] = ["0", "1", "2"];
 
-const TARGETS: bool = true;
+/// A filter that leaves nothing out.
+pub(super) const ALL_SOURCES: u8 = 0b111;
+
+/// How one destination is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manners {
+    /// A bit for each source that it wants.
+    pub(super) sources: u8,
+    /// Bytes that may wait for it.
+    pub(super) bound: Option<u64>,
+}
+
+/// Everything, and no bound.
+pub(super) const PLAIN: [Manners; NAMES.len()] =
+    [Manners { sources: ALL_SOURCES, bound: None }; NAMES.len()];
 
 /// What does not change within one history.
 #[derive(Clone, Debug)]
@@ -20,6 +34,7 @@ pub(super) struct Setting {
     pub(super) is_os: bool,
     /// Which destinations are configured at first, beside [`NAMES`]`[0]`.
     pub(super) configured: u8,
+    pub(super) manners: [Manners; NAMES.len()],
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +48,8 @@ pub(super) enum Step {
     Ack {
         side: usize,
         nth: usize,
+        /// Quarters of its tuples that the receiver refuses for good.
+        refused: u64,
     },
     Release {
         side: usize,
@@ -100,6 +117,8 @@ pub(super) enum Trouble {
 pub(super) struct Restart {
     /// Which destinations are configured beside [`NAMES`]`[0]`; `None`: as before.
     pub(super) configured: Option<u8>,
+    /// How; `None`: as before.
+    pub(super) manners: Option<[Manners; NAMES.len()]>,
     /// Where a bit turned on the disk meanwhile.
     pub(super) flip: Option<Flip>,
 }
@@ -133,6 +152,8 @@ struct Mood {
     flips: bool,
     position_flips: bool,
     newcomers: bool,
+    filters: bool,
+    bounds: bool,
     is_os: bool,
 }
 
@@ -146,6 +167,8 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         flips: rng.u8(0..3) == 0 && !is_os,
         position_flips: rng.u8(0..6) == 0 && !is_os,
         newcomers: rng.u8(0..4) == 0,
+        filters: rng.u8(0..3) == 0,
+        bounds: rng.u8(0..4) == 0,
         is_os,
     };
     let setting = Setting {
@@ -155,6 +178,7 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         is_fifo: rng.u8(0..3) == 0,
         is_os,
         configured: if mood.newcomers { rng.u8(0..4) } else { 1 },
+        manners: manners(&mut rng, mood),
     };
     let count = rng.usize(60..180);
     let steps = (0..count).map(|_| step(&mut rng, mood)).collect();
@@ -167,7 +191,10 @@ fn step(rng: &mut Rng, mood: Mood) -> Step {
     match rng.u32(0..calm + mood.crashes + mood.faults + mood.full) {
         0..35 => Step::Commit((0..group_size(rng)).map(|_| shape(rng)).collect()),
         35..58 => Step::Lease { side, bytes: rng.usize(0..4000), tuples: rng.u32(0..30) },
-        58..72 => Step::Ack { side, nth: rng.usize(0..4) },
+        58..72 => {
+            let refused = if rng.u8(0..4) == 0 { rng.u64(1..5) } else { 0 };
+            Step::Ack { side, nth: rng.usize(0..4), refused }
+        }
         72..77 => Step::Release { side, nth: rng.usize(0..4) },
         77..79 => Step::Reject(rng.u64(1..5)),
         79..86 => Step::Save,
@@ -189,6 +216,18 @@ fn step(rng: &mut Rng, mood: Mood) -> Step {
     }
 }
 
+/// The first one gets everything and keeps it: what there is shows by it.
+fn manners(rng: &mut Rng, mood: Mood) -> [Manners; NAMES.len()] {
+    let mut all = PLAIN;
+    for manners in &mut all[1..] {
+        if mood.filters {
+            manners.sources = rng.u8(0..=ALL_SOURCES);
+        }
+        manners.bound = (mood.bounds && rng.bool()).then(|| rng.u64(1..8000));
+    }
+    all
+}
+
 fn group_size(rng: &mut Rng) -> usize {
     match rng.u8(0..10) {
         0..5 => 1,
@@ -206,7 +245,7 @@ fn shape(rng: &mut Rng) -> Shape {
     let block = |rng: &mut Rng| (0..rng.usize(1..tuples)).map(|_| rng.u16(0..pad)).collect();
     Shape {
         source: rng.u8(0..3),
-        target: (TARGETS && rng.u8(0..8) == 0).then(|| rng.usize(0..2)),
+        target: (rng.u8(0..8) == 0).then(|| rng.usize(0..2)),
         blocks: (0..blocks).map(|_| block(rng)).collect(),
         rejected: rng.u64(0..3),
     }
@@ -240,6 +279,7 @@ fn restart(rng: &mut Rng, mood: Mood) -> Restart {
     let is_flipped = (mood.flips || mood.position_flips) && rng.u8(0..3) == 0;
     Restart {
         configured: (mood.newcomers && rng.u8(0..4) == 0).then(|| rng.u8(0..4)),
+        manners: (rng.u8(0..4) == 0).then(|| manners(rng, mood)),
         flip: is_flipped.then_some(flip),
     }
 }

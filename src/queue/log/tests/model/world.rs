@@ -12,9 +12,9 @@ use super::super::super::notice::Notice;
 use super::super::super::segment::Name;
 use super::damage;
 use super::ledger::{Ledger, Seen};
-use super::steps::{End, How, NAMES, Restart, Setting, Shape, Step, Trouble};
+use super::steps::{ALL_SOURCES, End, How, Manners, NAMES, Restart, Setting, Shape, Step, Trouble};
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{AppendError, Destination, Durability, Fate, Meters, Want};
+use crate::queue::{AppendError, Destination, Durability, Fate, Meters, Sources, Want};
 
 pub(super) struct World {
     setting: Setting,
@@ -22,6 +22,7 @@ pub(super) struct World {
     engine: Engine,
     ledger: Ledger,
     configured: u8,
+    manners: [Manners; NAMES.len()],
     second: i64,
     monotonic: Duration,
     /// What happens once the disk has stopped.
@@ -46,13 +47,15 @@ const CALLS_MAX: u64 = 20_000;
 impl World {
     pub(super) fn new(setting: &Setting) -> Self {
         let disk = SimDisk::new(setting.seed);
-        let engine = open(&disk, setting, setting.configured).expect("an empty directory");
+        let (configured, manners) = (setting.configured, setting.manners);
+        let engine = open(&disk, setting, configured, &manners).expect("an empty directory");
         let mut world = Self {
             setting: setting.clone(),
             disk,
             engine,
             ledger: Ledger::default(),
-            configured: setting.configured,
+            configured,
+            manners,
             second: 1_700_000_000,
             monotonic: Duration::ZERO,
             stop: None,
@@ -62,6 +65,7 @@ impl World {
             headers: BTreeSet::new(),
             points: 0,
         };
+        world.tell_wants();
         world.inspect();
         world
     }
@@ -73,9 +77,9 @@ impl World {
             Step::Lease { side, bytes, tuples } => {
                 self.lease(*side, Want { bytes: *bytes, tuples: *tuples });
             }
-            Step::Ack { side, nth } => {
+            Step::Ack { side, nth, refused } => {
                 if let Some((index, lease)) = self.loan(*side, *nth) {
-                    self.ack(index, *side, lease);
+                    self.ack(index, *side, lease, *refused);
                 }
             }
             Step::Release { side, nth } => {
@@ -93,10 +97,7 @@ impl World {
                 let outcome = self.engine.collect();
                 self.expect_well(&outcome);
             }
-            Step::Maintain => {
-                let outcome = self.engine.maintain();
-                self.expect_well(&outcome);
-            }
+            Step::Maintain => self.maintain(),
             Step::Wait { millis } => self.monotonic += Duration::from_millis(*millis),
             Step::Fault { nth, fault } => {
                 self.disk.fail_at(*nth, *fault);
@@ -128,10 +129,12 @@ impl World {
         self.check();
     }
 
-    fn ack(&mut self, index: usize, side: usize, lease: u64) {
-        let delivered = self.ledger.loan_tuples(side, lease);
-        self.engine.ack(index, lease, Fate { delivered, dead_lettered: 0 });
-        self.ledger.acked(side, lease);
+    fn ack(&mut self, index: usize, side: usize, lease: u64, refused: u64) {
+        let tuples = self.ledger.loan_tuples(side, lease);
+        let dead_lettered = tuples * refused / 4;
+        let delivered = tuples - dead_lettered;
+        self.engine.ack(index, lease, Fate { delivered, dead_lettered });
+        self.ledger.acked(side, lease, dead_lettered);
     }
 
     /// Everything that is left is delivered, and nothing of it ever comes again.
@@ -139,11 +142,11 @@ impl World {
         self.heal();
         for side in self.sides().collect::<Vec<_>>() {
             while let Some(lease) = self.ledger.sides[side].nth_loan(0) {
-                self.ack(self.index(side), side, lease);
+                self.ack(self.index(side), side, lease, 0);
             }
             while self.lease(side, Want { bytes: 3000, tuples: 20 }) {
                 let lease = self.ledger.sides[side].nth_loan(0).expect("it was just lent");
-                self.ack(self.index(side), side, lease);
+                self.ack(self.index(side), side, lease, 0);
             }
         }
         self.check();
@@ -221,7 +224,33 @@ impl World {
         self.stop = None;
         (self.is_troubled, self.is_lossy, self.is_full) = (false, false, false);
         // What was refused for want of room asks for it.
-        self.engine.maintain().expect("all is well");
+        self.maintain();
+    }
+
+    /// A round of the keeper: whoever is over its bound goes down to it, by its oldest, and nobody else.
+    fn maintain(&mut self) {
+        let depths: Vec<u64> =
+            self.sides().map(|side| self.engine.depth(self.index(side)).bytes).collect();
+        let outcome = self.engine.maintain();
+        self.expect_well(&outcome);
+        for (side, before) in self.sides().collect::<Vec<_>>().into_iter().zip(depths) {
+            let books = self.engine.books(self.index(side));
+            let expired = books.expired - self.ledger.sides[side].books.expired;
+            let bound = self.manners[side].bound.unwrap_or(u64::MAX);
+            let is_capped = self.setting.max_bytes < CAP_NEVER_BYTES;
+            assert!(expired == 0 || before > bound || is_capped && bound < u64::MAX, "{side}");
+            if expired == 0 || self.disk.has_stopped() {
+                self.ledger.sides[side].may_expire |= expired > 0;
+                continue;
+            }
+            let left = self.look_at_all(side);
+            let depth = self.engine.depth(self.index(side));
+            assert!(
+                depth.bytes <= bound || left.is_empty() || outcome.is_err(),
+                "{side}: {depth:?}"
+            );
+            self.ledger.expired(side, &left, expired);
+        }
     }
 
     /// Nothing may fail on a disk that is well.
@@ -267,12 +296,19 @@ impl World {
         if let Some(configured) = restart.configured.filter(|_| !self.is_full) {
             self.configured = configured;
         }
-        if self.setting.max_bytes < CAP_NEVER_BYTES {
-            let here: Vec<usize> = self.sides().collect();
-            for side in (0..NAMES.len()).filter(|side| !here.contains(side)) {
-                self.ledger.sides[side].may_expire = true;
+        let here: Vec<usize> = self.sides().collect();
+        for side in (0..NAMES.len()).filter(|side| !here.contains(side)) {
+            // The bound that it had, maybe a while ago.
+            let is_bounded =
+                self.manners[side].bound.is_some() || self.setting.max_bytes < CAP_NEVER_BYTES;
+            self.ledger.sides[side].may_expire |= is_bounded;
+        }
+        if let Some(manners) = restart.manners {
+            for side in here {
+                self.manners[side] = manners[side];
             }
         }
+        self.tell_wants();
         for trouble in troubles {
             self.fail_to_come_up(trouble);
         }
@@ -282,9 +318,25 @@ impl World {
         self.go_on();
     }
 
+    fn tell_wants(&mut self) {
+        let here: Vec<usize> = self.sides().collect();
+        for side in 0..NAMES.len() {
+            let is_here = here.contains(&side);
+            self.ledger.sides[side].wants(if is_here {
+                self.manners[side].sources
+            } else {
+                ALL_SOURCES
+            });
+        }
+    }
+
+    fn open(&self) -> Result<Engine, String> {
+        open(&self.disk, &self.setting, self.configured, &self.manners)
+    }
+
     fn go_on(&mut self) {
         self.disk.limit_calls(CALLS_MAX);
-        self.engine = open(&self.disk, &self.setting, self.configured).expect("a healthy disk");
+        self.engine = self.open().expect("a healthy disk");
         self.inspect();
     }
 
@@ -307,7 +359,7 @@ impl World {
             }
         };
         self.disk.limit_calls(CALLS_MAX);
-        let outcome = open(&self.disk, &self.setting, self.configured);
+        let outcome = self.open();
         self.points += u64::from(self.disk.has_stopped());
         let is_excused = self.disk.has_stopped() || matches!(trouble, Trouble::Fault { .. });
         if let Err(error) = outcome {
@@ -320,23 +372,29 @@ impl World {
     fn inspect(&mut self) {
         let mut seen = Vec::new();
         for side in self.sides().collect::<Vec<_>>() {
-            let index = self.index(side);
-            let (mut ids, mut leases) = (BTreeSet::new(), Vec::new());
-            let lease = || self.engine.lease(index, ALL, self.monotonic).expect("it can be read");
-            while let Some(lease) = lease() {
-                for leased in &lease.blocks {
-                    for id in self.ledger.read(side, leased) {
-                        assert!(ids.insert(id), "tuple {id} twice");
-                    }
-                }
-                leases.push(lease.id);
-            }
-            for lease in leases {
-                self.engine.release(index, lease);
-            }
-            seen.push(Seen { side, ids, books: self.engine.books(index) });
+            let ids = self.look_at_all(side);
+            seen.push(Seen { side, ids, books: self.engine.books(self.index(side)) });
         }
         self.ledger.reopened(&seen, self.engine.totals());
+    }
+
+    /// What there is to lease for a destination.
+    fn look_at_all(&self, side: usize) -> BTreeSet<usize> {
+        let index = self.index(side);
+        let (mut ids, mut leases) = (BTreeSet::new(), Vec::new());
+        let lease = || self.engine.lease(index, ALL, self.monotonic).expect("it can be read");
+        while let Some(lease) = lease() {
+            for leased in &lease.blocks {
+                for id in self.ledger.read(side, leased) {
+                    assert!(ids.insert(id), "tuple {id} twice");
+                }
+            }
+            leases.push(lease.id);
+        }
+        for lease in leases {
+            self.engine.release(index, lease);
+        }
+        ids
     }
 
     fn check(&mut self) {
@@ -373,9 +431,21 @@ fn is_lossy(fault: Fault) -> bool {
     fault == Fault::IO_PART || fault == Fault::NO_SPACE_PART
 }
 
-fn open(disk: &SimDisk, setting: &Setting, configured: u8) -> Result<Engine, String> {
+fn destination(side: usize, manners: Manners) -> Destination {
+    let wanted = (0..3).filter(|source| manners.sources & (1 << source) != 0);
+    let wanted = wanted.map(|source| format!("source-{source}").into()).collect();
+    let sources = if manners.sources == ALL_SOURCES { Sources::All } else { Sources::Only(wanted) };
+    Destination { sources, max_backlog_bytes: manners.bound, ..Destination::named(NAMES[side]) }
+}
+
+fn open(
+    disk: &SimDisk,
+    setting: &Setting,
+    configured: u8,
+    manners: &[Manners; NAMES.len()],
+) -> Result<Engine, String> {
     let options = Options {
-        destinations: sides(configured).map(|side| Destination::named(NAMES[side])).collect(),
+        destinations: sides(configured).map(|side| destination(side, manners[side])).collect(),
         durability: if setting.is_os { Durability::Os } else { Durability::Fsync },
         max_bytes: setting.max_bytes,
         min_free_bytes: 0,

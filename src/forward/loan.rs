@@ -1,0 +1,141 @@
+//! A lease in the hands of a worker, and how many workers may keep theirs while they wait.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::queue::{Fate, Lease, Outlet};
+
+/// Most deliveries without any progress that keep their lease while they wait for another try. The
+/// others give theirs back: a receiver that is down pins little. None at all would let the oldest
+/// delivery, leased again and again, keep those behind it from finding out that they would be accepted.
+const KEPT_MAX: usize = 3;
+
+/// A lease that goes back to the queue when it is dropped, whatever the reason.
+pub(super) struct Loan {
+    outlet: Arc<dyn Outlet>,
+    /// Taken by [`Self::ack`] and by drop.
+    lease: Option<Lease>,
+}
+
+impl Loan {
+    pub(super) fn new(outlet: Arc<dyn Outlet>, lease: Lease) -> Self {
+        Self { outlet, lease: Some(lease) }
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        self.lease.as_ref().expect("a loan has its lease until it ends")
+    }
+
+    pub(super) async fn ack(mut self, fate: Fate) {
+        if let Some(lease) = self.lease.take() {
+            self.outlet.ack(lease, fate).await;
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.outlet.release(lease);
+        }
+    }
+}
+
+/// The workers of one receiver, at least two: so many that one is always left for fresh tuples.
+#[derive(Debug)]
+pub(super) struct Crew {
+    workers: usize,
+    bound: Mutex<Bound>,
+}
+
+/// Workers that keep a lease which does not get on.
+#[derive(Debug, Default)]
+struct Bound {
+    waiting: usize,
+    suspect: usize,
+}
+
+/// Why a delivery keeps its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It was not answered, or told to wait, before anything else happened.
+    Waiting,
+    /// It is suspect.
+    Suspect,
+}
+
+/// Leave to keep a lease; ends when dropped.
+#[derive(Debug)]
+pub(super) struct Bond {
+    crew: Arc<Crew>,
+    why: Why,
+}
+
+impl Crew {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers, bound: Mutex::default() }
+    }
+
+    /// Leave to keep a lease; `None` when this is the last free worker, or enough keep theirs.
+    pub(super) fn bind(self: &Arc<Self>, why: Why) -> Option<Bond> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = bound.waiting + bound.suspect + 1 >= self.workers;
+        if is_full || (why == Why::Waiting && bound.waiting >= KEPT_MAX) {
+            return None;
+        }
+        *bound.of(why) += 1;
+        Some(Bond { crew: Arc::clone(self), why })
+    }
+
+    /// Whether all workers but one keep leases that do not get on.
+    pub(super) fn is_full(&self) -> bool {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.waiting + bound.suspect + 1 >= self.workers
+    }
+}
+
+impl Bound {
+    fn of(&mut self, why: Why) -> &mut usize {
+        match why {
+            Why::Waiting => &mut self.waiting,
+            Why::Suspect => &mut self.suspect,
+        }
+    }
+}
+
+impl Drop for Bond {
+    fn drop(&mut self) {
+        let mut bound = self.crew.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        *bound.of(self.why) -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_keep_what_waits_and_one_worker_is_always_free() {
+        for (workers, why, expected) in [
+            (2, Why::Waiting, 1),
+            (2, Why::Suspect, 1),
+            (5, Why::Waiting, 3),
+            (17, Why::Waiting, 3),
+            (17, Why::Suspect, 16),
+        ] {
+            let crew = Arc::new(Crew::new(workers));
+            let bonds: Vec<Bond> = std::iter::from_fn(|| crew.bind(why)).collect();
+            assert_eq!(bonds.len(), expected, "{workers} {why:?}");
+            assert_eq!(crew.is_full(), expected + 1 == workers, "{workers} {why:?}");
+            drop(bonds);
+            assert!(!crew.is_full() && crew.bind(why).is_some());
+        }
+    }
+
+    #[test]
+    fn suspects_and_those_that_wait_share_the_workers() {
+        let crew = Arc::new(Crew::new(4));
+        let bonds = [crew.bind(Why::Suspect), crew.bind(Why::Suspect), crew.bind(Why::Waiting)];
+        assert!(bonds.iter().all(Option::is_some) && crew.is_full());
+        assert!(crew.bind(Why::Waiting).is_none() && crew.bind(Why::Suspect).is_none());
+    }
+}

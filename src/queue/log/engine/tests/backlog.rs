@@ -1,0 +1,220 @@
+//! The bound of a backlog (contract C5.5): a receiver that is dead never stops the others.
+
+use std::time::Duration;
+
+use super::super::super::disk::sim::SimDisk;
+use super::super::super::notice::{Expiry, Notice};
+use super::super::super::state::Relief;
+use super::super::{Engine, Options};
+use super::filter::{drain, from, only_for};
+use super::support::{
+    SEGMENT_BYTES, WANT, append, close, entry, fill, numbers, open_with, options, segments,
+};
+use crate::queue::{Books, Destination, Sources};
+
+const LIVE: usize = 0;
+const DEAD: usize = 1;
+
+const BOUND_BYTES: u64 = 20_000;
+
+fn bounded(name: &str, bytes: u64) -> Destination {
+    Destination { max_backlog_bytes: Some(bytes), ..Destination::named(name) }
+}
+
+fn two(bytes: u64) -> Options {
+    Options { destinations: vec![Destination::named("live"), bounded("dead", bytes)], ..options() }
+}
+
+fn expired(engine: &Engine) -> Vec<(u64, Expiry)> {
+    let of = |notice| match notice {
+        Notice::Expired { tuples, why, .. } => (tuples, why),
+        other => panic!("{other}"),
+    };
+    engine.take_notices().into_iter().map(of).collect()
+}
+
+/// The writer with its threads makes the round that a commit asks for.
+fn relieve(engine: &Engine) -> Relief {
+    let relief = engine.take_relief();
+    if relief != Relief::None {
+        engine.maintain().unwrap();
+    }
+    relief
+}
+
+#[test]
+fn a_dead_receiver_keeps_its_newest_and_costs_the_other_one_nothing() {
+    let disk = SimDisk::new(1);
+    let capped = Options { max_bytes: 80_000, ..two(BOUND_BYTES) };
+    let (engine, _) = open_with(&disk, &capped);
+    let mut got = Vec::new();
+    let mut most = 0;
+    // Ten times the bound, and no round but those that the commits ask for.
+    for number in 0..300 {
+        append(&engine, entry(number)).unwrap();
+        relieve(&engine);
+        got.extend(drain(&disk, &engine, LIVE));
+        most = most.max(engine.standing(Duration::ZERO).used_bytes);
+    }
+    assert_eq!(got, (0..300).collect::<Vec<u64>>());
+    assert!(most < BOUND_BYTES + 5_000 + 4 * SEGMENT_BYTES, "{most} bytes on the disk");
+    engine.maintain().unwrap();
+    let books = engine.books(DEAD);
+    let depth = engine.depth(DEAD);
+    assert!(books.is_balanced() && books.expired > 200, "{books:?}");
+    assert!(depth.bytes <= BOUND_BYTES && depth.bytes > BOUND_BYTES - 1000, "{depth:?}");
+    assert!(engine.books(LIVE).is_balanced());
+    assert!(
+        segments(&disk).len() as u64 <= BOUND_BYTES / SEGMENT_BYTES + 3,
+        "{:?}",
+        segments(&disk)
+    );
+    // The oldest went, exactly as many as the books say.
+    assert_eq!(drain(&disk, &engine, DEAD), (books.expired..300).collect::<Vec<u64>>());
+}
+
+#[test]
+fn one_round_tells_once_of_exactly_what_went() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two(BOUND_BYTES));
+    fill(&engine, 0..60);
+    engine.maintain().unwrap();
+    let gone = engine.books(DEAD).expired;
+    assert_eq!(expired(&engine), [(gone, Expiry::Bound)]);
+    engine.maintain().unwrap();
+    assert_eq!((expired(&engine), engine.books(DEAD).expired), (vec![], gone), "at the bound");
+    assert_eq!(engine.books(LIVE).expired, 0, "no bound, no expiry");
+    // It is on the disk.
+    let (engine, _) = open_with(&disk.kill(), &two(BOUND_BYTES));
+    assert_eq!(engine.books(DEAD).expired, gone);
+}
+
+#[test]
+fn what_is_on_loan_counts_and_does_not_expire() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two(3_000));
+    fill(&engine, 0..4);
+    let lease = engine.lease(DEAD, WANT, Duration::ZERO).unwrap().unwrap();
+    assert_eq!(numbers(&lease), [0, 1, 2, 3]);
+    fill(&engine, 4..10);
+    engine.maintain().unwrap();
+    assert_eq!(engine.books(DEAD).expired, 6, "the loan alone is over the bound");
+    engine.ack(DEAD, lease.id, lease.delivered());
+    assert!(engine.books(DEAD).is_balanced());
+    assert_eq!(drain(&disk, &engine, DEAD), Vec::<u64>::new());
+    engine.close();
+    assert_eq!(engine.look(DEAD), super::super::super::state::Look::Over);
+}
+
+#[test]
+fn only_its_own_expire_and_what_is_for_it_alone_counts_too() {
+    let disk = SimDisk::new(1);
+    let picky =
+        Destination { sources: Sources::Only(vec!["wanted".into()]), ..bounded("dead", 6_000) };
+    let picky = Options { destinations: vec![Destination::named("live"), picky], ..options() };
+    let (engine, _) = open_with(&disk, &picky);
+    append(&engine, from("wanted", 0)).unwrap();
+    append(&engine, only_for("dead", from("other", 1))).unwrap();
+    append(&engine, only_for("live", from("other", 2))).unwrap();
+    for number in 3..30 {
+        append(&engine, from(["wanted", "other"][number as usize % 2], number)).unwrap();
+    }
+    engine.maintain().unwrap();
+    let left = drain(&disk, &engine, DEAD);
+    let wanted: Vec<u64> = [0, 1].into_iter().chain((4..30).step_by(2)).collect();
+    assert!(wanted.ends_with(&left) && !left.is_empty(), "{left:?} of {wanted:?}");
+    let (delivered, all) = (left.len() as u64, wanted.len() as u64);
+    let expected = Books {
+        series: 28,
+        replayed: 1,
+        delivered,
+        expired: all - delivered,
+        filtered: 29 - all,
+        ..Books::default()
+    };
+    assert_eq!(engine.books(DEAD), expected);
+}
+
+#[test]
+fn one_that_is_not_configured_any_more_obeys_the_bound_it_had() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two(BOUND_BYTES));
+    fill(&engine, 0..10);
+    let disk = close(&disk, engine);
+    let alone = Options { destinations: vec![Destination::named("live")], ..options() };
+    let (engine, _) = open_with(&disk, &alone);
+    fill(&engine, 10..60);
+    engine.maintain().unwrap();
+    let account = engine.account("dead").unwrap();
+    assert!(account.depth.bytes <= BOUND_BYTES && account.books.is_balanced(), "{account:?}");
+    assert_eq!(expired(&engine), [(account.books.expired, Expiry::Orphan)]);
+    // Twice, so that it is still known.
+    let (engine, _) = open_with(&close(&disk, engine), &alone);
+    fill(&engine, 60..100);
+    engine.maintain().unwrap();
+    assert!(engine.account("dead").unwrap().depth.bytes <= BOUND_BYTES);
+}
+
+#[test]
+fn a_bound_that_is_changed_or_taken_away_holds_from_the_next_start_on() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two(BOUND_BYTES));
+    fill(&engine, 0..10);
+    let disk = close(&disk, engine);
+    let (engine, _) = open_with(&disk, &two(2_000));
+    engine.maintain().unwrap();
+    assert!(engine.depth(DEAD).bytes <= 2_000);
+    let disk = close(&disk, engine);
+    let free = Options {
+        destinations: vec![Destination::named("live"), Destination::named("dead")],
+        ..options()
+    };
+    let (engine, _) = open_with(&disk, &free);
+    fill(&engine, 10..40);
+    engine.maintain().unwrap();
+    let before = engine.books(DEAD).expired;
+    drop(engine);
+    // Not saved by an orderly end.
+    let alone = Options { destinations: vec![Destination::named("live")], ..options() };
+    let (engine, _) = open_with(&disk.kill(), &alone);
+    engine.maintain().unwrap();
+    assert_eq!(engine.account("dead").unwrap().books.expired, before);
+}
+
+/// Little waits, in every segment some: by bytes it is far below its bound.
+#[test]
+fn a_receiver_that_pins_segments_with_a_few_records_each_gives_way_at_the_cap() {
+    let disk = SimDisk::new(1);
+    let picky = Destination {
+        sources: Sources::Only(vec!["wanted".into()]),
+        ..bounded("dead", BOUND_BYTES)
+    };
+    let options = Options {
+        destinations: vec![Destination::named("live"), picky],
+        max_bytes: 64_000,
+        ..options()
+    };
+    let (engine, _) = open_with(&disk, &options);
+    let mut loans = Vec::new();
+    for number in 0..115 {
+        let source = if number % 4 == 0 { "wanted" } else { "other" };
+        append(&engine, from(source, number)).unwrap();
+        relieve(&engine);
+        drain(&disk, &engine, LIVE);
+        // It gets every other one of its own, then it dies.
+        if number >= 104 {
+            loans.drain(..).for_each(|lease| engine.release(DEAD, lease));
+        } else if let Some(lease) = engine.lease(DEAD, WANT, Duration::ZERO).unwrap() {
+            match number % 8 {
+                0 => loans.push(lease.id),
+                _ => _ = engine.ack(DEAD, lease.id, lease.delivered()),
+            }
+        }
+    }
+    let books = engine.books(DEAD);
+    assert!(books.is_balanced() && books.expired > 0, "{books:?}");
+    let gone = expired(&engine);
+    assert!(gone.iter().all(|(_, why)| *why == Expiry::Cap), "{gone:?}");
+    assert_eq!(gone.iter().map(|(tuples, _)| tuples).sum::<u64>(), books.expired);
+    assert_eq!(engine.books(LIVE), Books { series: 115, delivered: 115, ..Books::default() });
+}
