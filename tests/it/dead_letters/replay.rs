@@ -193,7 +193,7 @@ fn a_queue_that_is_full_says_what_remains_and_doubles_nothing() {
     // Less than the reserve asks for, so that nothing fits.
     let place = Place::for_receiver("http://127.0.0.1:9/intake");
     let config = std::fs::read_to_string(place.path().join("tidegate.toml")).unwrap();
-    let config = config.replace("min_free_bytes = 0", "min_free_bytes = \"1000TiB\"");
+    let config = config.replace("min_free_bytes = 0", "min_free_bytes = \"1TiB\"");
     super::write(&place.path().join("tidegate.toml"), config.as_bytes());
     place.put("default", &sample());
     for _ in 0..2 {
