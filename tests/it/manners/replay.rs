@@ -145,10 +145,9 @@ async fn a_replay_goes_to_the_receiver_that_refused_and_to_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_listed_says_why_it_was_refused() {
     let world = world_with_letters(&["shop"]).await;
-    let output = world.run(&["dead-letters", "ls", "--json"]);
+    let output = world.run(&["dead-letters", "show", "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let told: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    let told = told.as_array().map_or(&told, |letters| &letters[0]);
+    let told: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(told["status"], 400, "{told}");
     assert_eq!(told["source"], "shop", "{told}");
     assert!(told["answer"].as_str().unwrap().contains("is poison"), "{told}");

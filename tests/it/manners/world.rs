@@ -400,12 +400,11 @@ impl World {
     }
 }
 
-/// The letters in the JSON of `dead-letters ls --json`: one a line, or an array.
+/// All letters in the JSON of `dead-letters ls --json`.
 pub(crate) fn count_letters(stdout: &[u8]) -> u64 {
-    let text = std::str::from_utf8(stdout).unwrap();
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let count = |value: Value| value.as_array().map_or(1, |letters| letters.len() as u64);
-    values.map(|value| count(value.unwrap())).sum()
+    let told: Value = serde_json::from_slice(stdout).unwrap();
+    let receivers = told["receivers"].as_array().unwrap().iter();
+    receivers.map(|receiver| receiver["letters"].as_u64().unwrap()).sum()
 }
 
 /// The names of all tuples a receiver took.

@@ -18,7 +18,7 @@ const CALLS: &str = "write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftru
 
 const LETTERS: u64 = 6;
 
-/// A gateway with dead letters, to a receiver that takes them from now on.
+/// A stopped gateway with dead letters, to a receiver that takes them from now on.
 async fn with_letters() -> Process {
     let mut process = Process::new().await;
     process.gateway.start().await;
@@ -31,6 +31,9 @@ async fn with_letters() -> Process {
         process.settled().await;
     }
     process.judge().await;
+    // In order: what was acknowledged in the last second would be leased again after a kill, to a
+    // receiver that takes now what it refused before.
+    assert!(process.gateway.stop().await.success());
     process.receiver.faults().change(|rules| rules.poisons.clear());
     process
 }
@@ -76,7 +79,6 @@ fn copy(from: &Path, to: &Path) {
 async fn killed_at_each_write_and_sync_of_a_replay() {
     let Some(strace) = strace() else { return };
     let mut process = with_letters().await;
-    assert!(process.gateway.stop().await.success());
     let (data, template) =
         (process.directory.path().join("data"), process.directory.path().join("template"));
     std::fs::rename(&data, &template).unwrap();
@@ -123,6 +125,7 @@ enum Death {
 async fn a_running_gateway_killed_at_each_step_of_a_replay() {
     for death in [Death::Begun, Death::Done, Death::Delivering, Death::Delivered] {
         let mut process = with_letters().await;
+        process.gateway.start().await;
         if matches!(death, Death::Delivering) {
             process.receiver.faults().script([Fault::Hang]);
         }
