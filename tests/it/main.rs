@@ -10,6 +10,7 @@ mod crash_stories;
 mod differential;
 mod disk_full;
 mod forward_delivery;
+mod forward_key;
 mod forward_receiver;
 mod forward_secret;
 mod forward_shutdown;
