@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::support::endure::letters::{self, Letter};
 use crate::support::wire::{Reply, Wire, request};
 
 /// Longest wait for anything: tests fail by it, and never pass by it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a gateway is asked while something is waited for that only it can tell.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -154,9 +155,19 @@ impl World {
         self.directory.path().join("key")
     }
 
+    /// A command of the program, with the gateway's configuration, while it runs or not.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(args).args(["--config", "tidegate.toml"]);
+        command.env_clear().current_dir(self.directory.path()).stdin(Stdio::null());
+        tokio::task::block_in_place(|| command.output().unwrap())
+    }
+
     /// Starts a gateway on what the one before left.
     pub(crate) async fn start(&mut self) {
-        let loaded = config::load("test", &self.text(), &Environment::default());
+        let text = self.text();
+        std::fs::write(self.directory.path().join("tidegate.toml"), &text).unwrap();
+        let loaded = config::load("test", &text, &Environment::default());
         let mut config = loaded.unwrap().config;
         for receiver in &mut config.receivers {
             receiver.hold_probe = Duration::from_millis(20);
@@ -260,7 +271,10 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, reached).await {
             Ok(count) => count,
-            Err(_) => panic!("{name} of {receiver} is still {}", self.count(receiver, name).await),
+            Err(_) => panic!(
+                "{name} of {receiver} is not as wished: {}",
+                self.ask("GET /receivers").await.text()
+            ),
         }
     }
 
@@ -387,6 +401,13 @@ impl World {
         assert_eq!(of("series_total") + of("replayed_total"), out + of("queued"));
         of
     }
+}
+
+/// All letters in the JSON of `dead-letters ls --json`.
+pub(crate) fn count_letters(stdout: &[u8]) -> u64 {
+    let told: Value = serde_json::from_slice(stdout).unwrap();
+    let receivers = told["receivers"].as_array().unwrap().iter();
+    receivers.map(|receiver| receiver["letters"].as_u64().unwrap()).sum()
 }
 
 /// The names of all tuples a receiver took.
