@@ -3,28 +3,26 @@
 //! One batch after the other: its intent is written, its entry appended, its end written. Whatever
 //! stops this in between is found out from the queue's books, before anything else is replayed.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use tokio::runtime::Handle;
 
-use super::index::Placed;
 use super::journal::{Intent, Step};
-use super::spans::Spans;
 use super::store::{Outcome, Store, Unfinished};
 use super::{DeadLetters, Selection, text};
 use crate::clock::Clock;
-use crate::encode::{BLOCK_TUPLES_MAX, Block};
-use crate::queue::{AppendError, Durability, Entry, Queue};
+use crate::queue::{AppendError, Queue};
 
-/// Most bytes of one batch; one tuple alone may be larger.
-const BATCH_BYTES_MAX: usize = 1 << 20;
+mod batch;
+mod settle;
+mod target;
 
-/// As [`Block`] joins tuples.
-const SEPARATOR: &[u8] = b",\n";
+pub(super) use target::Target;
+
+use batch::{Batch, batches};
+use target::QueueTarget;
 
 /// How a replay went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,27 +70,6 @@ pub enum ReplayError {
     },
 }
 
-/// The queue as a replay needs it; without a runtime in the proof.
-pub(super) trait Target {
-    /// Whether somebody delivers to this receiver.
-    fn serves(&self, receiver: &str) -> bool;
-
-    /// What its books have as replayed.
-    fn replayed(&self, receiver: &str) -> Option<u64>;
-
-    fn append(&self, entry: Entry) -> Result<(), AppendError>;
-
-    fn durability(&self) -> Durability;
-}
-
-/// Letters of one source that go in as one entry.
-struct Batch {
-    source: Arc<str>,
-    spans: Spans,
-    tuples: u32,
-    bytes: BytesMut,
-}
-
 /// Why it stops.
 enum Stop {
     Io(String),
@@ -100,20 +77,6 @@ enum Stop {
 }
 
 impl DeadLetters {
-    /// Finds out what became of a replay that an earlier process did not finish. To be called once the
-    /// queue is open; every replay does it too. Blocks.
-    pub fn settle(&self, queue: &dyn Queue) -> Result<(), ReplayError> {
-        let _one = self.alone()?;
-        // With a queue in memory nothing is written before the first letter, or replay.
-        if queue.durability() == Durability::Memory || self.lock().index.open_intents().is_empty() {
-            return Ok(());
-        }
-        let target = QueueTarget { queue, runtime: None };
-        let settled = self.settle_with(&target);
-        self.note(&self.lock());
-        settled.map_err(|stop| self.error(&Selection::default(), 0, stop))
-    }
-
     /// Puts the letters that are meant into the queue, for their receiver alone, and takes them out of
     /// the dead letters. Letters that come in meanwhile are not among them. It goes on when nobody waits
     /// for it any more; after `budget` it stops with what it has done.
@@ -235,69 +198,6 @@ impl DeadLetters {
         }
     }
 
-    /// Writes the end of every intent that has none.
-    fn settle_with(&self, target: &dyn Target) -> Result<(), Stop> {
-        self.lock().ready().map_err(Stop::Io)?;
-        self.lock().resolve_doubt()?;
-        loop {
-            let Some(unfinished) = self.lock().unfinished.last().cloned() else { break };
-            let Unfinished { number, intent, outcome } = unfinished;
-            let is_appended = match outcome {
-                Outcome::Appended => true,
-                Outcome::NotAppended => false,
-                Outcome::Found => self.is_in(target, &intent)?,
-                Outcome::Unknown => {
-                    self.append_again(target, number, &intent)?;
-                    true
-                }
-            };
-            self.lock().finish(is_appended)?;
-        }
-        Ok(self.lock().collect()?)
-    }
-
-    /// Whether the entry of an earlier process's intent is in the queue.
-    fn is_in(&self, target: &dyn Target, intent: &Intent) -> Result<bool, Stop> {
-        let receiver = &self.receiver;
-        if intent.durability == Durability::Memory.as_str()
-            || target.durability() == Durability::Memory
-        {
-            // What a queue in memory had is gone with its process.
-            return Ok(false);
-        }
-        let Some(now) = target.replayed(receiver) else {
-            return Err(Stop::Queue(AppendError::Failed {
-                why: Arc::from("it has no position of this receiver"),
-            }));
-        };
-        let after = intent.replayed_before.saturating_add(intent.tuples);
-        if now != intent.replayed_before && now != after {
-            // The queue's position was lost or is another one.
-            tracing::warn!(
-                %receiver,
-                letters = intent.tuples,
-                "a replay of dead letters was cut short and the queue does not tell whether it has \
-                 them: they stay dead letters, and may be delivered twice when they are replayed"
-            );
-        }
-        Ok(now == after)
-    }
-
-    /// The queue failed to write an entry, so it may be on its disk. The same entry again takes its
-    /// place, any other might come beside it.
-    fn append_again(&self, target: &dyn Target, number: u32, intent: &Intent) -> Result<(), Stop> {
-        let mut spans = Spans::default();
-        spans.add_all(&intent.spans);
-        let mut letters = self.lock().live(number)?;
-        letters.retain(|placed| spans.has(placed.at.0));
-        let (seconds, nanos) = intent.at;
-        let at = crate::metric::timestamp::Timestamp::from_unix(seconds, nanos);
-        let batch = batches(letters).next();
-        let batch = batch.filter(|batch| u64::from(batch.tuples) == intent.tuples);
-        let batch = batch.ok_or_else(|| Stop::Io("letters of a replay are damaged".to_owned()))?;
-        target.append(batch.entry(&self.receiver, at)).map_err(Stop::Queue)
-    }
-
     fn alone(&self) -> Result<std::sync::MutexGuard<'_, ()>, ReplayError> {
         match self.replaying.try_lock() {
             Ok(guard) => Ok(guard),
@@ -341,84 +241,8 @@ impl Store {
     }
 }
 
-impl Batch {
-    fn entry(self, receiver: &Arc<str>, now: crate::metric::timestamp::Timestamp) -> Entry {
-        Entry {
-            source: self.source,
-            received: now,
-            blocks: vec![Block { bytes: self.bytes.freeze(), tuples: self.tuples }],
-            target: Some(Arc::clone(receiver)),
-            // They were counted when they came in.
-            accepted: 0,
-            rejected: 0,
-        }
-    }
-
-    fn fits(&self, tuple: &Bytes) -> bool {
-        self.tuples < BLOCK_TUPLES_MAX
-            && self.bytes.len() + SEPARATOR.len() + tuple.len() <= BATCH_BYTES_MAX
-    }
-}
-
-/// Letters of one file as entries: each of one source, in the order they were refused.
-fn batches(letters: Vec<Placed>) -> impl Iterator<Item = Batch> {
-    let mut rest: VecDeque<Placed> = letters.into();
-    std::iter::from_fn(move || {
-        let source = Arc::clone(&rest.front()?.letter.source);
-        let mut batch =
-            Batch { source, spans: Spans::default(), tuples: 0, bytes: BytesMut::new() };
-        let mut is_full = false;
-        rest.retain(|Placed { at, letter }| {
-            if is_full || letter.source != batch.source {
-                return true;
-            }
-            if batch.tuples > 0 && !batch.fits(&letter.tuple) {
-                is_full = true;
-                return true;
-            }
-            if batch.tuples > 0 {
-                batch.bytes.extend_from_slice(SEPARATOR);
-            }
-            batch.bytes.extend_from_slice(&letter.tuple);
-            batch.tuples += 1;
-            batch.spans.add(at.0..at.1);
-            false
-        });
-        Some(batch)
-    })
-}
-
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Io(error.to_string())
-    }
-}
-
-/// The queue itself.
-struct QueueTarget<'q> {
-    queue: &'q dyn Queue,
-    /// To wait on; `None` where nothing is appended.
-    runtime: Option<Handle>,
-}
-
-impl Target for QueueTarget<'_> {
-    fn serves(&self, receiver: &str) -> bool {
-        self.queue.outlet(receiver).is_some()
-    }
-
-    fn replayed(&self, receiver: &str) -> Option<u64> {
-        Some(self.queue.account(receiver)?.books.replayed)
-    }
-
-    fn append(&self, entry: Entry) -> Result<(), AppendError> {
-        let Some(runtime) = &self.runtime else {
-            let why = Arc::from("the entry has to be appended again: replay once more");
-            return Err(AppendError::Failed { why });
-        };
-        runtime.block_on(self.queue.append(entry))
-    }
-
-    fn durability(&self) -> Durability {
-        self.queue.durability()
     }
 }

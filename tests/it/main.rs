@@ -7,6 +7,7 @@ mod bounds;
 mod cli;
 mod config;
 mod crash_stories;
+mod dead_letters;
 mod differential;
 mod disk_full;
 mod forward_delivery;
