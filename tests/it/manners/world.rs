@@ -23,7 +23,7 @@ mod watch;
 pub(crate) use judge::{arrived, assert_same, count_letters};
 
 /// Longest wait for anything: tests fail by it, and never pass by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What every receiver takes as its key.
 pub(crate) const KEY: &str = "k3y-of-the-receiver";

@@ -58,8 +58,7 @@ impl World {
         let held = |ready: &Value, receivers: &Value| {
             let named = |value: &&Value| value["name"] == receiver;
             let told = receivers.as_array().unwrap().iter().find(named).unwrap();
-            let is_cause =
-                |cause: &Value| cause["cause"] == "receiver_held" && cause["receiver"] == receiver;
+            let is_cause = |cause: &Value| cause["receiver"] == receiver;
             let is_held = ready["causes"].as_array().unwrap().iter().any(is_cause);
             let why = told["why"].as_str().filter(|_| told["state"] == "held" && is_held)?;
             why.contains(words).then(|| why.to_owned())
