@@ -67,7 +67,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().unwrap().is_dir() {
-            copy(&from, &to)
+            copy(&from, &to);
         } else {
             std::fs::copy(from, to).unwrap();
         }
