@@ -43,6 +43,7 @@ mod page;
 mod readiness;
 mod reading;
 mod receivers;
+mod replay;
 mod route;
 mod serve;
 mod sheet;

@@ -235,7 +235,12 @@ fn note_admin(log: &LogQueue, admin: Option<SocketAddr>) {
     }
 }
 
-fn log_options(queue: &config::Queue, destinations: Vec<Destination>, meters: &Meters) -> Options {
+/// How the durable queue of these settings is opened.
+pub(crate) fn log_options(
+    queue: &config::Queue,
+    destinations: Vec<Destination>,
+    meters: &Meters,
+) -> Options {
     Options {
         destinations,
         durability: queue.durability,

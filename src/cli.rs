@@ -14,11 +14,15 @@ use crate::config::Environment;
 
 mod check_config;
 mod convert;
+mod dead_letters;
 mod gateway;
 mod load;
+mod place;
 mod queue;
 mod receiver;
 mod serve;
+mod table;
+mod words;
 
 /// A metrics gateway: takes metrics over Better Stack's HTTP ingest API and delivers them to a
 /// StackState receiver.
@@ -43,6 +47,7 @@ enum Command {
     CheckConfig(CheckConfigArgs),
     Receiver(ReceiverArgs),
     Queue(queue::QueueArgs),
+    DeadLetters(dead_letters::DeadLettersArgs),
 }
 
 /// Run the gateway
@@ -228,6 +233,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args, &environment),
         Command::Receiver(args) => receiver::run(args),
         Command::Queue(args) => queue::run(&args, &environment),
+        Command::DeadLetters(args) => dead_letters::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

@@ -50,11 +50,16 @@ mod journal;
 mod line;
 mod names;
 mod recent;
+mod replay;
+mod selection;
 mod spans;
 mod store;
 mod text;
+pub mod view;
 
 pub use folder::{LateLock, Ownership};
+pub use replay::{ReplayError, Replayed};
+pub use selection::{Selection, SinceError};
 
 use folder::{DIRECTORY, Folder, RealFolder};
 use store::Store;
@@ -64,6 +69,8 @@ pub struct DeadLetters {
     receiver: Arc<str>,
     max_bytes: u64,
     store: Mutex<Store>,
+    /// Held while letters are replayed: one replay at a time.
+    replaying: Mutex<()>,
     /// Apart, because whoever asks must not wait for a disk.
     standing: Mutex<Standing>,
 }
@@ -99,6 +106,8 @@ pub struct Standing {
     pub used_bytes: u64,
     /// The cap, `dead_letters.max_bytes`.
     pub limit_bytes: u64,
+    /// Whether those that came last found no room.
+    pub is_full: bool,
 }
 
 /// Why letters were not taken; none of them was then. The receiver is held (contract C6.3).
@@ -160,8 +169,13 @@ impl DeadLetters {
     fn over(folder: Arc<dyn Folder>, receiver: &str, max_bytes: u64) -> std::io::Result<Self> {
         let store = Store::open(folder, max_bytes)?;
         let standing = Mutex::new(Standing { limit_bytes: max_bytes, ..Standing::default() });
-        let letters =
-            Self { receiver: Arc::from(receiver), max_bytes, store: Mutex::new(store), standing };
+        let letters = Self {
+            receiver: Arc::from(receiver),
+            max_bytes,
+            store: Mutex::new(store),
+            replaying: Mutex::default(),
+            standing,
+        };
         letters.note(&letters.lock());
         Ok(letters)
     }
@@ -177,6 +191,8 @@ impl DeadLetters {
         let mut store = self.lock();
         let outcome = self.put_into(&mut store, letters);
         self.note(&store);
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).is_full =
+            matches!(outcome, Err(PutError::Full { .. }));
         outcome
     }
 

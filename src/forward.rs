@@ -108,6 +108,7 @@ impl Forwarder {
         let pace = Pace::new(backoff, receiver.hold_probe);
         let line = Arc::new(Line {
             outlet,
+            next_lease: tokio::sync::Mutex::default(),
             dead_letters,
             clock,
             client: Client::new(receiver, target)?,

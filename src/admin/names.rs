@@ -223,7 +223,11 @@ pub(super) static SET_ASIDE: Family = counter(
 pub(super) static RECEIVER_STATE: Family = gauge(
     "receiver_state",
     "1 for the state of this receiver, 0 for the others. flowing: accepts, or was not tried; \
-     retrying: fails in a way that passes; held: refuses until somebody changes something.",
+     retrying: fails in a way that passes; held: nothing goes to it until somebody changes something.",
+);
+pub(super) static PROBING: Family = gauge(
+    "receiver_probing",
+    "1 while a request is on the wire that finds out whether this receiver is back.",
 );
 pub(super) static SINCE: Family = gauge(
     "receiver_since_timestamp",
@@ -232,6 +236,10 @@ pub(super) static SINCE: Family = gauge(
 .seconds();
 pub(super) static IN_FLIGHT: Family =
     gauge("deliveries_in_flight", "Requests to this receiver on the wire.");
+pub(super) static LIMIT: Family = gauge(
+    "deliveries_in_flight_limit",
+    "How many there may be now: adapts itself to what this receiver bears.",
+);
 pub(super) static CONCURRENCY: Family =
     gauge("deliveries_in_flight_most", "How many there may ever be, receiver.concurrency.");
 pub(super) static DELIVERIES: Family = counter(
@@ -250,6 +258,18 @@ pub(super) static LAST_ERROR: Family = gauge(
      words. Absent before the first time.",
 )
 .seconds();
+
+pub(super) static ENCODING: Family = gauge(
+    "receiver_encoding",
+    "1 for the Content-Encoding of requests to this receiver now, 0 for the others; another than \
+     receiver.compression is what it was found to take.",
+);
+pub(super) static BODY_BOUND: Family = gauge(
+    "receiver_body_bound",
+    "Most bytes of a request to this receiver, before compression: below 4 MiB since it answered 413 to \
+     a larger one, and growing back.",
+)
+.bytes();
 
 // -- dead letters --
 

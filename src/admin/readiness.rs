@@ -31,12 +31,14 @@ pub(super) enum Kind {
     BooksUnbalanced,
     /// A receiver refuses everything until somebody changes something.
     ReceiverHeld,
+    /// A receiver refuses tuples for good, and there is no room left to keep them.
+    DeadLettersFull,
     /// A receiver has failed for minutes while something waits for it.
     ReceiverStalled,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::ShuttingDown,
         Self::CannotCommit,
         Self::CannotSave,
@@ -44,6 +46,7 @@ impl Kind {
         Self::CannotRead,
         Self::BooksUnbalanced,
         Self::ReceiverHeld,
+        Self::DeadLettersFull,
         Self::ReceiverStalled,
     ];
 
@@ -56,6 +59,7 @@ impl Kind {
             Self::CannotRead => "cannot_read",
             Self::BooksUnbalanced => "books_unbalanced",
             Self::ReceiverHeld => "receiver_held",
+            Self::DeadLettersFull => "dead_letters_full",
             Self::ReceiverStalled => "receiver_stalled",
         }
     }
@@ -151,18 +155,20 @@ fn cannot_read(destination: &Destination) -> Option<Cause> {
 /// log has them, this port does not.
 fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
     let name = &destination.name;
-    let status = &destination.delivery.as_ref()?.status;
+    let delivery = destination.delivery.as_ref()?;
+    let status = &delivery.status;
     let (kind, message) = match &status.state {
         State::Flowing => return None,
+        // The cause is on this side, so there are no words of others in it.
         State::Held { status: None, why } => (
-            Kind::ReceiverHeld,
+            if delivery.dead_letters.is_full { Kind::DeadLettersFull } else { Kind::ReceiverHeld },
             format!("deliveries to receiver {name} are held and nothing is thrown away: {why}"),
         ),
         State::Held { status: Some(status), .. } => (
             Kind::ReceiverHeld,
             format!(
                 "receiver {name} answers HTTP {status}, deliveries to it are held and nothing is \
-                 thrown away: {}; the log has its own words",
+                 thrown away: {}; its own words are in the log and at /receivers",
                 outcome::advice(*status)
             ),
         ),
@@ -174,7 +180,8 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
             }
             let message = format!(
                 "receiver {name} has taken nothing for {failing_s:.0} s and {} tuples wait: check \
-                 that it is up and that `receiver.url` leads to it; the log has the last error",
+                 that it is up and that `receiver.url` leads to it; the last error is in the log and at \
+                 /receivers",
                 destination.account.depth.tuples
             );
             (Kind::ReceiverStalled, message)
@@ -277,6 +284,14 @@ mod tests {
         );
         let held = State::Held { status: Some(403), why: "no".into() };
         assert_eq!(kinds_of_status(|status| status.state = held), ["receiver_held"]);
+        for (is_full, cause) in [(false, "receiver_held"), (true, "dead_letters_full")] {
+            let kinds = kinds(|health| {
+                let delivery = health.destinations[0].delivery.as_mut().unwrap();
+                delivery.status.state = State::Held { status: None, why: "no".into() };
+                delivery.dead_letters.is_full = is_full;
+            });
+            assert_eq!(kinds, [cause]);
+        }
     }
 
     #[test]
@@ -324,8 +339,8 @@ mod tests {
                      receiver takes less than comes in, or raise it"},
                 {"cause": "receiver_held", "receiver": "main", "message":
                     "receiver main answers HTTP 401, deliveries to it are held and nothing is \
-                     thrown away: check `receiver.api_key`, and `receiver.auth`; the log has its \
-                     own words"},
+                     thrown away: check `receiver.api_key`, and `receiver.auth`; its own \
+                     words are in the log and at /receivers"},
             ]})
         );
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::page::state_word;
+use super::page::{encoding_word, state_word};
 use super::reading::{Delivery, Destination, Health, seconds_between};
 use crate::forward::State;
 use crate::metric::timestamp::Timestamp;
@@ -51,10 +51,14 @@ fn of_delivery(delivery: &Delivery) -> impl Iterator<Item = (String, Value)> {
     let members = [
         ("url", json!(facts.url)),
         ("state", json!(state_word(&status.state))),
+        ("probing", json!(status.is_probing)),
         ("since", json!(instant(status.since))),
         ("why", json!(why)),
         ("in_flight", json!(status.in_flight)),
+        ("limit", json!(status.limit)),
         ("concurrency", json!(facts.concurrency)),
+        ("encoding", json!(encoding_word(status.encoding))),
+        ("body_bound_bytes", json!(status.size_bound)),
         ("last_success", json!(status.last_success.and_then(instant))),
         (
             "last_error",

@@ -7,7 +7,7 @@ use hyper::{Method, Response, StatusCode};
 
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page, receivers};
+use super::{State, page, receivers, replay};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -15,9 +15,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the port answers; errors are text.
 pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {
+    if path == replay::PATH {
+        return replay::wrong_method();
+    }
     if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
-        let text =
-            "there is nothing here: the admin port has /metrics, /livez, /readyz and /receivers";
+        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers and, for \
+             POST, /dead-letters/replay";
         return respond(StatusCode::NOT_FOUND, TEXT, text);
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -43,7 +46,11 @@ fn readyz(readiness: &Readiness) -> Answer {
     respond(status, "application/json", body)
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::State;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
+use super::{State, replay};
 use crate::http::Door;
 
 /// Open connections; a further one takes the place of another.
@@ -123,6 +123,11 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
 
 async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
     let (head, body) = request.into_parts();
+    if head.method == Method::POST && head.uri.path() == replay::PATH {
+        let body = timeout(BODY_TIMEOUT, replay::read(body)).await;
+        has_asked.store(true, Ordering::Relaxed);
+        return replay::answer(state, &head.headers, body.ok().flatten()).await;
+    }
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);

@@ -92,7 +92,10 @@ fn from_before(tuples: u64) -> String {
 fn of_whom(sources: &Sources) -> String {
     match sources {
         Sources::All => "everything".to_owned(),
-        Sources::Only(names) => format!("what {} send", names.join(" and ")),
+        Sources::Only(names) => match &names[..] {
+            [name] => format!("what source {name} sends"),
+            names => format!("what the sources {} send", names.join(", ")),
+        },
     }
 }
 

@@ -40,9 +40,10 @@ impl Receivers {
         queue: &Arc<dyn Queue>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let settings = config.clone();
+        let (settings, to) = (config.clone(), Arc::clone(queue));
         // It reads what is there: not on a thread that others wait for.
-        let opened = tokio::task::spawn_blocking(move || open_dead_letters(&settings)).await;
+        let open = move || open_dead_letters(&settings, &*to);
+        let opened = tokio::task::spawn_blocking(open).await;
         let opened = opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         let mut lines = Vec::with_capacity(opened.len());
         for (receiver, dead_letters) in config.receivers.iter().zip(opened) {
@@ -84,8 +85,12 @@ impl Receivers {
     }
 }
 
-/// Those of each receiver, in the order of the configuration.
-fn open_dead_letters(config: &Config) -> Result<Vec<Arc<DeadLetters>>, OpenError> {
+/// Those of each receiver, in the order of the configuration. A replay that was cut short is finished
+/// before a delivery could change the books that tell how far it came.
+fn open_dead_letters(
+    config: &Config,
+    queue: &dyn Queue,
+) -> Result<Vec<Arc<DeadLetters>>, OpenError> {
     let ownership = match config.queue.durability {
         // Only the log has a lock of its own from the start.
         Durability::Memory => Ownership::OnFirstLetter(LateLock::of(&config.data_dir)),
@@ -93,8 +98,16 @@ fn open_dead_letters(config: &Config) -> Result<Vec<Arc<DeadLetters>>, OpenError
     };
     let max_bytes = config.dead_letters.max_bytes;
     let open = |receiver: &Receiver| {
-        let ownership = ownership.clone();
-        DeadLetters::open(&config.data_dir, &receiver.name, max_bytes, ownership).map(Arc::new)
+        let (name, ownership) = (&*receiver.name, ownership.clone());
+        let letters = DeadLetters::open(&config.data_dir, name, max_bytes, ownership)?;
+        if let Err(error) = letters.settle(queue) {
+            // The next replay tries again; nothing else depends on it.
+            tracing::warn!(
+                receiver.name = name,
+                "an earlier replay of dead letters of receiver {name} could not be finished: {error}"
+            );
+        }
+        Ok(Arc::new(letters))
     };
     config.receivers.iter().map(open).collect()
 }

@@ -70,12 +70,8 @@ impl Gateway {
             Ok(None) => return Err(Absent::NotRunning),
             Err(error) => return Err(Absent::Unknown { why: error.to_string() }),
         };
-        match (noted, configured) {
-            (Some(Noted::At(admin)), _) => Ok(Self { admin: reachable(admin) }),
-            (Some(Noted::Off), _) | (None, Some(Admin { listen: None })) => Err(Absent::Off),
-            (None, Some(Admin { listen: Some(admin) })) => Ok(Self { admin: reachable(admin) }),
-            (None, None) => Err(Absent::Starting),
-        }
+        let Admin { listen } = noted.or(configured).ok_or(Absent::Starting)?;
+        listen.map(|admin| Self { admin: reachable(admin) }).ok_or(Absent::Off)
     }
 
     /// What it answers to `GET path` within [`LOOK`].
@@ -116,7 +112,12 @@ async fn fetch(method: reqwest::Method, url: &str, body: String) -> Result<Answe
         .tls_certs_only([])
         .redirect(reqwest::redirect::Policy::none())
         .build();
-    let request = client.map_err(|error| innermost(&error))?.request(method, url).body(body);
+    let request = client.map_err(|error| innermost(&error))?.request(method.clone(), url);
+    // The port refuses what any web page could send, and that is everything but this type.
+    let request = match method {
+        reqwest::Method::POST => request.header("content-type", "application/json").body(body),
+        _ => request,
+    };
     let mut response = request.send().await.map_err(|error| innermost(&error))?;
     let status = response.status().as_u16();
     let mut bytes = Vec::new();
@@ -139,16 +140,11 @@ fn innermost(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// What a lock file says of the admin port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Noted {
-    At(SocketAddr),
-    Off,
-}
-
-fn noted_admin(note: &str) -> Option<Noted> {
+/// What a lock file says of the admin port, if it says anything: where it is, or that it is off.
+fn noted_admin(note: &str) -> Option<Admin> {
     let admin = note.lines().find_map(|line| line.strip_prefix("admin="))?;
-    if admin.is_empty() { Some(Noted::Off) } else { admin.parse().ok().map(Noted::At) }
+    let listen = if admin.is_empty() { None } else { Some(admin.parse().ok()?) };
+    Some(Admin { listen })
 }
 
 /// Where somebody who listens everywhere can be reached from here.

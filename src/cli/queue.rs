@@ -13,20 +13,17 @@ use crate::config::Environment;
 use crate::queue::log::disk::{Access, Disk, RealDisk};
 use crate::queue::log::inspect::{InspectError, View};
 
-use super::Failure;
+use super::{Failure, place, table, words};
 
 mod args;
 mod change;
 mod export;
 mod finding;
 mod ls;
-mod place;
-mod table;
 mod verify;
-mod words;
 
-use args::{PlaceArgs, QueueCommand};
-use place::Place;
+use args::QueueCommand;
+use place::{Place, PlaceArgs};
 
 pub(super) use args::QueueArgs;
 

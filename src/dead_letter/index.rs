@@ -86,7 +86,9 @@ impl Index {
                 None => vanished.push(*number),
             }
         }
-        vanished.iter().for_each(|number| drop(index.files.remove(number)));
+        for number in vanished {
+            index.files.remove(&number);
+        }
         Ok(index)
     }
 

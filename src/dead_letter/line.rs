@@ -60,20 +60,19 @@ pub(super) fn read<'b>(format: &str, bytes: &'b [u8]) -> Lines<'b> {
             lines.version = Some(version);
             continue;
         }
-        match whole(text) {
-            Some(json) => lines.push(start..offset, json),
-            None => {
-                lines.damaged += 1;
-                // The end of the line before it may be what is damaged.
-                if let Some((skipped, json)) = salvage(text) {
-                    lines.push(start + skipped..offset, json);
-                } else {
-                    suspect += chunk.len() as u64;
-                    continue;
-                }
-            }
+        if let Some(json) = whole(text) {
+            lines.push(start..offset, json);
+            suspect = 0;
+            continue;
         }
-        suspect = 0;
+        lines.damaged += 1;
+        // The end of the line before it may be what is damaged.
+        if let Some((skipped, json)) = salvage(text) {
+            lines.push(start + skipped..offset, json);
+            suspect = 0;
+        } else {
+            suspect += chunk.len() as u64;
+        }
     }
     // What a crash tore may hold anything, line ends too.
     if lines.torn_bytes > 0 {
@@ -128,7 +127,9 @@ mod tests {
 
     fn file(objects: &[&str]) -> Vec<u8> {
         let mut bytes = heading(FORMAT, 3).into_bytes();
-        objects.iter().for_each(|json| push(&mut bytes, json.as_bytes()));
+        for json in objects {
+            push(&mut bytes, json.as_bytes());
+        }
         bytes
     }
 

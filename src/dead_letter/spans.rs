@@ -30,7 +30,9 @@ impl Spans {
 
     /// All of them.
     pub(super) fn add_all(&mut self, spans: &[(u64, u64)]) {
-        spans.iter().for_each(|(start, end)| self.add(*start..*end));
+        for (start, end) in spans {
+            self.add(*start..*end);
+        }
     }
 
     /// Whether this byte is in it.

@@ -22,7 +22,7 @@ const FILE_BYTES: u64 = 4 << 20;
 
 /// Everything behind the lock.
 pub(super) struct Store {
-    folder: Arc<dyn Folder>,
+    pub(super) folder: Arc<dyn Folder>,
     /// For writing, once something was written or tried.
     disk: Option<Arc<dyn Disk>>,
     pub(super) index: Index,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     pub(super) fn has_files(&self) -> bool {
-        !self.index.files.is_empty()
+        !(self.index.files.is_empty() && self.index.orphans.is_empty())
     }
 
     /// The directory for writing. The first time, what an earlier process left is made sure of.
@@ -135,9 +135,8 @@ impl Store {
             }
             file.sync()?;
         }
-        for (orphan, _) in std::mem::take(&mut self.index.orphans) {
-            disk.remove(&orphan.to_string())?;
-        }
+        // Their number is not used again before that is durable.
+        self.index.orphans.retain(|(orphan, _)| disk.remove(&orphan.to_string()).is_err());
         disk.sync()?;
         let found = self.index.open_intents().into_iter();
         let outcome = Outcome::Found;
@@ -205,7 +204,9 @@ impl Store {
         file.letters += keys.len() as u64;
         open.end += bytes;
         self.open = Some(open);
-        keys.iter().for_each(|key| self.recent.add(*key));
+        for key in keys {
+            self.recent.add(*key);
+        }
         Ok(())
     }
 

@@ -1,4 +1,6 @@
 //! The store on a simulated disk.
 
 mod put;
+mod replay;
 mod support;
+mod twin;

@@ -78,8 +78,13 @@ impl Crew {
     /// Leave to keep a lease; `None` when this is the last free worker, or enough keep theirs.
     pub(super) fn bind(self: &Arc<Self>, why: Why) -> Option<Bond> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = bound.waiting + bound.suspect + 1 >= self.workers;
-        if is_full || (why == Why::Waiting && bound.waiting >= KEPT_MAX) {
+        let others = bound.waiting + bound.suspect;
+        let is_full = match why {
+            // Two free workers: who allows one request at a time wants no delivery to overtake another.
+            Why::Waiting => others + 2 >= self.workers || bound.waiting >= KEPT_MAX,
+            Why::Suspect => others + 1 >= self.workers,
+        };
+        if is_full {
             return None;
         }
         *bound.of(why) += 1;
@@ -116,7 +121,8 @@ mod tests {
     #[test]
     fn few_keep_what_waits_and_one_worker_is_always_free() {
         for (workers, why, expected) in [
-            (2, Why::Waiting, 1),
+            (2, Why::Waiting, 0),
+            (3, Why::Waiting, 1),
             (2, Why::Suspect, 1),
             (5, Why::Waiting, 3),
             (17, Why::Waiting, 3),
@@ -127,14 +133,14 @@ mod tests {
             assert_eq!(bonds.len(), expected, "{workers} {why:?}");
             assert_eq!(crew.is_full(), expected + 1 == workers, "{workers} {why:?}");
             drop(bonds);
-            assert!(!crew.is_full() && crew.bind(why).is_some());
+            assert!(!crew.is_full() && crew.bind(Why::Suspect).is_some());
         }
     }
 
     #[test]
     fn suspects_and_those_that_wait_share_the_workers() {
         let crew = Arc::new(Crew::new(4));
-        let bonds = [crew.bind(Why::Suspect), crew.bind(Why::Suspect), crew.bind(Why::Waiting)];
+        let bonds = [crew.bind(Why::Waiting), crew.bind(Why::Suspect), crew.bind(Why::Suspect)];
         assert!(bonds.iter().all(Option::is_some) && crew.is_full());
         assert!(crew.bind(Why::Waiting).is_none() && crew.bind(Why::Suspect).is_none());
     }

@@ -30,12 +30,14 @@ use crate::queue::{Outlet, Want};
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest wait for a lease with a turn in hand, which others wait for: somebody else was faster.
+/// Longest wait for a lease with a turn in hand, which others wait for.
 const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Everything the workers of one receiver share.
 pub(super) struct Line {
     pub(super) outlet: Arc<dyn Outlet>,
+    /// Held by the worker that is about to lease.
+    pub(super) next_lease: tokio::sync::Mutex<()>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
@@ -113,15 +115,14 @@ async fn watch_key(line: &Line) -> Infallible {
 impl Line {
     /// The next blocks, and the turn to deliver them; `None` when a shutdown wants no more of them.
     async fn begin(&self, phase: &mut Phase) -> Option<(Turn<'_>, Loan)> {
+        // One at a time: the others would wait for the same blocks, and take turns for nothing.
+        let _first = self.next_lease.lock().await;
         loop {
             if !self.wait_for_blocks(phase).await {
                 return None;
             }
             let turn = self.gate.enter(Who::Other, phase).await?;
-            // Others waited for the same blocks, and a turn must not wait for new ones.
-            if !self.is_ready_now().await {
-                continue;
-            }
+            // What was ready may have expired meanwhile.
             let Ok(lease) = timeout(LEASE_WAIT_MAX, self.outlet.lease(self.want())).await else {
                 continue;
             };
@@ -144,14 +145,6 @@ impl Line {
                     () = phase.drained() => {}
                 },
             }
-        }
-    }
-
-    async fn is_ready_now(&self) -> bool {
-        tokio::select! {
-            biased;
-            is_more = self.outlet.ready() => is_more,
-            () = std::future::ready(()) => false,
         }
     }
 

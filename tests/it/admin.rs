@@ -18,6 +18,7 @@ use super::support::wire::{Reply, Wire, request};
 mod orphan;
 mod page;
 mod ready;
+mod receivers;
 
 /// What clients and the receiver know, and this port must not tell.
 const TOKEN: &str = "t0ken-of-a-client";
@@ -118,7 +119,9 @@ async fn routes_and_methods_are_few() {
     for path in ["/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
         let reply = get(admin, path).await;
         assert_eq!(reply.status, 404, "{path}");
-        assert!(reply.text().contains("/metrics, /livez, /readyz and /receivers"), "{path}");
+        for known in ["/metrics", "/livez", "/readyz", "/receivers", "/dead-letters/replay"] {
+            assert!(reply.text().contains(known), "{path}: {}", reply.text());
+        }
     }
     // A metric sent to the wrong port is not taken.
     let headers = format!("authorization: Bearer {TOKEN}\r\n");
@@ -252,8 +255,15 @@ async fn no_answer_holds_a_secret_an_address_or_the_name_of_a_metric() {
             assert!(!told.contains(hidden), "{line} tells {hidden}: {told}");
         }
     }
+    // Whoever has to cure a held receiver needs its words; not the key, and nothing of clients.
+    let told = get(admin, "/receivers").await;
+    assert!(told.text().contains("bad tuple"), "{}", told.text());
+    for hidden in [TOKEN, KEY, "wr0ng", "checkout"] {
+        assert!(!told.text().contains(hidden), "{hidden}: {}", told.text());
+    }
     let page = scrape(admin).await;
-    let known = ["receiver", "cause", "status", "code", "state", "outcome", "answer", "le"];
+    let known =
+        ["receiver", "cause", "status", "code", "state", "outcome", "answer", "encoding", "le"];
     for key in page.label_keys() {
         assert!(known.contains(&key) || key == "version" || key == "durability", "{key}");
     }

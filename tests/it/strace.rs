@@ -29,7 +29,7 @@ const CALLS: &str = "trace=openat,read,recvfrom,recvmsg,readv,write,sendto,sendm
                      pwrite64,pwritev,pwritev2,fdatasync,fsync";
 
 /// Where strace is, if it is there and may trace.
-fn strace() -> Option<String> {
+pub(crate) fn strace() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path).map(|directory| directory.join("strace"));
     let found = found.find(|program| program.is_file());

@@ -6,6 +6,7 @@ use super::super::names;
 use super::super::reading::{Delivery, Destination, Health};
 use super::super::sheet::Sheet;
 use super::unix_s;
+use crate::config::Compression;
 use crate::forward::State;
 
 pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
@@ -21,7 +22,10 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
     });
     sheet.each(&names::RECEIVER_STATE, states)?;
     sheet.by_receiver(&names::SINCE, health, of(|to| Some(unix_s(to.status.since))))?;
+    let is_probing = |to: &Delivery| Some(u64::from(to.status.is_probing));
+    sheet.by_receiver(&names::PROBING, health, of(is_probing))?;
     sheet.by_receiver(&names::IN_FLIGHT, health, of(|to| Some(to.status.in_flight as u64)))?;
+    sheet.by_receiver(&names::LIMIT, health, of(|to| Some(to.status.limit as u64)))?;
     sheet.by_receiver(&names::CONCURRENCY, health, of(|to| Some(to.facts.concurrency as u64)))?;
     let attempts = known.iter().flat_map(|(receiver, delivery)| {
         delivery.attempts.iter().map(|(outcome, answer, count)| {
@@ -32,6 +36,13 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
     sheet.by_receiver(&names::LAST_SUCCESS, health, of(|to| to.status.last_success.map(unix_s)))?;
     let last_error = |to: &Delivery| to.status.last_error.as_ref().map(|(at, _)| unix_s(*at));
     sheet.by_receiver(&names::LAST_ERROR, health, of(last_error))?;
+    let encodings = known.iter().flat_map(|(receiver, delivery)| {
+        let of = encoding_word(delivery.status.encoding);
+        let encodings = ["deflate", "gzip", "identity"];
+        encodings.map(|word| ([*receiver, ("encoding", word)], u64::from(word == of)))
+    });
+    sheet.each(&names::ENCODING, encodings)?;
+    sheet.by_receiver(&names::BODY_BOUND, health, of(|to| Some(to.status.size_bound as u64)))?;
     sheet.by_receiver(&names::BACKLOG_LIMIT, health, of(|to| to.facts.max_backlog_bytes))?;
     sheet.by_receiver(&names::DEAD_LETTERS, health, of(|to| Some(to.dead_letters.letters)))?;
     let used = |to: &Delivery| Some(to.dead_letters.used_bytes);
@@ -43,6 +54,15 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
 /// The value of a delivery as one of its destination, which may have none.
 fn of<V>(value: impl Fn(&Delivery) -> Option<V>) -> impl Fn(&Destination) -> Option<V> {
     move |destination| value(destination.delivery.as_ref()?)
+}
+
+/// As `receiver.compression` has it.
+pub(in super::super) fn encoding_word(encoding: Compression) -> &'static str {
+    match encoding {
+        Compression::Deflate => "deflate",
+        Compression::Gzip => "gzip",
+        Compression::Identity => "identity",
+    }
 }
 
 /// The word for programs.

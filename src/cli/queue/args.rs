@@ -1,11 +1,10 @@
 //! What can be typed after `tidegate queue`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::super::ConfigArg;
+use super::place::PlaceArgs;
 
 /// Look into the queue on disk, and take things out of it
 ///
@@ -42,20 +41,6 @@ pub(super) enum QueueCommand {
     Export(ExportArgs),
     Purge(PurgeArgs),
     Forget(ForgetArgs),
-}
-
-/// Which queue.
-#[derive(Debug, Args)]
-pub(super) struct PlaceArgs {
-    #[command(flatten)]
-    pub(super) config: ConfigArg,
-
-    /// The directory that `data_dir` names, instead of a configuration
-    ///
-    /// No configuration is read then, so what is configured is not known; given together with
-    /// --config, the names come from there and the files from here.
-    #[arg(long, value_name = "DIR")]
-    pub(super) data_dir: Option<PathBuf>,
 }
 
 /// Show what waits for whom, since when, what a running gateway does about it, and in which files

@@ -23,6 +23,10 @@ impl SimFolder {
     pub(super) fn of(disk: &SimDisk) -> Self {
         Self(disk.handle())
     }
+
+    pub(super) fn over(disk: Arc<dyn Disk>) -> Self {
+        Self(disk)
+    }
 }
 
 impl Folder for SimFolder {

@@ -87,6 +87,30 @@ pub enum Expiry {
     Orphan,
 }
 
+impl Expiry {
+    fn tell(self, f: &mut fmt::Formatter<'_>, destination: &str, tuples: u64) -> fmt::Result {
+        match self {
+            Self::Bound => write!(
+                f,
+                "more waits for receiver {destination} than its `max_backlog_bytes` allows: its oldest \
+                 {tuples} tuples were given up and counted as expired; see why it takes less than comes \
+                 in, or raise the bound"
+            ),
+            Self::Cap => write!(
+                f,
+                "the queue is nearly full, and receiver {destination} keeps more of the disk than its \
+                 `max_backlog_bytes`: its oldest {tuples} tuples were given up and counted as expired, so \
+                 that others go on"
+            ),
+            Self::Orphan => write!(
+                f,
+                "{tuples} tuples for receiver {destination}, which is not configured, were given up and \
+                 counted as expired: the queue is full, or more waited than the `max_backlog_bytes` it had"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,23 +152,7 @@ impl fmt::Display for Notice {
                 "both halves of the position of receiver {destination} are damaged: everything the \
                  queue still holds is delivered to it again; check the disk"
             ),
-            Self::Expired { destination, tuples, why: Expiry::Bound } => write!(
-                f,
-                "more waits for receiver {destination} than its `max_backlog_bytes` allows: its oldest \
-                 {tuples} tuples were given up and counted as expired; see why it takes less than comes \
-                 in, or raise the bound"
-            ),
-            Self::Expired { destination, tuples, why: Expiry::Cap } => write!(
-                f,
-                "the queue is nearly full, and receiver {destination} keeps more of the disk than its \
-                 `max_backlog_bytes`: its oldest {tuples} tuples were given up and counted as expired, so \
-                 that others go on"
-            ),
-            Self::Expired { destination, tuples, why: Expiry::Orphan } => write!(
-                f,
-                "{tuples} tuples for receiver {destination}, which is not configured, were given up and \
-                 counted as expired: the queue is full, or more waited than the `max_backlog_bytes` it had"
-            ),
+            Self::Expired { destination, tuples, why } => why.tell(f, destination, *tuples),
             Self::Orphan { destination } => write!(
                 f,
                 "the queue keeps data for receiver {destination}, which is not configured; deliver it by \

@@ -1,6 +1,6 @@
 //! The queue in memory: rule by rule, against a plain list, and under many tasks at once.
 
-use crate::queue::Destination;
+use crate::queue::{Destination, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,61 @@ fn an_entry_that_would_pass_the_cap_is_refused_whole() {
     assert_eq!(outlet(&queue, "a").depth().blocks, 1, "nothing of it was kept");
     now(queue.append(entry(&["9876543210"]))).unwrap();
     queue.room().unwrap_err();
+}
+
+#[test]
+fn an_entry_for_nobody_is_refused_and_one_for_one_alone_passes_its_filter() {
+    let none = Destination { sources: Sources::Only(vec![]), ..Destination::named("none") };
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("all"), none]);
+    let only_for = |name: &str| Entry { target: Some(name.into()), ..entry(&["x", "y"]) };
+    let refused = now(queue.append(only_for("nobody"))).unwrap_err();
+    assert_eq!(refused, AppendError::Unaddressed { target: "nobody".into() });
+    now(queue.append(entry(&["z"]))).unwrap();
+    let none = outlet(&queue, "none");
+    assert!(waits(none.ready()), "it is not woken for what is not for it");
+    now(queue.append(only_for("none"))).unwrap();
+    assert!(now(none.ready()));
+    let lease = now(none.lease(ANY)).unwrap();
+    assert_eq!(texts(&lease), ["x", "y"]);
+    now(none.ack(lease, Fate { delivered: 1, dead_lettered: 1 }));
+    let books = Books {
+        series: 1,
+        replayed: 2,
+        delivered: 1,
+        dead_lettered: 1,
+        filtered: 1,
+        ..Books::default()
+    };
+    assert_eq!(none.books(), books);
+    assert_eq!(outlet(&queue, "all").books().replayed, 0);
+}
+
+#[test]
+fn what_nobody_wants_takes_no_room() {
+    let none = Destination { sources: Sources::Only(vec![]), ..Destination::named("none") };
+    let queue = MemoryQueue::new(BLOCK_OVERHEAD_BYTES + 1, vec![none]);
+    for _ in 0..3 {
+        now(queue.append(entry(&["x"]))).unwrap();
+    }
+    assert_eq!((queue.standing().used_bytes, queue.totals().tuples), (0, 3));
+}
+
+#[test]
+fn a_dead_receiver_keeps_its_newest_and_the_other_one_gets_everything() {
+    let dead = Destination {
+        max_backlog_bytes: Some(5 * (BLOCK_OVERHEAD_BYTES + 2)),
+        ..Destination::named("dead")
+    };
+    let queue = MemoryQueue::new(2000, vec![Destination::named("live"), dead]);
+    let (live, dead) = (outlet(&queue, "live"), outlet(&queue, "dead"));
+    for number in 10..60 {
+        now(queue.append(entry(&[&number.to_string()]))).unwrap();
+        now(live.deliver(now(live.lease(ANY)).unwrap()));
+    }
+    assert_eq!(texts(&now(dead.lease(ANY)).unwrap()), ["55", "56", "57", "58", "59"]);
+    let books = Books { series: 50, queued: 5, expired: 45, ..Books::default() };
+    assert_eq!(dead.books(), books);
+    assert_eq!(live.books(), Books { series: 50, delivered: 50, ..Books::default() });
 }
 
 #[test]

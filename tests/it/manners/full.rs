@@ -1,9 +1,11 @@
 //! Dead letters have a bound: when it is reached deliveries are held, and nothing is thrown away.
 
-use tidegate::config::Config;
-use tidegate::receiver::{Fault, Poison, Received, Standing};
+use std::collections::BTreeSet;
 
-use super::world::{PATIENCE, Setup, World, names};
+use tidegate::config::Config;
+use tidegate::receiver::Poison;
+
+use super::world::{PATIENCE, Setup, World, arrived, assert_same, names};
 
 /// A few letters of these tests, not all of them.
 fn narrow(config: &mut Config) {
@@ -29,12 +31,13 @@ async fn send_parts(world: &mut World) -> Vec<String> {
     dead
 }
 
-/// Waits until it is held because there is no room for letters, and probed a few times since.
-async fn until_full(world: &World) {
-    world.until_held_by("default", "dead_letters.max_bytes").await;
-    let before = world.sole().received().totals.requests;
-    let probed = |seen: &Received| seen.totals.requests >= before + 3;
-    world.sole().wait_for(PATIENCE, probed).await.unwrap();
+/// Waits until it is held because there is no room for letters: what is kept stays, the rest waits.
+async fn until_full(world: &World, receiver: &str) {
+    world.until_held_by(receiver, "dead_letters.max_bytes").await;
+    let books = world.balanced(receiver).await;
+    let (kept, queued) = (books("dead_lettered_total"), books("queued"));
+    assert!(kept < 40 && queued > 0, "{kept} kept, {queued} queued");
+    assert!(world.letters(receiver).len() as u64 >= kept);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,45 +45,45 @@ async fn full_dead_letters_hold_and_a_raised_bound_lets_go() {
     let mut world = Setup::one().adjust(narrow).start().await;
     poison(&world);
     let dead = send_parts(&mut world).await;
-    until_full(&world).await;
-    let books = world.balanced("default").await;
-    let (kept, queued) = (books("dead_lettered_total"), books("queued"));
-    assert!(kept < 40 && queued > 0, "{kept} kept, {queued} queued");
-    assert!(world.letters("default").len() as u64 >= kept);
+    until_full(&world, "default").await;
     world.restart(|_| {}).await;
     world.end(&dead).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn full_dead_letters_hold_and_a_mended_receiver_lets_go() {
+async fn full_dead_letters_hold_and_replays_to_a_mended_receiver_let_go() {
     let mut world = Setup::one().adjust(narrow).start().await;
     poison(&world);
     send_parts(&mut world).await;
-    until_full(&world).await;
-    // Whatever it refused last it takes now; what is a letter stays one.
+    until_full(&world, "default").await;
     world.sole().faults().change(|rules| rules.poisons.clear());
-    world.settled("default").await;
+    // What was refused before may still become a letter: each replay makes room for more of them.
+    let whole = async || world.balanced("default").await("delivered_total") == 200;
+    for _ in 0..200 {
+        let output = world.run(&["dead-letters", "replay"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        if whole().await {
+            break;
+        }
+    }
+    world.until_count("default", "delivered_total", |delivered| delivered == 200).await;
     world.until_well().await;
-    let dead: Vec<String> = world
-        .letters("default")
-        .iter()
-        .map(crate::support::endure::letters::Letter::name)
-        .collect();
-    assert!(dead.len() < 40);
-    world.end(&dead).await;
+    let books = world.balanced("default").await;
+    assert_eq!((books("queued"), books("replayed_total")), (0, books("dead_lettered_total")));
+    assert_same(&arrived(&world.sole().received()), &world.accepted(), "delivered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_with_full_dead_letters_does_not_hold_up_another() {
     let mut world = Setup::receivers(&[("strict", ""), ("easy", "")]).adjust(narrow).start().await;
     poison(&world);
-    send_parts(&mut world).await;
-    world.until_held("strict").await;
+    let dead = send_parts(&mut world).await;
+    until_full(&world, "strict").await;
     world.receiver("easy").wait_for_tuples(200, PATIENCE).await.unwrap();
-    world.judge("easy", &world.accepted(), &std::collections::BTreeSet::new()).await;
-    world.receiver("strict").faults().stand(Standing::always(Fault::Pass));
-    world.receiver("strict").faults().change(|rules| rules.poisons.clear());
+    world.settled("easy").await;
+    world.judge("easy", &world.accepted(), &BTreeSet::new()).await;
+    world.restart(|_| {}).await;
     world.settled("strict").await;
-    drop(world.balanced("strict").await);
+    world.judge("strict", &world.accepted(), &dead.into_iter().collect()).await;
     world.stop().await;
 }

@@ -1,8 +1,11 @@
 //! What somebody has to mend: a wrong key, a redirect, an encoding nobody takes, a receiver that
 //! refuses everything. All of it waits, and nothing is lost or dead-lettered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate::clock::ManualClock;
+use tidegate::metric::timestamp::Timestamp;
 use tidegate::receiver::{
     ApiKeys, BadEncoding, Encoding, Fault, KeyPlace, Options, Outcome, Receiver, Rules, Standing,
 };
@@ -12,15 +15,16 @@ use super::world::{KEY, PATIENCE, Setup, names};
 /// An hour of the runtime's clock passes while real sockets answer at once.
 #[tokio::test]
 async fn an_hour_with_a_wrong_key_ends_when_its_file_is_written_without_a_restart() {
-    let setup = Setup::one().adjust(|config| {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_700_000_000, 0)));
+    let setup = Setup::one().clock(clock.clone()).adjust(|config| {
         config.receivers[0].hold_probe = Duration::from_secs(30);
         config.receivers[0].retry_min = Duration::from_millis(200);
-        config.receivers[0].retry_max = Duration::from_secs(60);
+        config.receivers[0].retry_max = Duration::from_mins(1);
     });
     let mut world = setup.start().await;
     world.sole().faults().change(|rules| rules.api_keys = ApiKeys::only(["the-new-key"]));
     for part in 0..50 {
-        world.send(&names("m", part * 20..(part + 1) * 20)).await;
+        world.send(&names("m", part * 2..(part + 1) * 2)).await;
     }
     let why = world.until_held("default").await;
     assert!(why.contains("403") && why.contains("api_key"), "{why}");
@@ -29,17 +33,20 @@ async fn an_hour_with_a_wrong_key_ends_when_its_file_is_written_without_a_restar
     tokio::time::pause();
     tokio::time::sleep(Duration::from_hours(1)).await;
     tokio::time::resume();
+    clock.advance(Duration::from_hours(1));
     let seen = world.sole().received();
     let probes = seen.totals.requests - before;
     assert!((100..=121).contains(&probes), "{probes} probes in an hour, one every 30 s");
     assert!(seen.outcomes().iter().all(|outcome| *outcome == Outcome::Answered(403)));
-    assert_eq!(world.count("default", "queued").await, 1_000, "all of it waits");
+    let told = world.ask("GET /receivers").await.json();
+    assert_eq!(told[0]["books"]["queued"], 100, "all of it waits");
+    assert_eq!(told[0]["lag_seconds"], 3600.0);
 
-    std::fs::write(world.key_file(), "the-new-key\n").unwrap();
-    world.sole().wait_for_tuples(1_000, PATIENCE).await.unwrap();
+    world.write_key("the-new-key\n");
+    world.sole().wait_for_tuples(100, PATIENCE).await.unwrap();
     world.until_well().await;
     let end = world.end_clean().await;
-    assert_eq!(end.received.totals.tuples, 1_000);
+    assert_eq!(end.received.totals.tuples, 100);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,20 +95,39 @@ async fn an_encoding_that_is_refused_is_stepped_down_from_and_not_tried_again() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_every_encoding_is_refused_it_holds_and_any_that_is_taken_again_will_do() {
-    let mut world = Setup::one().start().await;
-    world.sole().faults().change(|rules| rules.encodings = Vec::new());
-    world.send(&names("m", 0..100)).await;
-    world.until_held("default").await;
-    let tried = |seen: &tidegate::receiver::Received| seen.totals.requests >= 8;
-    world.sole().wait_for(PATIENCE, tried).await.unwrap();
-    assert_eq!(world.count("default", "queued").await, 100);
-    for encoding in [Encoding::Deflate, Encoding::Identity] {
+    for encoding in Encoding::ALL {
+        let mut world = Setup::one().start().await;
+        world.sole().faults().change(|rules| rules.encodings = Vec::new());
+        world.send(&names("m", 0..100)).await;
+        world.until_held("default").await;
+        let tried = |seen: &tidegate::receiver::Received| seen.totals.requests >= 8;
+        world.sole().wait_for(PATIENCE, tried).await.unwrap();
+        assert_eq!(world.count("default", "queued").await, 100);
         world.sole().faults().change(|rules| rules.encodings = vec![encoding]);
-        world.send(&names(encoding.name(), 0..10)).await;
-        world.settled("default").await;
+        world.send(&names("more", 0..10)).await;
+        let end = world.end_clean().await;
+        assert_eq!(end.received.totals.tuples, 110, "{encoding:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encoding_that_was_taken_and_is_refused_later_gives_way_as_well() {
+    let mut world = Setup::one().start().await;
+    world.sole().faults().change(|rules| rules.bad_encoding = BadEncoding::UnsupportedMediaType);
+    for taken in
+        [vec![Encoding::Deflate], vec![], vec![Encoding::Deflate], vec![Encoding::Identity]]
+    {
+        let prefix = format!("m{}", world.accepted().len());
+        world.sole().faults().change(|rules| rules.encodings.clone_from(&taken));
+        world.send(&names(&prefix, 0..10)).await;
+        if taken.is_empty() {
+            world.until_held("default").await;
+        } else {
+            world.settled("default").await;
+        }
     }
     let end = world.end_clean().await;
-    assert_eq!(end.received.totals.tuples, 120);
+    assert_eq!(end.received.totals.tuples, 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,3 +3,4 @@
 
 mod halving;
 mod process;
+mod replay;

@@ -10,7 +10,7 @@ use super::world::{PATIENCE, Setup, names};
 async fn an_outage_in_the_middle_of_deliveries_loses_nothing() {
     let mut world = Setup::one().start().await;
     world.send(&names("before", 0..100)).await;
-    world.sole().wait_for_tuples(100, PATIENCE).await.unwrap();
+    world.settled("default").await;
     world.receiver_mut("default").go_down().await.unwrap();
     for part in 0..20 {
         world.send(&names("during", part * 50..(part + 1) * 50)).await;

@@ -12,7 +12,8 @@ fn poison(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_poison_among_9_999_is_found_by_halving() {
-    for place in [0, 1, 4_711, 9_998] {
+    // The first is the worst case: everything else is posted, half by half.
+    for place in [0, 4_711] {
         let mut world = Setup::one().start().await;
         poison(&world);
         let mut all = names("m", 0..9_999);

@@ -11,7 +11,7 @@ use super::world::{PATIENCE, Setup, arrived, assert_same, names};
 async fn a_receiver_that_is_dead_for_long_costs_its_own_oldest_and_nothing_else() {
     let setup = Setup::receivers(&[("alive", ""), ("dead", "")]).adjust(|config| {
         config.receivers[1].max_backlog_bytes = Some(200_000);
-        config.receivers[1].timeout = Duration::from_secs(600);
+        config.receivers[1].timeout = Duration::from_mins(10);
     });
     let mut world = setup.start().await;
     world.receiver("dead").faults().stand(Standing::always(Fault::Hang));

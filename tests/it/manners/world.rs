@@ -1,26 +1,29 @@
 //! A gateway with its receivers, and the judgement at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tidegate::app::{Ended, Gateway};
 use tidegate::clock::{Clock, SystemClock};
 use tidegate::config::{self, Config, Environment};
-use tidegate::receiver::{Options, Received, Receiver, Rules, Running};
+use tidegate::receiver::{Options, Receiver, Rules, Running};
 
-use crate::support::endure::books::Books;
 use crate::support::endure::letters::{self, Letter};
-use crate::support::wire::{Reply, Wire, request};
+use crate::support::wire::{Wire, request};
+
+mod judge;
+mod watch;
+
+pub(crate) use judge::{arrived, assert_same, count_letters};
 
 /// Longest wait for anything: tests fail by it, and never pass by it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How often a gateway is asked while something is waited for that only it can tell.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What every receiver takes as its key.
 pub(crate) const KEY: &str = "k3y-of-the-receiver";
@@ -30,8 +33,6 @@ pub(crate) struct Setup {
     /// Name and further keys of each; one alone named `default` is a `[receiver]`.
     receivers: Vec<(&'static str, String)>,
     sources: Vec<&'static str>,
-    /// Further sections.
-    more: String,
     /// What no configuration may say, because it is too short for real life.
     adjust: Box<dyn Fn(&mut Config) + Send>,
     clock: Arc<dyn Clock>,
@@ -45,14 +46,6 @@ pub(crate) struct World {
     gateway: Option<Gateway>,
     /// Names in requests that were answered 202, by source.
     accepted: BTreeMap<&'static str, BTreeSet<String>>,
-}
-
-/// What a receiver and its dead letters have had in the end.
-pub(crate) struct Outcome {
-    pub(crate) received: Received,
-    /// Every letter there ever was, in order.
-    pub(crate) letters: Vec<Letter>,
-    pub(crate) ended: Ended,
 }
 
 /// Names that sort as they count.
@@ -72,7 +65,6 @@ impl Setup {
         Self {
             receivers,
             sources: vec!["shop"],
-            more: String::new(),
             adjust: Box::new(|_| {}),
             clock: Arc::new(SystemClock::new()),
         }
@@ -112,7 +104,7 @@ impl Setup {
         }
         let accepted = self.sources.iter().map(|source| (*source, BTreeSet::new())).collect();
         let mut world = World { setup: self, directory, receivers, gateway: None, accepted };
-        std::fs::write(world.key_file(), KEY).unwrap();
+        world.write_key(KEY);
         world.start().await;
         world
     }
@@ -121,28 +113,29 @@ impl Setup {
 impl World {
     /// The configuration's text, as a file would have it.
     fn text(&self) -> String {
-        let mut text = format!(
-            "listen = \"127.0.0.1:0\"\nhostname = \"gateway\"\ndata_dir = {:?}\n\
+        let mut sections = vec![format!(
+            "listen = \"127.0.0.1:0\"\nhostname = \"gateway\"\ndata_dir = \"{}\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[limits]\nrequests_per_minute = 0\n\
-             [shutdown]\ngrace = \"2s\"\n[queue]\nmin_free_bytes = 0\nsegment_bytes = \"4MiB\"\n{}",
-            self.data_dir(),
-            self.setup.more
-        );
+             [shutdown]\ngrace = \"2s\"\n[queue]\nmin_free_bytes = 0\nsegment_bytes = \"4MiB\"\n",
+            self.data_dir().display(),
+        )];
         for source in &self.setup.sources {
-            text += &format!("[[sources]]\nname = \"{source}\"\ntoken = \"{source}-token\"\n");
+            let section = format!("[[sources]]\nname = \"{source}\"\ntoken = \"{source}-token\"\n");
+            sections.push(section);
         }
         for ((name, keys), (_, receiver)) in self.setup.receivers.iter().zip(&self.receivers) {
-            text += &match *name {
+            sections.push(match *name {
                 "default" => "[receiver]\n".to_owned(),
                 name => format!("[[receivers]]\nname = \"{name}\"\n"),
-            };
-            text += &format!(
-                "url = \"{}\"\napi_key_file = {:?}\nretry_min = \"2ms\"\nretry_max = \"20ms\"\n{keys}\n",
+            });
+            sections.push(format!(
+                "url = \"{}\"\napi_key_file = \"{}\"\nretry_min = \"2ms\"\nretry_max = \"20ms\"\n\
+                 {keys}\n",
                 receiver.url(),
-                self.key_file()
-            );
+                self.key_file().display()
+            ));
         }
-        text
+        sections.concat()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -150,13 +143,28 @@ impl World {
     }
 
     /// Holds the key of all receivers.
-    pub(crate) fn key_file(&self) -> PathBuf {
+    fn key_file(&self) -> PathBuf {
         self.directory.path().join("key")
+    }
+
+    /// Writes the file that holds the key.
+    pub(crate) fn write_key(&self, key: &str) {
+        write(&self.key_file(), key);
+    }
+
+    /// A command of the program, with the gateway's configuration, while it runs or not.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(args).args(["--config", "tidegate.toml"]);
+        command.env_clear().current_dir(self.directory.path()).stdin(Stdio::null());
+        tokio::task::block_in_place(|| command.output().unwrap())
     }
 
     /// Starts a gateway on what the one before left.
     pub(crate) async fn start(&mut self) {
-        let loaded = config::load("test", &self.text(), &Environment::default());
+        let text = self.text();
+        write(&self.directory.path().join("tidegate.toml"), &text);
+        let loaded = config::load("test", &text, &Environment::default());
         let mut config = loaded.unwrap().config;
         for receiver in &mut config.receivers {
             receiver.hold_probe = Duration::from_millis(20);
@@ -229,96 +237,6 @@ impl World {
         assert_eq!(reply.status, 202, "{}", String::from_utf8_lossy(&reply.body));
     }
 
-    /// Asks the admin port: `GET /readyz`.
-    pub(crate) async fn ask(&self, line: &str) -> Reply {
-        let mut wire = Wire::connect(self.gateway().admin_addr().unwrap()).await;
-        wire.send(&request(line, "", b"")).await;
-        wire.reply().await
-    }
-
-    /// A sample of `/metrics` for one receiver, without prefix: `queued`, `delivered_total`.
-    pub(crate) async fn count(&self, receiver: &str, name: &str) -> u64 {
-        let books = Books::read(self.gateway().admin_addr().unwrap()).await;
-        books.sample(&format!("tidegate_{name}{{receiver=\"{receiver}\"}}"))
-    }
-
-    /// Waits until the sample is as wished.
-    pub(crate) async fn until_count(
-        &self,
-        receiver: &str,
-        name: &str,
-        wished: impl Fn(u64) -> bool,
-    ) -> u64 {
-        let reached = async {
-            loop {
-                let count = self.count(receiver, name).await;
-                if wished(count) {
-                    return count;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, reached).await {
-            Ok(count) => count,
-            Err(_) => panic!("{name} of {receiver} is still {}", self.count(receiver, name).await),
-        }
-    }
-
-    /// Waits until this receiver is held and `/readyz` says so; why, in the words of `/receivers`.
-    pub(crate) async fn until_held(&self, receiver: &str) -> String {
-        self.until_held_by(receiver, "").await
-    }
-
-    /// The same, for a reason with these words in it.
-    pub(crate) async fn until_held_by(&self, receiver: &str, words: &str) -> String {
-        let held = |ready: &Value, receivers: &Value| {
-            let named = |value: &&Value| value["name"] == receiver;
-            let told = receivers.as_array().unwrap().iter().find(named).unwrap();
-            let is_cause =
-                |cause: &Value| cause["cause"] == "receiver_held" && cause["receiver"] == receiver;
-            let is_held = ready["causes"].as_array().unwrap().iter().any(is_cause);
-            let why = told["why"].as_str().filter(|_| told["state"] == "held" && is_held)?;
-            why.contains(words).then(|| why.to_owned())
-        };
-        let why = self.until("held", held).await;
-        for path in ["/readyz", "/receivers", "/metrics"] {
-            let shown = self.ask(&format!("GET {path}")).await;
-            assert!(!shown.text().contains(KEY), "{path} shows the key: {}", shown.text());
-        }
-        why
-    }
-
-    /// Waits until `/readyz` has no cause any more.
-    pub(crate) async fn until_well(&self) {
-        self.until("well", |ready, _| ready["ready"].as_bool().filter(|ready| *ready)).await;
-    }
-
-    /// Looks at `/readyz` and `/receivers` until they are as wished.
-    async fn until<T>(&self, what: &str, wished: impl Fn(&Value, &Value) -> Option<T>) -> T {
-        let look = async || {
-            let ready = self.ask("GET /readyz").await.json();
-            (ready, self.ask("GET /receivers").await.json())
-        };
-        let reached = async {
-            loop {
-                let (ready, receivers) = look().await;
-                if let Some(found) = wished(&ready, &receivers) {
-                    return found;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, reached).await {
-            Ok(found) => found,
-            Err(_) => panic!("not {what}: {:#?}", look().await),
-        }
-    }
-
-    /// Waits until nothing is queued for this receiver.
-    pub(crate) async fn settled(&self, receiver: &str) {
-        self.until_count(receiver, "queued", |queued| queued == 0).await;
-    }
-
     /// The letters of this receiver that are on the disk, replayed ones included.
     pub(crate) fn letters(&self, receiver: &str) -> Vec<Letter> {
         letters::read(&self.data_dir().join("dead-letters").join(receiver))
@@ -332,77 +250,8 @@ impl World {
     pub(crate) fn accepted_of(&self, source: &str) -> BTreeSet<String> {
         self.accepted[source].clone()
     }
-
-    /// Waits until all is delivered or dead, stops the gateway, and judges: exactly `dead` are dead
-    /// letters, everything else accepted was delivered, and the books say the same.
-    pub(crate) async fn end(mut self, dead: &[impl AsRef<str>]) -> Outcome {
-        let name = self.receivers[0].0;
-        let all = self.accepted();
-        self.settled(name).await;
-        self.judge(name, &all, &dead.iter().map(|name| name.as_ref().to_owned()).collect()).await;
-        let ended = self.stop().await;
-        let letters = self.letters(name);
-        let (_, receiver) = self.receivers.remove(0);
-        Outcome { received: receiver.stop().await, letters, ended }
-    }
-
-    /// [`Self::end`] without dead letters.
-    pub(crate) async fn end_clean(self) -> Outcome {
-        self.end(&[""; 0]).await
-    }
-
-    /// That this receiver got `all` but `dead`, which are its dead letters, and that its books balance.
-    pub(crate) async fn judge(
-        &self,
-        receiver: &str,
-        all: &BTreeSet<String>,
-        dead: &BTreeSet<String>,
-    ) {
-        let arrived = arrived(&self.receiver(receiver).received());
-        let letters: Vec<String> =
-            self.letters(receiver).into_iter().map(|letter| letter.name()).collect();
-        let dead_names: BTreeSet<String> = letters.iter().cloned().collect();
-        assert_eq!(letters.len(), dead_names.len(), "a dead letter stands twice: {letters:?}");
-        assert_eq!(&dead_names, dead, "the dead letters of {receiver}");
-        let expected: BTreeSet<String> = all.difference(dead).cloned().collect();
-        assert_same(&arrived, &expected, receiver);
-        let books = self.balanced(receiver).await;
-        assert_eq!(books("delivered_total"), expected.len() as u64, "delivered to {receiver}");
-        assert_eq!(books("dead_lettered_total"), dead.len() as u64, "dead letters of {receiver}");
-        assert_eq!(books("expired_total") + books("damaged_total") + books("purged_total"), 0);
-    }
-
-    /// The books of this receiver, which balance.
-    pub(crate) async fn balanced(&self, receiver: &str) -> impl Fn(&str) -> u64 + use<> {
-        let books = Books::read(self.gateway().admin_addr().unwrap()).await;
-        assert_eq!(books.sample("tidegate_books_balanced"), 1);
-        let receiver = receiver.to_owned();
-        let of =
-            move |name: &str| books.sample(&format!("tidegate_{name}{{receiver=\"{receiver}\"}}"));
-        let out = ["delivered", "filtered", "dead_lettered", "expired", "damaged", "purged"];
-        let out: u64 = out.iter().map(|name| of(&format!("{name}_total"))).sum();
-        assert_eq!(of("series_total") + of("replayed_total"), out + of("queued"));
-        of
-    }
 }
 
-/// The names of all tuples a receiver took.
-pub(crate) fn arrived(received: &Received) -> BTreeSet<String> {
-    received.tuples.iter().map(|tuple| tuple.parts().name.into_owned()).collect()
-}
-
-/// That two sets are the same, and which names differ.
-pub(crate) fn assert_same(arrived: &BTreeSet<String>, expected: &BTreeSet<String>, what: &str) {
-    let some = |set: &BTreeSet<String>, other| {
-        let mut found: Vec<String> = set.difference(other).cloned().collect();
-        let count = found.len();
-        found.truncate(5);
-        (count, found)
-    };
-    let (missing, strange) = (some(expected, arrived), some(arrived, expected));
-    let none = (0, Vec::new());
-    assert!(
-        missing == none && strange == none,
-        "{what}: missing {missing:?}, not expected {strange:?}"
-    );
+fn write(path: &Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
 }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::super::gateway::Gateway;
-use super::super::place::Place;
-use super::super::table::{Align, Table, grouped};
-use super::super::words;
+use super::super::super::place::Place;
+use super::super::super::table::{Align, Table, grouped};
+use super::super::super::words;
 
 /// Its answer, or why there is none.
 pub(super) type Seen = Result<Answer, String>;
@@ -163,13 +163,13 @@ impl Default for Receiver {
 mod tests {
     use super::*;
 
-    fn seen(receivers: Value) -> Seen {
-        Ok(Answer { receivers: Vec::deserialize(&receivers).unwrap(), raw: receivers })
+    fn answer(receivers: Value) -> Answer {
+        Answer { receivers: Vec::deserialize(&receivers).unwrap(), raw: receivers }
     }
 
     #[test]
     fn each_receiver_has_a_row_and_its_trouble_a_line() {
-        let seen = seen(json!([
+        let seen = Ok(answer(json!([
             {"name": "a", "state": "flowing", "probing": false, "since": "2026-11-22T04:41:59.123Z",
              "in_flight": 2, "limit": 3, "lag_seconds": 0.0, "new": 1,
              "last_success": "2026-11-22T04:42:00.001Z", "last_error": null,
@@ -181,7 +181,7 @@ mod tests {
             {"name": "c", "state": "retrying",
              "last_error": {"at": "2026-11-22T04:41:59.5Z", "text": "refused"}},
             {"name": "gone", "state": null},
-        ]));
+        ])));
         assert_eq!(
             as_text(&seen).lines().collect::<Vec<_>>(),
             [

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::super::addressee::Sorted;
 use super::super::notice::{Expiry, Notice};
 use super::super::position::Tally;
 use super::super::state::{Sacrifice, Surplus};
@@ -86,7 +87,7 @@ impl Engine {
         let shared = behind.zip(before).map(|(behind, before)| behind.saturating_sub(before));
         // The totals are enough where nothing is left out and nothing is for this one alone.
         let sorted = if to.takes_all() && !may_be_addressed {
-            Default::default()
+            Sorted::default()
         } else {
             self.reader.sort(segment, (*first, *last), &to)?
         };

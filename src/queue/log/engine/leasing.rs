@@ -70,7 +70,7 @@ impl Engine {
     pub fn peek(&self, index: usize, monotonic: Duration) -> Result<(), ReadError> {
         while self.look(index) == Look::Unsure {
             let Some(claim) = self.claim(index, Want::default(), monotonic) else { break };
-            self.redeem(claim.to_look())?;
+            self.redeem(claim.looking())?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Engine {
 
 impl Claim {
     /// The same, to lend nothing.
-    pub(in super::super) fn to_look(self) -> Self {
+    pub(in super::super) fn looking(self) -> Self {
         Self { aim: Aim::Look, ..self }
     }
 }

@@ -1,7 +1,6 @@
 //! The queue with its threads, in a real directory: callers who give up, ends in every order, and
 //! panics where nothing should panic.
 
-use crate::queue::Destination;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -12,12 +11,13 @@ use tokio::task::yield_now;
 use super::*;
 use crate::clock::SystemClock;
 use crate::encode::Block;
-use crate::queue::Meters;
 use crate::queue::log::lanes::Order;
 use crate::queue::log::position::PositionFile;
 use crate::queue::log::state::Look;
+use crate::queue::{Destination, Meters};
 
 mod brittle;
+mod several;
 
 use brittle::{BrittleClock, BrittleDisk, Hand, Triggers};
 
@@ -84,7 +84,7 @@ fn poll<F: Future + Unpin + ?Sized>(future: &mut F) -> Poll<F::Output> {
 }
 
 /// Until something has happened in another thread.
-async fn until(what: impl Fn() -> bool) {
+async fn until(mut what: impl FnMut() -> bool) {
     soon(async {
         while !what() {
             yield_now().await;
@@ -302,22 +302,6 @@ async fn a_closed_queue_whose_last_group_fails_is_over() {
 }
 
 /// Whoever reads them finds nothing, and is not told by anybody that there is nothing to come.
-#[tokio::test]
-async fn records_for_another_destination_do_not_keep_a_closed_queue_from_its_end() {
-    let directory = TempDir::new().unwrap();
-    let destinations = vec![Destination::named("a"), Destination::named("b")];
-    let options = Options { destinations, ..options() };
-    let clock = Arc::new(SystemClock::new());
-    let queue = LogQueue::open(directory.path(), &options, clock).unwrap();
-    let for_b = Entry { target: Some(Arc::from("b")), ..entry("1") };
-    soon(queue.append(for_b)).await.unwrap();
-    queue.close();
-    assert!(soon(queue.outlet("a").unwrap().lease(ANY)).await.is_none());
-    assert_eq!(drain(&*queue.outlet("b").unwrap()).await, ["1"]);
-}
-
-// -- the keeper --
-
 #[tokio::test]
 async fn a_position_that_cannot_be_saved_shows_until_it_is() {
     let directory = TempDir::new().unwrap();

@@ -1,6 +1,6 @@
 //! Random histories of the queue beside a model of it that is nothing but sorted lists.
 
-use crate::queue::Destination;
+use crate::queue::{Destination, Sources};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,10 +8,21 @@ use super::*;
 /// One step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
-    Append(Vec<Size>),
-    Lease { outlet: usize, want: Size },
-    Ack { outlet: usize, nth: usize },
-    Release { outlet: usize, nth: usize },
+    /// Blocks, and whether the second destination wants their source.
+    Append(Vec<Size>, bool),
+    Lease {
+        outlet: usize,
+        want: Size,
+    },
+    Ack {
+        outlet: usize,
+        nth: usize,
+        dead_lettered: u64,
+    },
+    Release {
+        outlet: usize,
+        nth: usize,
+    },
     Close,
     End,
 }
@@ -27,10 +38,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let block = (4_usize..40, 1_u32..5);
     let which = (0_usize..2, 0_usize..4);
     let step = prop_oneof![
-        40 => prop::collection::vec(block, 1..5).prop_map(Step::Append),
+        40 => (prop::collection::vec(block, 1..5), prop::bool::weighted(0.8))
+            .prop_map(|(sizes, is_wanted)| Step::Append(sizes, is_wanted)),
         40 => (0_usize..2, (0_usize..120, 0_u32..12))
             .prop_map(|(outlet, want)| Step::Lease { outlet, want }),
-        25 => which.clone().prop_map(|(outlet, nth)| Step::Ack { outlet, nth }),
+        25 => (which.clone(), 0_u64..3)
+            .prop_map(|((outlet, nth), dead_lettered)| Step::Ack { outlet, nth, dead_lettered }),
         15 => which.prop_map(|(outlet, nth)| Step::Release { outlet, nth }),
         1 => Just(Step::Close),
         1 => Just(Step::End),
@@ -44,6 +57,8 @@ struct Model {
     waiting: [BTreeMap<u64, Size>; 2],
     leased: [Vec<Vec<Numbered>>; 2],
     books: [Books; 2],
+    /// Of the second one.
+    bound: u64,
     closed: bool,
     ended: bool,
     number: u64,
@@ -58,7 +73,7 @@ impl Model {
     }
 
     /// The blocks to append, and whether they fit.
-    fn append(&mut self, sizes: &[Size], limit: u64) -> (Vec<Block>, bool) {
+    fn append(&mut self, sizes: &[Size], is_wanted: bool, limit: u64) -> (Vec<Block>, bool) {
         let numbered: Vec<Numbered> = (self.number..).zip(sizes.iter().copied()).collect();
         let block = |(number, (bytes, tuples)): &Numbered| Block {
             bytes: Bytes::from(format!("{number:0width$}", width = *bytes)),
@@ -71,12 +86,28 @@ impl Model {
         }
         self.number += sizes.len() as u64;
         let tuples: u64 = sizes.iter().map(|(_, tuples)| u64::from(*tuples)).sum();
-        for (waiting, books) in self.waiting.iter_mut().zip(&mut self.books) {
-            waiting.extend(numbered.iter().copied());
+        for (outlet, (waiting, books)) in self.waiting.iter_mut().zip(&mut self.books).enumerate() {
             books.series += tuples;
-            books.queued += tuples;
+            if is_wanted || outlet == 0 {
+                waiting.extend(numbered.iter().copied());
+                books.queued += tuples;
+            } else {
+                books.filtered += tuples;
+            }
         }
+        self.expire();
         (blocks, true)
+    }
+
+    /// The oldest of the second one that wait go, until all of them cost no more than its bound.
+    fn expire(&mut self) {
+        let cost = |(_, size): Numbered| size.0 as u64 + BLOCK_OVERHEAD_BYTES;
+        let lent: u64 = self.leased[1].iter().flatten().copied().map(cost).sum();
+        while lent + self.waiting[1].iter().map(copied).map(cost).sum::<u64>() > self.bound {
+            let Some((_, (_, tuples))) = self.waiting[1].pop_first() else { return };
+            self.books[1].queued -= u64::from(tuples);
+            self.books[1].expired += u64::from(tuples);
+        }
     }
 
     fn lease(&mut self, outlet: usize, want: Want) -> Vec<Numbered> {
@@ -95,13 +126,14 @@ impl Model {
         taken
     }
 
-    fn ack(&mut self, outlet: usize, nth: usize) {
+    fn ack(&mut self, outlet: usize, nth: usize, fate: Fate) {
         // After the end a late answer changes nothing.
         if !self.ended {
             let done = self.leased[outlet].remove(nth);
             let tuples: u64 = done.iter().map(|(_, size)| u64::from(size.1)).sum();
             self.books[outlet].queued -= tuples;
-            self.books[outlet].delivered += tuples;
+            self.books[outlet].delivered += fate.delivered;
+            self.books[outlet].dead_lettered += fate.dead_lettered;
         }
     }
 
@@ -134,25 +166,36 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(limit: u64) -> Self {
-        let queue = MemoryQueue::new(limit, vec![Destination::named("0"), Destination::named("1")]);
+    fn new(limit: u64, bound: u64) -> Self {
+        let second = Destination {
+            sources: Sources::Only(vec!["test".into()]),
+            max_backlog_bytes: Some(bound),
+            ..Destination::named("1")
+        };
+        let queue = MemoryQueue::new(limit, vec![Destination::named("0"), second]);
         let outlets = [outlet(&queue, "0"), outlet(&queue, "1")];
-        Self { queue, outlets, leases: Default::default(), model: Model::default() }
+        let model = Model { bound, ..Model::default() };
+        Self { queue, outlets, leases: Default::default(), model }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
-            Step::Append(ref sizes) => {
+            Step::Append(ref sizes, is_wanted) => {
                 let limit = self.queue.shared.limit_bytes;
-                let (new, fits) = self.model.append(sizes, limit);
-                prop_assert_eq!(now(self.queue.append(blocks(new))).is_ok(), fits);
+                let (new, fits) = self.model.append(sizes, is_wanted, limit);
+                let source = Arc::from(if is_wanted { "test" } else { "other" });
+                let entry = Entry { source, ..blocks(new) };
+                prop_assert_eq!(now(self.queue.append(entry)).is_ok(), fits);
             }
             Step::Lease { outlet, want: (bytes, tuples) } => {
                 self.lease(outlet, Want { bytes, tuples })?;
             }
-            Step::Ack { outlet, nth } if nth < self.leases[outlet].len() => {
-                now(self.outlets[outlet].deliver(self.leases[outlet].remove(nth)));
-                self.model.ack(outlet, nth);
+            Step::Ack { outlet, nth, dead_lettered } if nth < self.leases[outlet].len() => {
+                let lease = self.leases[outlet].remove(nth);
+                let dead_lettered = dead_lettered.min(lease.tuples());
+                let fate = Fate { delivered: lease.tuples() - dead_lettered, dead_lettered };
+                now(self.outlets[outlet].ack(lease, fate));
+                self.model.ack(outlet, nth, fate);
             }
             Step::Release { outlet, nth } if nth < self.leases[outlet].len() => {
                 self.outlets[outlet].release(self.leases[outlet].remove(nth));
@@ -207,8 +250,9 @@ proptest! {
     fn random_histories_agree_with_a_plain_list_and_the_books_balance_at_each_step(
         steps in steps(),
         limit in 500_u64..4_000,
+        bound in 100_u64..4_000,
     ) {
-        let mut pair = Pair::new(limit);
+        let mut pair = Pair::new(limit, bound);
         for step in steps {
             pair.step(&step)?;
             pair.check()?;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tidegate::receiver::{Options, Poison, Receiver, Rules, Running};
 
-use super::super::world::{KEY, arrived, assert_same};
+use super::super::world::{KEY, arrived, assert_same, count_letters};
 use crate::support::edge::TOKEN;
 use crate::support::endure::books::Books;
 use crate::support::endure::gateway::Gateway;
@@ -75,10 +74,25 @@ impl Process {
         letters::read(&self.letters_at())
     }
 
-    /// A command of the program on this gateway's configuration.
+    /// A command of the program on this gateway's configuration, run to its end.
     pub(super) fn run(&self, args: &[&str]) -> Output {
+        self.run_through(&[], args)
+    }
+
+    /// The same through another program.
+    pub(super) fn run_through(&self, wrapper: &[&str], args: &[&str]) -> Output {
+        let program = [env!("CARGO_BIN_EXE_tidegate")];
+        let words = [wrapper, &program, args, &["--config", "tidegate.toml"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().current_dir(self.directory.path());
+        command.stdin(Stdio::null());
+        tokio::task::block_in_place(|| command.output().unwrap())
+    }
+
+    /// The same, to be started.
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let args = [args, &["--config", "tidegate.toml"]].concat();
-        self.gateway.command(&args).stdout(std::process::Stdio::piped()).output().unwrap()
+        self.gateway.command(&args)
     }
 
     /// How many letters `dead-letters ls --json` lists.
@@ -86,7 +100,7 @@ impl Process {
         let output = self.run(&["dead-letters", "ls", "--json"]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
-        count_listed(&output.stdout)
+        count_letters(&output.stdout)
     }
 
     /// That everything accepted arrived or is a dead letter, which are those that begin with [`BAD`],
@@ -109,16 +123,4 @@ impl Process {
         assert_eq!(self.listed(), books.of("dead_lettered") - books.of("replayed"));
         assert!(self.gateway.panics().is_empty(), "{}", self.gateway.log());
     }
-}
-
-/// The letters in the JSON of `dead-letters ls --json`: one a line, or an array.
-fn count_listed(stdout: &[u8]) -> u64 {
-    let text = std::str::from_utf8(stdout).unwrap();
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    values
-        .map(|value| match value.unwrap() {
-            Value::Array(letters) => letters.len() as u64,
-            _ => 1,
-        })
-        .sum()
 }

@@ -1,4 +1,8 @@
 //! The files of dead letters, read by eyes of our own.
+#![expect(
+    clippy::unwrap_used,
+    reason = "part of tests: a failure here fails the test that runs it"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -17,8 +17,10 @@ const PID_BYTES_MAX: usize = 20;
 /// Most bytes of a lock file that are read.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// Whoever only looks at a lock holds it for a moment; so much later it is free again.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// Whoever only looks at a lock holds it for a moment: how often, and how long apart, one that is held
+/// is tried again.
+const TRIES: u32 = 20;
+const TRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A lock file held by this process, for as long as this lives. The operating system lets go of it
 /// when the process ends, however it does. The file stays: were it removed, one process could lock
@@ -127,16 +129,16 @@ impl Lock {
     }
 }
 
-/// Takes the lock; a second time where somebody may only have looked at it.
+/// Takes the lock, also if somebody is just looking at it.
 fn lock(file: &File) -> Result<(), Errno> {
     let lock = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
-    match lock() {
-        Err(Errno::WOULDBLOCK) => {
-            std::thread::sleep(LOOK_PAUSE);
-            lock()
+    for _ in 1..TRIES {
+        match lock() {
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(TRY_PAUSE),
+            other => return other,
         }
-        other => other,
     }
+    lock()
 }
 
 fn holder(file: &File) -> Option<u32> {

@@ -208,6 +208,47 @@ fn a_lock_is_held_once_and_says_by_whom() {
 }
 
 #[test]
+fn a_lock_says_what_its_holder_has_noted_for_as_long_as_it_is_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    assert_eq!(Lock::read(&path).unwrap(), None, "there is none");
+    let lock = Lock::take(&path).unwrap();
+    let pid = std::process::id();
+    assert_eq!(Lock::read(&path).unwrap(), Some(format!("{pid}\n")));
+    lock.note("admin 127.0.0.1:65535").unwrap();
+    lock.note("admin [::1]:1").unwrap();
+    assert_eq!(Lock::read(&path).unwrap(), Some(format!("{pid}\nadmin [::1]:1\n")));
+    lock.note(&"x".repeat(5000)).unwrap_err();
+    match Lock::take(&path).unwrap_err() {
+        LockError::Held { holder, .. } => assert_eq!(holder, Some(pid)),
+        other => panic!("{other}"),
+    }
+    drop(lock);
+    assert_eq!(Lock::read(&path).unwrap(), None, "what it says is not true any more");
+    let _lock = Lock::take(&path).unwrap();
+    assert_eq!(Lock::read(&path).unwrap(), Some(format!("{pid}\n")), "nothing of the one before");
+}
+
+#[test]
+fn whoever_looks_at_a_lock_keeps_nobody_from_taking_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    drop(Lock::take(&path).unwrap());
+    let looks = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while looks.load(std::sync::atomic::Ordering::Relaxed) {
+                Lock::read(&path).unwrap();
+            }
+        });
+        let taken: Result<Vec<_>, _> = (0..20).map(|_| Lock::take(&path).map(drop)).collect();
+        looks.store(false, std::sync::atomic::Ordering::Relaxed);
+        taken.map(drop)
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_lock_that_cannot_be_made_names_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing").join("lock");

@@ -16,7 +16,7 @@ use crate::queue::log::engine::{Engine, Options, cost};
 use crate::queue::log::lanes::Order;
 use crate::queue::log::state::Look;
 use crate::queue::{
-    AppendError, Destination, Durability, Entry, Fate, Lease, Meters, ReadError, Want,
+    AppendError, Destination, Durability, Entry, Fate, Lease, Meters, ReadError, Sources, Want,
 };
 
 pub(super) const ANY: Want = Want { bytes: usize::MAX, tuples: u32::MAX };
@@ -32,8 +32,13 @@ pub(super) type TheLease = Carried<Gated>;
 
 /// A desk with one destination before an empty log on this disk.
 pub(super) fn desk(disk: &SimDisk) -> TheDesk {
+    desk_for(disk, Sources::All)
+}
+
+/// The same for a destination that wants these sources only, before whatever log is on the disk.
+pub(super) fn desk_for(disk: &SimDisk, sources: Sources) -> TheDesk {
     let options = Options {
-        destinations: vec![Destination::named("a")],
+        destinations: vec![Destination { sources, ..Destination::named("a") }],
         durability: Durability::Os,
         max_bytes: 1 << 30,
         min_free_bytes: 0,
@@ -103,7 +108,7 @@ impl Ledger for Gated {
             let Some(claim) = self.engine.claim(index, ONE, now) else { break };
             drop(turn);
             let _turn = self.turn();
-            self.engine.redeem(claim.to_look())?;
+            self.engine.redeem(claim.looking())?;
         }
         Ok(())
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use loom::future::block_on;
 
-use super::gated::{ANY, ONE, TheDesk, TheLease, desk, entry};
+use super::gated::{ANY, ONE, TheDesk, TheLease, desk, desk_for, entry};
 use super::handoff::Handoff;
 use super::primitives::Mutex;
 use super::{check, spawn};
 use crate::metric::timestamp::Timestamp;
 use crate::queue::log::disk::sim::{Fault, SimDisk};
-use crate::queue::{Books, Entry, Lease, Want};
+use crate::queue::{Books, Entry, Lease, Sources, Want};
 
 /// Lets entries in and commits them as one group.
 fn append(desk: &TheDesk, texts: &[&'static str]) {
@@ -170,31 +170,65 @@ fn a_group_that_fails_after_the_close_ends_the_wait_for_it() {
     });
 }
 
-/// As a forwarder does it: it waits until there is something, and leases then.
-#[test]
-fn whoever_looks_ahead_sees_what_comes_and_the_end_and_keeps_nobody_from_it() {
-    check(2, || {
-        let desk = desk(&SimDisk::new(0));
+/// Acknowledges everything until the end as a forwarder does: it waits until there is something, and
+/// leases then.
+fn drain_looking_ahead(desk: &TheDesk) -> Vec<String> {
+    let mut texts = Vec::new();
+    while block_on(desk.ready(0, || async { desk.peek(0, Duration::ZERO) })) {
+        // Somebody may have been faster.
+        let Some(carried) = desk.read(0, ANY, Duration::ZERO).unwrap() else { continue };
+        let lease = carried.take().unwrap();
+        texts.extend(lease.blocks.iter().map(|leased| leased.source.to_string()));
+        desk.ack(0, lease.id, lease.delivered());
+    }
+    texts
+}
+
+/// The log was begun for somebody who wanted everything, so it is not known what waits.
+fn check_looking_ahead(texts: &'static [&'static str], own: &'static [&'static str]) {
+    check(2, move || {
+        let files = SimDisk::new(0);
+        let before = desk(&files);
+        append(&before, texts);
+        drop(before);
+        let desk = desk_for(&files, Sources::Only(vec!["1".into(), "2".into()]));
         let (careful, direct) = (Arc::clone(&desk), Arc::clone(&desk));
-        let looking = spawn(move || {
-            let peek = || async { careful.peek(0, Duration::ZERO) };
-            let mut texts = Vec::new();
-            while block_on(careful.ready(0, peek)) {
-                let Some(lease) = careful.read(0, ANY, Duration::ZERO).unwrap() else { continue };
-                let lease = lease.take().unwrap();
-                texts.extend(lease.blocks.iter().map(|leased| leased.source.to_string()));
-                careful.ack(0, lease.id, lease.delivered());
-            }
-            texts
-        });
+        let looking = spawn(move || drain_looking_ahead(&careful));
         let draining = spawn(move || drain(&direct, ONE));
-        append(&desk, &["1", "2"]);
         desk.close();
-        let mut texts = looking.join().unwrap();
-        texts.extend(draining.join().unwrap());
-        texts.sort();
-        assert_eq!(texts, ["1", "2"]);
-        check_books(&desk, 2);
+        let mut got = looking.join().unwrap();
+        got.extend(draining.join().unwrap());
+        got.sort();
+        assert_eq!(got, own);
+        let books = desk.ledger().engine().books(0);
+        let (series, delivered) = (texts.len() as u64, own.len() as u64);
+        let filtered = series - delivered;
+        assert_eq!(books, Books { series, delivered, filtered, ..Books::default() });
+    });
+}
+
+#[test]
+fn whoever_looks_ahead_finds_what_is_for_it_and_keeps_nobody_from_it() {
+    check_looking_ahead(&["x", "1", "2"], &["1", "2"]);
+}
+
+#[test]
+fn whoever_looks_ahead_past_what_is_for_others_sees_the_end() {
+    check_looking_ahead(&["x", "y"], &[]);
+}
+
+#[test]
+fn whoever_looks_ahead_sees_what_comes() {
+    check(2, || {
+        let desk = desk_for(&SimDisk::new(0), Sources::Only(vec!["1".into()]));
+        let of_consumer = Arc::clone(&desk);
+        let consumer = spawn(move || drain_looking_ahead(&of_consumer));
+        append(&desk, &["x"]);
+        append(&desk, &["1"]);
+        desk.close();
+        assert_eq!(consumer.join().unwrap(), ["1"]);
+        let books = Books { series: 2, delivered: 1, filtered: 1, ..Books::default() };
+        assert_eq!(desk.ledger().engine().books(0), books);
     });
 }
 

@@ -314,7 +314,7 @@ impl Ledger {
         let mut expected = side.books;
         // When what is left out is passed is up to the log.
         let passed = books.filtered.checked_sub(expected.filtered).expect("none is taken back");
-        assert!(books.filtered <= self.foreign(side), "{index}: {books:?}");
+        assert!(books.filtered <= side.foreign_tuples(), "{index}: {books:?}");
         expected.filtered += passed;
         expected.queued = expected.queued.checked_sub(passed).expect("it was queued");
         if books != expected {
@@ -328,13 +328,20 @@ impl Ledger {
         self.sides[index].books = expected;
     }
 
-    /// A destination has expired some of what waits. `left` is what still does, and is newer.
-    pub(super) fn expired(&mut self, index: usize, left: &BTreeSet<Id>, tuples: u64) {
+    /// A destination has expired some of what waits, by its bound the oldest. `left` is what still does.
+    pub(super) fn expired(
+        &mut self,
+        index: usize,
+        left: &BTreeSet<Id>,
+        tuples: u64,
+        is_by_bound: bool,
+    ) {
         let gone: Vec<Id> = self.waiting(index).filter(|id| !left.contains(id)).collect();
         let since = |id: &Id| self.request(*id).received.seconds();
         let oldest_left = left.iter().map(since).min();
         let newest_gone = gone.iter().map(since).max();
-        assert!(newest_gone <= oldest_left.or(newest_gone), "{index}: {gone:?}, {left:?} are left");
+        let is_oldest = newest_gone <= oldest_left.or(newest_gone);
+        assert!(is_oldest || !is_by_bound, "{index}: {gone:?}, {left:?} are left");
         // Damage may leave open how many they were.
         let is_sure = self.excused.is_empty() && self.voidable.is_empty();
         assert!(!is_sure || gone.len() as u64 == tuples, "{index}: {gone:?} for {tuples}");
@@ -342,13 +349,6 @@ impl Ledger {
         side.mark(&gone, Standing::Gone);
         side.books.expired += tuples;
         side.books.queued -= tuples;
-    }
-
-    /// Tuples that its filter leaves out, or did.
-    fn foreign(&self, side: &Side) -> u64 {
-        let is_foreign =
-            |standing: &&Standing| matches!(standing, Standing::Foreign | Standing::Blurred);
-        side.standing.iter().filter(is_foreign).count() as u64
     }
 
     /// Whether something is there to lease.
@@ -388,6 +388,13 @@ impl Side {
     /// It is configured to want these sources; all of them while it is not.
     pub(super) fn wants(&mut self, sources: u8) {
         self.foreign = ALL_SOURCES & !sources;
+    }
+
+    /// Tuples that its filter leaves out, or did.
+    fn foreign_tuples(&self) -> u64 {
+        let is_foreign =
+            |standing: &&Standing| matches!(standing, Standing::Foreign | Standing::Blurred);
+        self.standing.iter().filter(is_foreign).count() as u64
     }
 
     fn mark(&mut self, ids: &[Id], standing: Standing) {

@@ -249,7 +249,8 @@ impl World {
                 depth.bytes <= bound || left.is_empty() || outcome.is_err(),
                 "{side}: {depth:?}"
             );
-            self.ledger.expired(side, &left, expired);
+            // Near the cap it is by segments, and those go that nobody else waits for.
+            self.ledger.expired(side, &left, expired, !is_capped);
         }
     }
 

@@ -48,8 +48,11 @@ impl Ledger {
                 *standing = match *standing {
                     Standing::Waiting => Standing::Foreign,
                     Standing::Done | Standing::Gone => Standing::Blurred,
-                    Standing::Saved | Standing::GoneForGood if side.may_repeat => Standing::Blurred,
-                    Standing::Elsewhere if side.may_repeat => Standing::Blurred,
+                    Standing::Saved | Standing::GoneForGood | Standing::Elsewhere
+                        if side.may_repeat =>
+                    {
+                        Standing::Blurred
+                    }
                     other => other,
                 };
             }
@@ -65,18 +68,16 @@ impl Ledger {
             }
             let (mut there, mut missing) = (0, Vec::new());
             for seen in seen {
-                let standing = &self.sides[seen.side].standing;
+                let side = &self.sides[seen.side];
+                // What was left out or given up says nothing about the request.
                 let is_shown = |id: Id| {
-                    !matches!(
-                        standing[id],
-                        Standing::Elsewhere | Standing::Foreign | Standing::Blurred
-                    )
+                    let out = [Standing::Elsewhere, Standing::Foreign, Standing::Blurred];
+                    !side.may_expire && !out.contains(&side.standing[id])
                 };
                 for id in request.tuples.clone() {
-                    if !is_shown(id) && !seen.ids.contains(&id) {
-                    } else if seen.ids.contains(&id) {
+                    if seen.ids.contains(&id) {
                         there += 1;
-                    } else {
+                    } else if is_shown(id) {
                         missing.push(id);
                     }
                 }
@@ -109,7 +110,7 @@ impl Ledger {
                 Standing::Waiting => {}
                 // Its filter has changed since.
                 Standing::Foreign | Standing::Blurred | Standing::Done | Standing::Gone => {
-                    side.standing[*id] = Standing::Waiting
+                    side.standing[*id] = Standing::Waiting;
                 }
                 // It gets what is kept, also what was there before it began.
                 Standing::Saved | Standing::GoneForGood | Standing::Elsewhere
@@ -183,7 +184,7 @@ impl Ledger {
             assert!(books.queued >= ids.len() as u64, "{}: {books:?}", seen.side);
             return;
         }
-        let (there, foreign) = (ids.len() as u64, self.foreign(side));
+        let (there, foreign) = (ids.len() as u64, side.foreign_tuples());
         let queued = there..=there + self.unbooked(side) + foreign;
         assert!(queued.contains(&books.queued), "{}: {queued:?} {books:?}", seen.side);
         assert!(books.filtered <= foreign, "{}: {foreign} {books:?}", seen.side);

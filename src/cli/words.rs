@@ -6,15 +6,21 @@ use crate::metric::timestamp::Timestamp;
 
 /// `2026-11-22T04:41:59Z`; `-` outside the years that can be written so.
 pub(super) fn instant(at: Timestamp) -> String {
+    let time = system_time(at).map(|time| humantime::format_rfc3339_seconds(time).to_string());
+    time.unwrap_or_else(|| "-".to_owned())
+}
+
+/// The same with all of its digits.
+pub(super) fn instant_exactly(at: Timestamp) -> String {
+    let time = system_time(at).map(|time| humantime::format_rfc3339_nanos(time).to_string());
+    time.unwrap_or_else(|| "-".to_owned())
+}
+
+fn system_time(at: Timestamp) -> Option<SystemTime> {
     // Year 9999 ends here.
     const SECONDS_MAX: i64 = 253_402_300_799;
-    match u64::try_from(at.seconds()) {
-        Ok(seconds) if at.seconds() <= SECONDS_MAX => {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            humantime::format_rfc3339_seconds(time).to_string()
-        }
-        _ => "-".to_owned(),
-    }
+    let seconds = u64::try_from(at.seconds()).ok().filter(|_| at.seconds() <= SECONDS_MAX)?;
+    Some(SystemTime::UNIX_EPOCH + Duration::new(seconds, at.nanos()))
 }
 
 /// How long ago, in seconds; 0 for what lies ahead.

@@ -1,14 +1,28 @@
-//! Which queue is meant, and what is configured for it.
+//! Which data directory is meant, and what is configured for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 
-use crate::config::{Admin, Environment};
+use crate::config::{Admin, Environment, Storage};
 
-use super::super::{Failure, load};
-use super::args::PlaceArgs;
+use super::{ConfigArg, Failure, load};
+
+/// Which data directory.
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+
+    /// The directory that `data_dir` names, instead of a configuration
+    ///
+    /// No configuration is read then, so what is configured is not known; given together with
+    /// --config, the names come from there and the files from here.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
 
 /// Where the queue is, and the destinations of the configuration.
 #[derive(Clone, Debug)]
@@ -17,25 +31,25 @@ pub(super) struct Place {
     /// `None` when no configuration was read.
     pub(super) configured: Option<Vec<Arc<str>>>,
     /// The same.
-    admin: Option<Admin>,
+    pub(super) storage: Option<Storage>,
 }
 
 impl Place {
     /// The configuration is looked for as `serve` does, unless --data-dir makes it unnecessary.
     pub(super) fn find(args: &PlaceArgs, environment: &Environment) -> Result<Self, Failure> {
         if let (None, Some(data_dir)) = (&args.config.path, &args.data_dir) {
-            return Ok(Self { data_dir: data_dir.clone(), configured: None, admin: None });
+            return Ok(Self { data_dir: data_dir.clone(), configured: None, storage: None });
         }
         let storage =
             load::storage(&args.config, environment).map_err(|failure| match failure {
                 Failure::Usage(error) => Failure::Usage(anyhow!(
-                    "{error:#}\n\nA queue can be named without a configuration: --data-dir DIR"
+                    "{error:#}\n\nA data directory can be named without a configuration: --data-dir DIR"
                 )),
                 Failure::Run(error) => Failure::Run(error),
             })?;
-        let data_dir = args.data_dir.clone().unwrap_or(storage.data_dir);
-        let names = storage.receivers.into_iter().map(|receiver| receiver.name);
-        Ok(Self { data_dir, configured: Some(names.collect()), admin: Some(storage.admin) })
+        let data_dir = args.data_dir.clone().unwrap_or_else(|| storage.data_dir.clone());
+        let names = storage.receivers.iter().map(|receiver| Arc::clone(&receiver.name));
+        Ok(Self { data_dir, configured: Some(names.collect()), storage: Some(storage) })
     }
 
     /// The directory of the log's files; fails with what to do when there is none.
@@ -59,7 +73,7 @@ impl Place {
     /// Where the configuration has the admin port of whoever works on the queue; `None` when that is not
     /// known.
     pub(super) fn running(&self) -> Option<Admin> {
-        self.admin
+        self.storage.as_ref().map(|storage| storage.admin)
     }
 
     /// Whether a destination is configured; `None` when that is not known.
