@@ -167,7 +167,7 @@ impl<'a> Delivery<'a> {
         line.attempts.count(answer.reply);
         let latency = begun.elapsed();
         let (outcome, word) = self.judge(answer.reply, encoding);
-        self.report(part, turn, &answer, outcome, Attempt { word, latency, bytes })
+        self.report(&part, turn, &answer, outcome, Attempt { word, latency, bytes })
     }
 
     /// What an answer means, with what it says about encodings carried out.
@@ -195,19 +195,20 @@ impl<'a> Delivery<'a> {
 
     fn report(
         &mut self,
-        part: Part,
+        part: &Part,
         turn: Turn<'a>,
         answer: &Answer,
         outcome: Outcome,
         attempt: Attempt,
     ) -> After {
         let (line, at, is_probe) = (self.line, self.line.clock.now(), turn.is_probe());
-        let raw_bytes = line.envelope.raw_bytes(&part);
+        let raw_bytes = line.envelope.raw_bytes(part);
         let (word, tuples) = (attempt.word, u64::from(part.tuples()));
         let status = status(answer.reply);
-        let change = turn.report(attempt, |change| match word {
-            Word::Accepted => line.board.accepted(tuples, at, change),
-            _ => {
+        let change = turn.report(attempt, |change| {
+            if word == Word::Accepted {
+                line.board.accepted(tuples, at, change);
+            } else {
                 let failure = Failure { word, status, text: &answer.text, at };
                 line.board.failed(&failure, change);
             }

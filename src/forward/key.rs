@@ -92,6 +92,7 @@ pub(super) enum Found {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
 mod tests {
     use std::path::Path;
 

@@ -28,7 +28,7 @@ const CLASSES: usize = 13;
 #[derive(Clone, Debug)]
 pub struct Limit {
     /// From 1 to `cap`; a fraction is progress towards the next whole one.
-    limit: f64,
+    allowed: f64,
     cap: usize,
     /// Attempts of smaller numbers began before the last decrease.
     decreased_before: u64,
@@ -67,7 +67,7 @@ impl Limit {
     /// Begins at one; never above `cap` (`receiver.concurrency`), nor below one.
     pub fn new(cap: usize) -> Self {
         Self {
-            limit: 1.0,
+            allowed: 1.0,
             cap: cap.max(1),
             decreased_before: 0,
             baselines: std::array::from_fn(|_| Baseline::default()),
@@ -77,7 +77,7 @@ impl Limit {
     /// Most deliveries in flight now.
     pub fn now(&self) -> usize {
         // At least 1 and at most the cap, by construction.
-        self.limit as usize
+        self.allowed as usize
     }
 
     /// Takes in one attempt.
@@ -90,7 +90,7 @@ impl Limit {
                     Verdict::Slow => self.decrease(sample, SLOWED),
                     // Whoever does not use what it has learns nothing about more.
                     Verdict::Usual if sample.in_flight >= self.now() => {
-                        self.limit = (self.limit + 1.0 / self.limit).min(self.cap as f64);
+                        self.allowed = (self.allowed + 1.0 / self.allowed).min(self.cap as f64);
                     }
                     Verdict::Usual => {}
                 }
@@ -100,7 +100,7 @@ impl Limit {
 
     fn decrease(&mut self, sample: Sample, factor: f64) {
         if sample.number >= self.decreased_before {
-            self.limit = (self.limit * factor).max(1.0);
+            self.allowed = (self.allowed * factor).max(1.0);
             self.decreased_before = sample.next;
         }
     }

@@ -206,7 +206,6 @@ impl Pace {
     fn after_current(&mut self, word: Word, now: Instant, random: f64) -> Mode {
         let probe = now + self.hold_probe;
         match (word, self.mode) {
-            (Word::Accepted, _) => Mode::Flowing,
             (Word::Never, _) => Mode::Held { until: probe, by: Cause::Answer },
             // Still held: that the receiver is also busy or gone does not take back its refusal.
             (Word::Later { after }, Mode::Held { by, .. }) => {
@@ -217,7 +216,7 @@ impl Pace {
             (Word::Refused, _) if self.suspected.is_some() => {
                 Mode::Held { until: probe, by: Cause::Suspicion }
             }
-            (Word::Refused, _) => Mode::Flowing,
+            (Word::Accepted | Word::Refused, _) => Mode::Flowing,
         }
     }
 

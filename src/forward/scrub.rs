@@ -36,8 +36,9 @@ impl Scrub {
     }
 
     /// Looks for this key, and for those before it.
-    pub fn with(&self, key: Secret) -> Self {
-        let before = self.keys.iter().filter(|known| **known != key).cloned();
+    #[must_use]
+    pub fn with(&self, key: &Secret) -> Self {
+        let before = self.keys.iter().filter(|known| *known != key).cloned();
         Self { keys: std::iter::once(key.clone()).chain(before).take(KEYS_MAX).collect() }
     }
 
@@ -172,8 +173,8 @@ mod tests {
 
     #[test]
     fn old_keys_are_found_beside_the_new_one() {
-        let scrub = scrub("old").with(Secret::new("older".to_owned()));
-        let scrub = scrub.with(Secret::new("new/key".to_owned()));
+        let scrub = scrub("old").with(&Secret::new("older".to_owned()));
+        let scrub = scrub.with(&Secret::new("new/key".to_owned()));
         let clean = scrub.clean("old older new%2Fkey", Extent::Whole, 512);
         assert_eq!(clean, "*** *** ***");
         let clean = scrub.clean(&format!("{}new/ke", "a".repeat(50)), Extent::Cut, 512);

@@ -62,7 +62,7 @@ impl Target {
 
     /// The same place with another key; text is still cleared of those before it.
     pub fn with_key(&self, key: &Secret) -> Result<Self, TargetError> {
-        let scrub = self.scrub.with(key.clone());
+        let scrub = self.scrub.with(key);
         let mut target = Self { url: self.base.clone(), key_header: None, scrub, ..self.clone() };
         match self.auth {
             ReceiverAuth::Query => {

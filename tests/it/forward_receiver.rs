@@ -113,6 +113,8 @@ type Rule = Box<dyn FnMut(&Seen) -> Act + Send>;
 
 struct State {
     rule: Mutex<Rule>,
+    /// Asked after the body was read, where it is set.
+    by_body: Mutex<Option<Rule>>,
     seen: Mutex<Vec<Seen>>,
     accepted: Mutex<Vec<String>>,
     connections: watch::Sender<usize>,
@@ -139,6 +141,7 @@ impl Scripted {
     pub(crate) fn listen(listener: TcpListener, rule: Rule) -> Self {
         let state = Arc::new(State {
             rule: Mutex::new(rule),
+            by_body: Mutex::default(),
             seen: Mutex::default(),
             accepted: Mutex::default(),
             connections: watch::Sender::new(0),
@@ -158,6 +161,11 @@ impl Scripted {
 
     pub(crate) fn rule(&self, rule: Rule) {
         *self.state.rule.lock().unwrap() = rule;
+    }
+
+    /// A rule that looks at the body, and so cannot answer early.
+    pub(crate) fn rule_by_body(&self, rule: Rule) {
+        *self.state.by_body.lock().unwrap() = Some(rule);
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -187,7 +195,7 @@ async fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut stream).await? {
         let length = request.header("content-length").map_or(0, |text| text.parse().unwrap());
-        let act = (state.rule.lock().unwrap())(&request);
+        let mut act = (state.rule.lock().unwrap())(&request);
         if let Act::AnswerEarly(text) | Act::AnswerEarlyAndClose(text) = &act {
             state.seen.lock().unwrap().push(request);
             stream.write_all(text.as_bytes()).await?;
@@ -199,6 +207,9 @@ async fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
         }
         request.body = vec![0; length as usize];
         stream.read_exact(&mut request.body).await?;
+        if let Some(rule) = state.by_body.lock().unwrap().as_mut() {
+            act = rule(&request);
+        }
         let (Act::Answer(text) | Act::Reset(text) | Act::Hang(text) | Act::Drip(text)) = &act
         else {
             unreachable!("handled above")

@@ -12,6 +12,7 @@ mod differential;
 mod disk_full;
 mod forward_delivery;
 mod forward_key;
+mod forward_manners;
 mod forward_receiver;
 mod forward_secret;
 mod forward_shutdown;

@@ -44,9 +44,9 @@ async fn grow(gate: &Gate, phase: &Phase, limit: usize) {
         if turns.len() == limit {
             return;
         }
-        turns.into_iter().for_each(|turn| {
+        for turn in turns {
             turn.report(attempt(Word::Accepted), |_| {});
-        });
+        }
     }
     panic!("no limit of {limit}");
 }

@@ -21,7 +21,7 @@ impl Driven {
 
     fn at(limit: f64, cap: usize) -> Self {
         let mut driven = Self::new(cap);
-        driven.limit.limit = limit;
+        driven.limit.allowed = limit;
         driven
     }
 
@@ -66,7 +66,11 @@ fn what_an_attempt_does_to_a_limit_of_eight() {
     for (ended, in_flight, expected) in cases {
         let mut limit = Driven::at(8.0, 16).limit;
         limit.report(Sample { number: 5, next: 6, ended, latency: MS(1), bytes: 9, in_flight });
-        assert!((limit.limit - expected).abs() < 1e-9, "{ended:?} {in_flight}: {}", limit.limit);
+        assert!(
+            (limit.allowed - expected).abs() < 1e-9,
+            "{ended:?} {in_flight}: {}",
+            limit.allowed
+        );
     }
 }
 
@@ -107,7 +111,7 @@ fn fast_failures_are_no_good_latency() {
         }
         assert!(driven.limit.now() <= 8, "{ended:?}");
     }
-    driven.limit.limit = 8.0;
+    driven.limit.allowed = 8.0;
     driven.attempt(Ended::Accepted, MS(110));
     assert_eq!(driven.limit.now(), 8, "against the accepted ones it is as usual");
 }
@@ -144,6 +148,9 @@ fn a_receiver_that_became_slow_for_good_is_accepted_in_the_end() {
     assert_eq!(driven.limit.now(), 16, "and became the usual");
 }
 
+/// Seconds, by how many are in flight.
+type Latency = Box<dyn FnMut(usize) -> f64>;
+
 /// Attempts of random latency, all of the limit in flight; the mean of the limit after a warm-up.
 fn mean_limit(cap: usize, mut latency: impl FnMut(usize) -> f64) -> f64 {
     let mut driven = Driven::new(cap);
@@ -166,9 +173,9 @@ fn mean_limit(cap: usize, mut latency: impl FnMut(usize) -> f64) -> f64 {
 #[test]
 fn healthy_jitter_does_not_bring_it_down() {
     let mut random = fastrand::Rng::with_seed(7);
-    let mut uniform = || random.f64();
+    let mut uniform = move || random.f64();
     let mut other = fastrand::Rng::with_seed(8);
-    let cases: [(&str, Box<dyn FnMut(usize) -> f64>); 3] = [
+    let cases: [(&str, Latency); 3] = [
         ("even", Box::new(move |_| 0.02 + 0.08 * uniform())),
         ("long tail", Box::new(move |_| 0.02 - 0.05 * other.f64().max(1e-12).ln())),
         ("now and then a pause", {
@@ -227,19 +234,19 @@ proptest! {
             if on_wire.is_empty() {
                 continue;
             }
-            let (before, in_flight) = (limit.limit, on_wire.len());
+            let (before, in_flight) = (limit.allowed, on_wire.len());
             let number = on_wire.swap_remove(step.pick % in_flight);
             let (ended, latency, bytes) = (step.ended, MS(step.latency_ms), step.bytes);
             limit.report(Sample { number, next, ended, latency, bytes, in_flight });
             prop_assert!((1..=cap).contains(&limit.now()));
-            prop_assert!(limit.limit <= before + 1.0 / before + 1e-9);
-            prop_assert!(limit.limit >= (before * FAILED).max(1.0) - 1e-9);
-            if limit.limit < before {
+            prop_assert!(limit.allowed <= before + 1.0 / before + 1e-9);
+            prop_assert!(limit.allowed >= (before * FAILED).max(1.0) - 1e-9);
+            if limit.allowed < before {
                 prop_assert!(number >= decreased_before, "twice in one round trip");
                 decreased_before = next;
             }
             if ended == Ended::Refused {
-                prop_assert!((limit.limit - before).abs() < 1e-12);
+                prop_assert!((limit.allowed - before).abs() < 1e-12);
             }
         }
     }
