@@ -25,6 +25,7 @@ use crate::dead_letter::DeadLetters;
 use crate::queue::Outlet;
 
 mod attempts;
+mod blocking;
 pub mod backoff;
 mod board;
 pub mod client;
@@ -103,7 +104,7 @@ impl Forwarder {
         let size = Size::default();
         let tuned = Tuned { encoding: receiver.compression, size_bound: size.bound() };
         let board = Board::new(&receiver.name, target.shown(), tuned, clock.now());
-        // One more than there can be requests: it prepares the next one.
+        // One more than there can be requests: it is there for fresh tuples when all others keep theirs.
         let workers = receiver.concurrency.max(1) + 1;
         let pace = Pace::new(backoff, receiver.hold_probe);
         let line = Arc::new(Line {

@@ -20,6 +20,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
+use super::blocking::blocking;
 use super::envelope::content_encoding;
 use super::outcome::{Failure, Reply};
 use super::retry_after;
@@ -183,8 +184,7 @@ impl Client {
         }
         // Off the reactor: the certificates of the system are read from the disk.
         let recipe = self.recipe.clone();
-        let made = tokio::task::spawn_blocking(move || recipe.build()).await;
-        match made.expect("making a client does not panic") {
+        match blocking(move || recipe.build()).await {
             Ok(renewed) => {
                 lock(&self.http).client = renewed.clone();
                 renewed

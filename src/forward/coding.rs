@@ -68,6 +68,14 @@ impl Coding {
         }
     }
 
+    /// A session that was told [`Stepped::Proven`] found nothing that is accepted: it may be the encoding
+    /// after all, and probes try the others again.
+    pub fn doubt(&self) {
+        let next = |now: u8| (now & PROVEN != 0).then_some((now & PLACE) | HELD);
+        // An error says that nothing was proven.
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
+    }
+
     /// A body in `with` was accepted.
     pub fn accepted(&self, with: Compression) {
         // Only the answer to a probe is news; every other delivery must not write to a shared line.
@@ -173,6 +181,22 @@ mod tests {
         assert_eq!(coding.current(), Deflate);
         assert_eq!(coding.step(Identity, 415), Stepped::To(Deflate), "an old answer");
         assert_eq!(coding.step(Deflate, 415), Stepped::Exhausted, "unless it says so itself");
+        coding.rotate();
+        assert_eq!(coding.current(), Gzip);
+    }
+
+    #[test]
+    fn what_was_proven_may_be_doubted_and_nothing_else() {
+        let coding = Coding::new(Identity);
+        coding.doubt();
+        coding.rotate();
+        assert_eq!(coding.current(), Identity);
+        coding.step(Identity, 400);
+        coding.rotate();
+        coding.accepted(Deflate);
+        assert_eq!(coding.step(Deflate, 400), Stepped::Proven);
+        coding.doubt();
+        assert_eq!(coding.step(Deflate, 400), Stepped::Exhausted);
         coding.rotate();
         assert_eq!(coding.current(), Gzip);
     }

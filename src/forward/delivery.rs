@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
+use super::blocking::blocking;
 use super::board::Failure;
 use super::client::Answer;
 use super::coding::Stepped;
@@ -51,6 +52,8 @@ pub(super) struct Delivery<'a> {
     /// Only for failures while the receiver accepted others; the gate keeps the common wait.
     own: Backoff,
     last_refusal: Option<Refusal>,
+    /// Whether an answer named the encoding, which was taken for the content's fault.
+    blames_encoding: bool,
     packed: Option<Packed>,
     /// Leave to keep the lease while nothing gets on.
     bond: Option<Bond>,
@@ -83,6 +86,7 @@ impl<'a> Delivery<'a> {
             has_accepted: false,
             own: line.backoff,
             last_refusal: None,
+            blames_encoding: false,
             packed: None,
             bond: None,
         }
@@ -137,6 +141,9 @@ impl<'a> Delivery<'a> {
         let last = self.last_refusal.as_ref().expect("they were kept");
         let line = self.line;
         line.gate.suspect(since, |change| line.board.suspected(last, change));
+        if self.blames_encoding {
+            line.coding.doubt();
+        }
         self.bond = None;
         self.bond = line.crew.bind(Why::Suspect);
         self.bond.is_some()
@@ -171,7 +178,7 @@ impl<'a> Delivery<'a> {
     }
 
     /// What an answer means, with what it says about encodings carried out.
-    fn judge(&self, reply: Reply, encoding: Compression) -> (Outcome, Word) {
+    fn judge(&mut self, reply: Reply, encoding: Compression) -> (Outcome, Word) {
         let outcome = classify(reply);
         let word = match outcome {
             Outcome::Done => {
@@ -186,7 +193,10 @@ impl<'a> Delivery<'a> {
                     Stepped::To(_) => Word::Refused,
                     Stepped::Exhausted => Word::Never,
                     // The encoding is not the reason, so the content is.
-                    Stepped::Proven => return (Outcome::Halve, Word::Refused),
+                    Stepped::Proven => {
+                        self.blames_encoding = true;
+                        return (Outcome::Halve, Word::Refused);
+                    }
                 }
             }
         };
@@ -282,11 +292,8 @@ impl<'a> Delivery<'a> {
         }
         let (line, cut) = (Arc::clone(self.line), part.clone());
         let pack = move || line.envelope.pack(line.clock.now(), &cut, encoding);
-        let body = if part.bytes() <= PACK_INLINE_BYTES_MAX {
-            pack()
-        } else {
-            tokio::task::spawn_blocking(pack).await.expect("packing does not panic")
-        };
+        let body =
+            if part.bytes() <= PACK_INLINE_BYTES_MAX { pack() } else { blocking(pack).await };
         self.packed = Some(Packed { part: part.clone(), encoding, body: body.clone() });
         body
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::blocking::blocking;
 use crate::config::{Receiver, Secret, load_secret};
 
 /// How often the file is read.
@@ -50,8 +51,7 @@ impl KeyFile {
     pub(super) async fn look(&self, take: impl FnOnce(&Secret)) -> Found {
         let mut seen = self.seen.lock().await;
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || load_secret(SETTING, &path)).await;
-        match read.expect("reading a file does not panic") {
+        match blocking(move || load_secret(SETTING, &path)).await {
             Ok(key) if key == seen.key => {
                 seen.fault = None;
                 Found::Same

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Delivery, End};
 use crate::dead_letter::{Letter, PutError};
+use crate::forward::blocking::blocking;
 use crate::forward::board::Board;
 use crate::forward::gate::Blocked;
 use crate::forward::phase::Stage;
@@ -78,6 +79,5 @@ impl Delivery<'_> {
 
 async fn put(line: &Arc<Line>, letters: &Arc<[Letter]>) -> Result<(), PutError> {
     let (dead_letters, letters) = (Arc::clone(&line.dead_letters), Arc::clone(letters));
-    let put = tokio::task::spawn_blocking(move || dead_letters.put(&letters)).await;
-    put.expect("keeping dead letters does not panic")
+    blocking(move || dead_letters.put(&letters)).await
 }

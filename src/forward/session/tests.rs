@@ -200,12 +200,12 @@ fn sixteen_tuples_too_large_alone_are_posted_again_until_there_is_evidence() {
         assert!(matches!(session.next(false, ALL), Step::Post(part) if part.tuples() == 1));
         refuse(&mut session, 413);
     }
-    let end = std::iter::repeat_with(|| match session.next(true, ALL) {
-        Step::Over { lone, .. } => Some(lone),
-        _ => {
-            refuse(&mut session, 413);
-            None
+    let end = std::iter::repeat_with(|| {
+        if let Step::Over { lone, .. } = session.next(true, ALL) {
+            return Some(lone);
         }
+        refuse(&mut session, 413);
+        None
     });
     assert_eq!(end.take(17).flatten().next().expect("it ends").len(), 16);
 }

@@ -112,22 +112,24 @@ async fn when_every_encoding_is_refused_it_holds_and_any_that_is_taken_again_wil
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encoding_that_was_taken_and_is_refused_later_gives_way_as_well() {
-    let mut world = Setup::one().start().await;
-    world.sole().faults().change(|rules| rules.bad_encoding = BadEncoding::UnsupportedMediaType);
-    for taken in
-        [vec![Encoding::Deflate], vec![], vec![Encoding::Deflate], vec![Encoding::Identity]]
-    {
-        let prefix = format!("m{}", world.accepted().len());
-        world.sole().faults().change(|rules| rules.encodings.clone_from(&taken));
-        world.send(&names(&prefix, 0..10)).await;
-        if taken.is_empty() {
-            world.until_held("default").await;
-        } else {
-            world.settled("default").await;
+    for bad_encoding in [BadEncoding::BadRequest, BadEncoding::UnsupportedMediaType] {
+        let mut world = Setup::one().start().await;
+        world.sole().faults().change(|rules| rules.bad_encoding = bad_encoding);
+        for taken in
+            [vec![Encoding::Deflate], vec![], vec![Encoding::Deflate], vec![Encoding::Identity]]
+        {
+            let prefix = format!("m{}", world.accepted().len());
+            world.sole().faults().change(|rules| rules.encodings.clone_from(&taken));
+            world.send(&names(&prefix, 0..10)).await;
+            if taken.is_empty() {
+                world.until_held("default").await;
+            } else {
+                world.settled("default").await;
+            }
         }
+        let end = world.end_clean().await;
+        assert_eq!(end.received.totals.tuples, 40, "{bad_encoding:?}");
     }
-    let end = world.end_clean().await;
-    assert_eq!(end.received.totals.tuples, 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
