@@ -1,7 +1,8 @@
 //! The log without threads: every step of its life as a call, on whatever disk it is given.
 //!
-//! Three locks, taken in this order and never another: the appender's, held while a group is written;
-//! the keeper's, held while positions are saved; the state's, held for moves in memory only.
+//! Four locks, taken in this order and never another: the round's, held while everything is kept in
+//! order; the appender's, held while a group is written; the keeper's, held while positions are saved;
+//! the state's, held for moves in memory only.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +57,7 @@ pub struct Engine {
     disk: Arc<dyn Disk>,
     limits: Limits,
     meters: Meters,
+    round: Mutex<()>,
     appender: Mutex<Appender>,
     keeper: Mutex<Keeper>,
     reader: Reader,
@@ -240,6 +242,7 @@ impl Engine {
             destination.position.lend(first, others.last);
             destination.pass_others(first, others);
             state.is_moved = true;
+            state.reconcile(index);
         }
     }
 

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block};
 use crate::metric::timestamp::Timestamp;
 
+mod expired;
 mod threads;
 #[cfg(test)]
 mod tests;

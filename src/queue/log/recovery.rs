@@ -211,11 +211,14 @@ fn take(
         survey.apply(&mut segment);
         if segment.is_empty() {
             recovered.empty.push(file_name);
-            recovered.head = recovered.head.max(header.first - 1);
-            recovered.certain = recovered.certain.max(header.certain);
+            recovered.head = recovered.head.max(survey.head);
+            recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
+            recovered.totals = recovered.totals.max(survey.totals_at_head);
             return Ok(());
         }
         recovered.certain = recovered.certain.max(header.certain).max(survey.certain);
+        recovered.head = recovered.head.max(survey.head);
+        recovered.totals = recovered.totals.max(survey.totals_at_head);
         aside::tidy(disk, file, &mut segment, &survey, &mut recovered.notices);
     }
     if segment.last > limit {

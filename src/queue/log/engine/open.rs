@@ -84,6 +84,7 @@ impl Engine {
             disk,
             limits: Limits { max_bytes: options.max_bytes, min_free_bytes: options.min_free_bytes },
             meters: options.meters.clone(),
+            round: Mutex::default(),
             appender: Mutex::new(appender),
             keeper: Mutex::new(keeper),
             reader,
@@ -182,11 +183,15 @@ impl Setup<'_> {
             }
         }
         for (name, position) in kept {
-            // One that cannot be read has nobody to deliver to: it waits for `queue forget`.
-            let Kept::Position(position) = position else { continue };
-            let (file, saved) = *position;
             self.state.notices.push(Notice::Orphan { destination: name.clone() });
-            self.add(&name, saved, file)?;
+            match position {
+                Kept::Position(position) => {
+                    let (file, saved) = *position;
+                    self.add(&name, saved, file)?;
+                }
+                // Else what waits for it would be deleted; only `queue forget` may (contract C5.5).
+                Kept::Lost => self.begin_again(&name)?,
+            }
         }
         Ok(())
     }
@@ -195,7 +200,11 @@ impl Setup<'_> {
         let mut position = Position::from_saved(&saved);
         // What was committed for it alone since it was saved, it does not know.
         position.add_replayed(self.addressed(name, saved.head)?);
-        self.push(name, position, saved, file);
+        let destination = self.push(name, position, saved, file);
+        // It is saved anew in any case. After a sync that failed, what was read may be nowhere but in the
+        // memory of the operating system, which takes it for written; and where the other slot is damaged,
+        // the next damage must not meet the last one.
+        destination.is_dirty = true;
         Ok(())
     }
 
@@ -257,7 +266,13 @@ impl Setup<'_> {
         Ok(())
     }
 
-    fn push(&mut self, name: &str, position: Position, saved: Saved, file: PositionFile) {
+    fn push(
+        &mut self,
+        name: &str,
+        position: Position,
+        saved: Saved,
+        file: PositionFile,
+    ) -> &mut Destination {
         let lanes = Lanes::new(self.options.order);
         let configured = self.configured(name);
         let addressee = configured.map_or_else(|| Addressee::of_everything(name), Addressee::from);
@@ -267,8 +282,8 @@ impl Setup<'_> {
         destination.is_configured = configured.is_some();
         destination.max_backlog_bytes = Some(bound).filter(|bytes| *bytes > 0);
         destination.is_dirty = bound != destination.saved.max_backlog_bytes;
-        self.state.destinations.push(destination);
         self.keeper.files.push(file);
+        self.state.destinations.push_mut(destination)
     }
 
     fn configured(&self, name: &str) -> Option<&queue::Destination> {
@@ -278,13 +293,7 @@ impl Setup<'_> {
     /// Renames a position nobody can read, durably: that it was lost is known from this name until
     /// another one is saved.
     fn set_aside(&self, file: &str) -> Result<(), OpenError> {
-        let mut outcome = Ok(());
-        for number in 0..100 {
-            outcome = self.disk.rename(file, &format!("{file}@{number}.damaged"));
-            if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
-                break;
-            }
-        }
+        let mut outcome = recovery::aside::rename(self.disk, file, "damaged").map(drop);
         if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             outcome = Ok(());
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::keeper::Keeper;
 use super::super::position::Saved;
+use super::super::recovery::aside;
 use super::super::segment::Name;
 use super::super::state::{Phase, State};
 use super::{Engine, lock};
@@ -94,15 +95,34 @@ impl Engine {
     /// Removes a segment everybody has passed. One in which something could not be read is kept under
     /// another name: what was lost there may be there for somebody who looks again.
     fn dispose(&self, name: Name, has_damage: bool) -> io::Result<()> {
+        self.set_aside_before(name)?;
         let file = name.to_string();
-        if has_damage && self.disk.rename(&file, &format!("{file}@0.damaged")).is_ok() {
+        if has_damage && aside::rename(&*self.disk, &file, "damaged").is_ok() {
             return Ok(());
         }
         self.disk.remove(&file)
     }
 
-    /// Everything that is to be done now and then.
+    /// Sets those aside whose place a segment took, as they failed: once it is gone, they would be taken
+    /// for it, because what they hold has sequences that were acknowledged meanwhile.
+    fn set_aside_before(&self, name: Name) -> io::Result<()> {
+        if name.attempt == 0 {
+            return Ok(());
+        }
+        let names = self.disk.list()?;
+        let is_before = |other: &Name| other.first == name.first && other.attempt < name.attempt;
+        let mut is_changed = false;
+        for before in names.iter().filter_map(|name| Name::parse(name)).filter(is_before) {
+            aside::rename(&*self.disk, &before.to_string(), "torn")?;
+            is_changed = true;
+        }
+        if is_changed { self.disk.sync() } else { Ok(()) }
+    }
+
+    /// Everything that is to be done now and then, by one thread at a time: what the one counts, the
+    /// other must not delete.
     pub(in super::super) fn maintain(&self) -> io::Result<()> {
+        let _round = lock(&self.round);
         if let Ok(free) = self.disk.free_bytes() {
             self.lock().free_bytes = Some(free);
         }

@@ -10,6 +10,7 @@ use super::super::super::Entry;
 use super::super::engine::cost;
 use super::super::notice::Notice;
 use super::super::state::Relief;
+use super::expired::Expired;
 use super::{Shared, Submission};
 
 /// Positions are saved this often (contract C5.2).
@@ -71,6 +72,7 @@ impl Shared {
     pub(super) fn keep(&self) {
         let mut check_at = self.clock.monotonic() + CHECK_EVERY;
         let mut last_error = None;
+        let mut expired = Expired::default();
         while self.keeper.wait(SAVE_EVERY) {
             let text = |error: io::Error| Arc::from(error.to_string());
             let kept = self.guard(|| self.engine().maintain()).map_err(text);
@@ -82,7 +84,7 @@ impl Shared {
                 error = error.or(checked.err());
                 check_at = self.clock.monotonic() + CHECK_EVERY;
             }
-            tell(&self.engine().take_notices());
+            tell(&expired.hold(self.engine().take_notices(), self.clock.monotonic()));
             // Once, not every second.
             if let (Some(error), true) = (&error, error != last_error) {
                 tracing::error!(
@@ -91,6 +93,8 @@ impl Shared {
             }
             last_error = error;
         }
+        tell(&expired.hold(self.engine().take_notices(), self.clock.monotonic()));
+        tell(&expired.rest());
     }
 
     /// Whatever panics: without a keeper nothing would be saved or deleted any more.

@@ -13,18 +13,33 @@ use super::survey::Survey;
 
 const COPY_BYTES: usize = 1 << 20;
 
+/// Most files of one name that are kept.
+const KEPT_MAX: u32 = 100;
+
 /// A whole file: its creation was cut off, or another one took its place.
 pub(in super::super) fn whole(disk: &dyn Disk, file: &str, notices: &mut Vec<Notice>) {
-    let kept = format!("{file}@0.torn");
-    let kept_as = disk.rename(file, &kept).is_ok().then_some(kept);
+    let kept_as = rename(disk, file, "torn").ok();
     notices.push(Notice::Torn { file: file.to_owned(), offset: 0, kept_as });
 }
 
 /// A segment nobody can read.
 pub(super) fn headless(disk: &dyn Disk, file: &str, notices: &mut Vec<Notice>) {
-    let kept = format!("{file}@0.damaged");
-    let file = if disk.rename(file, &kept).is_ok() { kept } else { file.to_owned() };
+    let file = rename(disk, file, "damaged").unwrap_or_else(|_| file.to_owned());
     notices.push(Notice::Headless { file });
+}
+
+/// Gives a file a name under which it is kept and is no part of the log. One that was taken before may
+/// be this file's own: a power cut in the middle of it can leave both.
+pub(in super::super) fn rename(disk: &dyn Disk, file: &str, suffix: &str) -> io::Result<String> {
+    let mut outcome = Err(io::ErrorKind::AlreadyExists.into());
+    for number in 0..KEPT_MAX {
+        let kept = format!("{file}@{number}.{suffix}");
+        outcome = disk.rename(file, &kept).map(|()| kept);
+        if !outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Copies what lies behind the last record of a segment, and then seals it: it will not be scanned

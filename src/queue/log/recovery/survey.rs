@@ -15,6 +15,10 @@ use super::super::segment::{HEADER_BYTES, Header, Mark};
 #[derive(Debug)]
 pub(super) struct Survey {
     last: u64,
+    /// The last sequence that this segment says was acknowledged, also if its record is damaged and
+    /// nothing behind it is kept; and the totals there.
+    pub(super) head: u64,
+    pub(super) totals_at_head: Totals,
     /// The last sequence known to have been acknowledged; `last` where nothing behind it is missing.
     pub(super) certain: u64,
     totals: Totals,
@@ -23,7 +27,7 @@ pub(super) struct Survey {
     /// Behind this the file is zeros.
     pub(super) content_end: u64,
     marks: Vec<Mark>,
-    /// Sequences before `last` that are damaged or void.
+    /// Sequences up to `head` that are damaged or void.
     pub(super) lost: Vec<(u64, u64)>,
     damage: Vec<(u64, (u64, u64))>,
 }
@@ -33,6 +37,24 @@ pub(super) struct Survey {
 enum Part {
     Record { head: Head, offset: u64 },
     Hole { offset: u64, sequences: (u64, u64) },
+}
+
+/// The first record that says of the highest sequence that it was acknowledged.
+#[derive(Debug, Default)]
+struct Witness {
+    committed: u64,
+    /// Before it. What stands between that sequence and itself cannot be told from it, and belongs to a
+    /// request that is void.
+    totals: Totals,
+}
+
+impl Witness {
+    fn hear(&mut self, head: &Head) {
+        if head.committed > self.committed {
+            let totals = Totals { tuples: head.tuples_before(), ..head.totals };
+            *self = Self { committed: head.committed, totals };
+        }
+    }
 }
 
 impl Part {
@@ -56,6 +78,8 @@ impl Survey {
     ) -> io::Result<Self> {
         let mut survey = Self {
             last: header.first - 1,
+            head: header.first - 1,
+            totals_at_head: header.base,
             certain: header.first - 1,
             totals: header.base,
             end: HEADER_BYTES,
@@ -70,6 +94,7 @@ impl Survey {
         let mut scanner = scanner.taking_the_unreadable_for(medium);
         // Not known to be acknowledged: never more than the records of one group.
         let mut uncertain: Vec<Part> = Vec::new();
+        let mut witness = Witness::default();
         while let Some(piece) = scanner.next()? {
             let part = match piece {
                 Piece::Record(Record { head, offset, .. }) => Part::Record { head, offset },
@@ -90,6 +115,7 @@ impl Survey {
                 continue;
             }
             if let Part::Record { head, .. } = &part {
+                witness.hear(head);
                 survey.settle(&mut uncertain, head.committed);
             }
             uncertain.push(part);
@@ -98,6 +124,7 @@ impl Survey {
         let (settled, lost) = (survey.last, survey.lost.len());
         survey.judge(uncertain);
         survey.certain = if survey.lost.len() == lost { survey.last } else { settled };
+        survey.believe(&witness);
         survey.content_end = survey.content_end.max(survey.end);
         Ok(survey)
     }
@@ -107,6 +134,19 @@ impl Survey {
         let settled = uncertain.iter().take_while(|part| part.last() <= horizon).count();
         for part in uncertain.drain(..settled) {
             self.keep(&part);
+        }
+    }
+
+    /// Records at the end that were acknowledged and are damaged: that they were is known from one
+    /// behind them that is not kept. They are lost and counted (contract C5.3), and no other record gets
+    /// their sequences.
+    fn believe(&mut self, witness: &Witness) {
+        (self.head, self.totals_at_head) = (self.last, self.totals);
+        if witness.committed > self.last {
+            self.lost.push((self.last + 1, witness.committed));
+            self.head = witness.committed;
+            self.certain = witness.committed;
+            self.totals_at_head = witness.totals;
         }
     }
 

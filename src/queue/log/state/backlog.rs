@@ -49,8 +49,15 @@ impl State {
             let most = bound.saturating_add(slack);
             let at_most = destination.backlog_bytes_max.saturating_add(written);
             destination.backlog_bytes_max = at_most;
-            if at_most > most && self.recount(index) > most {
-                relief = Relief::Soon;
+            if at_most > most {
+                let bytes = self.depth(index).bytes;
+                let is_over = bytes > most;
+                // A round takes it down to its bound. Where it cannot, as all of it is on loan, each
+                // commit would ask for another one.
+                self.destinations[index].backlog_bytes_max = if is_over { bound } else { bytes };
+                if is_over {
+                    relief = Relief::Soon;
+                }
             }
         }
         let used = self.catalogue.bytes() + self.pending_bytes;
@@ -63,18 +70,11 @@ impl State {
         self.relief = self.relief.max(relief);
     }
 
-    /// Bytes that wait for a destination, loans included.
-    fn recount(&mut self, index: usize) -> u64 {
-        let bytes = self.depth(index).bytes;
-        self.destinations[index].backlog_bytes_max = bytes;
-        bytes
-    }
-
     /// The oldest records that wait and are too many for a destination's bound; as many as it takes, of
     /// one segment.
-    pub(in super::super) fn surplus(&mut self, index: usize) -> Option<Surplus> {
+    pub(in super::super) fn surplus(&self, index: usize) -> Option<Surplus> {
         let bound = self.destinations[index].max_backlog_bytes?;
-        let excess = self.recount(index).checked_sub(bound).filter(|excess| *excess > 0)?;
+        let excess = self.depth(index).bytes.checked_sub(bound).filter(|excess| *excess > 0)?;
         let position = &self.destinations[index].position;
         let mut at = 0;
         loop {

@@ -1,5 +1,6 @@
 //! The bound of a backlog (contract C5.5): a receiver that is dead never stops the others.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::super::super::disk::sim::SimDisk;
@@ -10,7 +11,7 @@ use super::filter::{drain, from, only_for};
 use super::support::{
     SEGMENT_BYTES, WANT, append, close, entry, fill, numbers, open_with, options, segments,
 };
-use crate::queue::{Books, Destination, Sources};
+use crate::queue::{Books, Destination, Lease, Sources};
 
 const LIVE: usize = 0;
 const DEAD: usize = 1;
@@ -104,6 +105,62 @@ fn what_is_on_loan_counts_and_does_not_expire() {
     assert_eq!(drain(&disk, &engine, DEAD), Vec::<u64>::new());
     engine.close();
     assert_eq!(engine.look(DEAD), super::super::super::state::Look::Over);
+}
+
+/// A round would change nothing, and each one writes positions.
+#[test]
+fn what_is_over_the_bound_on_loan_alone_asks_for_no_round_at_each_commit() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &Options { max_bytes: 160_000, ..two(3_000) });
+    fill(&engine, 0..20);
+    let leases = std::iter::from_fn(|| engine.lease(DEAD, WANT, Duration::ZERO).unwrap());
+    let leases: Vec<Lease> = leases.collect();
+    relieve(&engine);
+    let most = 3_000 + 160_000 / 16;
+    assert!(engine.depth(DEAD).bytes > most, "over the bound and its slack");
+    let mut asked = 0;
+    for number in 20..60 {
+        append(&engine, entry(number)).unwrap();
+        asked += u32::from(relieve(&engine) != Relief::None);
+    }
+    assert!((1..=4).contains(&asked), "{asked} times for 40 commits");
+    assert!(engine.books(DEAD).expired >= 20, "{:?}", engine.books(DEAD));
+    for lease in leases {
+        engine.ack(DEAD, lease.id, lease.delivered());
+    }
+    assert!(engine.books(DEAD).is_balanced());
+}
+
+/// The keeper's round and the one that the writer makes for room: what one of them counts, the other
+/// must not delete.
+#[test]
+fn two_who_make_room_at_once_stand_in_nobodys_way() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two(3_000));
+    let is_over = AtomicBool::new(false);
+    let mut got = Vec::new();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    engine.maintain().unwrap();
+                }
+            });
+        }
+        for number in 0..800 {
+            append(&engine, entry(number)).unwrap();
+            let lease = engine.lease(LIVE, WANT, Duration::ZERO).unwrap().unwrap();
+            got.extend(numbers(&lease));
+            engine.ack(LIVE, lease.id, lease.delivered());
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(got, (0..800).collect::<Vec<u64>>());
+    engine.maintain().unwrap();
+    let books = engine.books(DEAD);
+    assert!(books.is_balanced() && books.expired > 780, "{books:?}");
+    let told: u64 = expired(&engine).into_iter().map(|(tuples, _)| tuples).sum();
+    assert_eq!(told, books.expired);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use super::super::super::disk::sim::SimDisk;
 use super::super::super::notice::Notice;
 use super::super::Options;
 use super::support::{
-    WANT, append, close, drain, entry, fill, numbers, open, open_with, options, segments,
+    WANT, append, close, drain, entry, fill, lease, numbers, open, open_with, options, segments,
 };
-use crate::queue::Want;
+use crate::queue::{Books, Entry, Totals, Want};
 
 /// Three segments with a footer and one without, as `kill -9` leaves them.
 fn killed() -> SimDisk {
@@ -98,6 +98,57 @@ fn a_power_cut_at_any_call_of_sealing_and_saving_loses_nothing_acknowledged() {
         if is_over {
             assert!(nth > 12, "{nth} calls");
             return;
+        }
+    }
+}
+
+/// The group behind it was cut off, and says that it was acknowledged.
+#[test]
+fn a_damaged_record_that_only_a_void_one_vouches_for_is_lost_counted_and_keeps_its_sequence() {
+    let one_segment = Options { segment_bytes: 1 << 16, ..options() };
+    for kept in [0, 2] {
+        let disk = SimDisk::new(1);
+        let (engine, _) = open_with(&disk, &one_segment);
+        fill(&engine, 1..=kept + 1);
+        let two = Entry {
+            blocks: [7, 8].map(|number| entry(number).blocks[0].clone()).into(),
+            ..entry(7)
+        };
+        append(&engine, two).unwrap();
+        drop(engine);
+        let disk = disk.kill();
+        let [name] = &segments(&disk)[..] else { panic!("{:?}", segments(&disk)) };
+        let bytes = disk.files()[name].clone();
+        let at = |number: u64| {
+            memchr::memmem::find(&bytes, format!("[\"m{number}\"").as_bytes()).unwrap() as u64
+        };
+        disk.cut(name, at(8));
+        disk.flip(name, at(kept + 1), 1);
+        let lost = |damaged: u64, delivered: u64| Books {
+            series: damaged + delivered,
+            damaged,
+            delivered,
+            ..Books::default()
+        };
+        let (engine, notices) = open_with(&disk, &one_segment);
+        let sequences = (kept + 1, kept + 1);
+        let is_told = |told: &Notice| matches!(told, Notice::Damaged { sequences: it, .. } if *it == sequences);
+        assert!(notices.iter().any(is_told), "{notices:?}");
+        assert!(!notices.iter().any(|told| matches!(told, Notice::Missing { .. })), "{notices:?}");
+        assert_eq!(engine.totals(), Totals { tuples: kept + 1, accepted: kept + 1, rejected: 0 });
+        append(&engine, entry(9)).unwrap();
+        let leases = std::iter::from_fn(|| lease(&engine, WANT.tuples));
+        let sequence = leases.last().unwrap().blocks[0].sequence;
+        assert!(sequence > kept + 1, "{sequence} was another record's");
+        drop(engine);
+        // The same again, whatever was saved of it.
+        let disk = disk.kill();
+        for _ in 0..2 {
+            let (engine, _) = open_with(&disk, &one_segment);
+            let expected: Vec<u64> = (1..=kept).chain([9]).collect();
+            assert_eq!(drain(&disk, &engine), expected);
+            assert_eq!(engine.books(0), lost(1, kept + 1));
+            drop(engine);
         }
     }
 }

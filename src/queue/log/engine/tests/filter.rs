@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::super::super::disk::sim::SimDisk;
+use super::super::super::segment::HEADER_BYTES;
 use super::super::super::state::Look;
 use super::super::cost;
 use super::super::{Engine, Options};
 use super::support::{
     CALLS_MAX, NOW, WANT, append, close, entry, numbers, open_with, options, segments, sized,
 };
-use crate::queue::{Books, Destination, Entry, Fate, Lease, Sources, Want};
+use crate::queue::{Books, Depth, Destination, Entry, Fate, Lease, Sources, Want};
 
 /// Everything goes to `all`; `some` wants the source `wanted` alone.
 pub(super) fn two() -> Options {
@@ -134,6 +135,35 @@ fn after_a_start_a_look_passes_what_is_not_for_it_and_says_whether_anything_is()
         engine.close();
         assert_eq!(engine.look(SOME), Look::Over);
     }
+}
+
+/// How many tuples it held stood in its head alone.
+#[test]
+fn what_was_damaged_beyond_counting_is_written_off_also_when_the_last_is_passed_by_a_question() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &two());
+    append(&engine, only_for("some", from("other", 1))).unwrap();
+    append(&engine, from("wanted", 2)).unwrap();
+    for number in 3..=12 {
+        append(&engine, from("other", number)).unwrap();
+    }
+    let disk = close(&disk, engine);
+    disk.flip(&segments(&disk)[0], HEADER_BYTES + 8, 1);
+    let (engine, _) = open_with(&disk, &two());
+    let lease = lease(&engine, SOME).unwrap();
+    assert_eq!(numbers(&lease), [2]);
+    engine.ack(SOME, lease.id, lease.delivered());
+    assert_eq!(engine.look(SOME), Look::Unsure, "the other segments were not looked at");
+    assert_eq!(engine.oldest(SOME), Ok(None));
+    let expected = Books {
+        series: 11,
+        replayed: 1,
+        delivered: 1,
+        filtered: 10,
+        damaged: 1,
+        ..Books::default()
+    };
+    assert_eq!((engine.books(SOME), engine.depth(SOME)), (expected, Depth::default()));
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Starts after an unlucky end.
 
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+
 use crate::queue::Destination;
 use fastrand::Rng;
 
 use super::super::super::disk::Disk;
 use super::super::super::disk::sim::{Call, SimDisk};
 use super::super::super::notice::Notice;
+use super::super::super::position::SLOT_BYTES;
 use super::super::super::record::MAGIC;
+use super::super::Options;
 use super::support::{
     append, close, deliver_one, drain, entry, fill, lease, numbers, open, open_with, options,
     segments, try_deliver_one, with_position_of,
@@ -235,6 +240,53 @@ fn one_damaged_half_of_a_position_costs_one_save_and_nothing_else() {
     }
 }
 
+/// A segment that failed before anything in it was acknowledged, and could not be removed.
+#[test]
+fn what_another_segment_took_the_place_of_does_not_come_back_when_that_is_deleted() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open(&disk);
+    fill(&engine, 1..=3);
+    drop(engine);
+    let [name] = &segments(&disk)[..] else { panic!("{:?}", segments(&disk)) };
+    // A power cut may leave the name it was to be kept under beside its own.
+    let failed = disk.files().remove(name).unwrap();
+    let aside = format!("{name}@0.torn");
+    let disk = SimDisk::with_files(1, &BTreeMap::from([(aside, failed.clone())]));
+    let (engine, _) = open(&disk);
+    fill(&engine, 4..=10);
+    let again = disk.create(name).unwrap();
+    again.write_at(0, &[IoSlice::new(&failed)]).unwrap();
+    again.sync().unwrap();
+    disk.sync().unwrap();
+    drain(&disk, &engine);
+    engine.maintain().unwrap();
+    assert_eq!(segments(&disk).len(), 1, "the active one: {:?}", segments(&disk));
+    drop(engine);
+    let (engine, notices) = open(&disk.kill());
+    assert_eq!(notices, []);
+    assert_eq!((engine.books(0).series, engine.books(0).queued), (7, 0));
+}
+
+/// No segment is left that could tell the books.
+#[test]
+fn the_next_damage_of_a_position_does_not_meet_the_last_one() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open(&disk);
+    fill(&engine, 1..=3);
+    drain(&disk, &engine);
+    let books = engine.books(0);
+    engine.end().unwrap();
+    engine.collect().unwrap();
+    assert_eq!(segments(&disk), Vec::<String>::new());
+    drop(engine);
+    let slots = [0, SLOT_BYTES as u64];
+    for slot in [slots, slots].concat() {
+        disk.flip("default.pos", slot + 100, 1);
+        let (engine, notices) = open(&disk);
+        assert_eq!((engine.books(0), notices), (books, vec![]));
+    }
+}
+
 #[test]
 fn a_receiver_whose_name_left_the_configuration_keeps_what_waits_for_it() {
     let disk = SimDisk::new(1);
@@ -253,6 +305,31 @@ fn a_receiver_whose_name_left_the_configuration_keeps_what_waits_for_it() {
     let (engine, notices) = open(&disk);
     assert_eq!(notices, [Notice::Orphan { destination: "main".to_owned() }]);
     assert_eq!(drain(&disk, &engine), (1..=12).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_lost_position_that_is_not_configured_keeps_what_waits_for_it_until_it_is_again() {
+    let disk = SimDisk::new(1);
+    let with = |names: &[&str]| {
+        let destinations = names.iter().map(|name| Destination::named(name)).collect();
+        Options { destinations, ..options() }
+    };
+    let (engine, _) = open_with(&disk, &with(&["default", "other"]));
+    fill(&engine, 1..=9);
+    let disk = close(&disk, engine);
+    for slot in [0, SLOT_BYTES as u64] {
+        disk.flip("other.pos", slot + 100, 1);
+    }
+    let (engine, notices) = open_with(&disk, &with(&["default"]));
+    let is_lost = |told: &Notice| matches!(told, Notice::PositionLost { destination } if destination == "other");
+    let is_orphan =
+        |told: &Notice| matches!(told, Notice::Orphan { destination } if destination == "other");
+    assert!(notices.iter().any(is_lost) && notices.iter().any(is_orphan), "{notices:?}");
+    drain(&disk, &engine);
+    engine.maintain().unwrap();
+    let disk = close(&disk, engine);
+    let (engine, _) = open_with(&disk, &with(&["other"]));
+    assert_eq!(drain(&disk, &engine), (1..=9).collect::<Vec<u64>>());
 }
 
 #[test]

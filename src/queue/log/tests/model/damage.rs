@@ -18,8 +18,17 @@ pub(super) struct Cost {
     pub(super) side: Option<usize>,
 }
 
-/// Turns one bit; `headers` are the segments whose header was hit before, and is spared now.
-pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -> Cost {
+/// What was hit before.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    /// Segments whose header was, and is spared now.
+    headers: BTreeSet<String>,
+    /// Bits by file and offset. Turned back, one would make whole what the model knows to be void.
+    bits: BTreeSet<(String, u64, u8)>,
+}
+
+/// Turns one bit.
+pub(super) fn flip(disk: &SimDisk, flip: Flip, hits: &mut Hits) -> Cost {
     let suffix = if flip.is_position { ".pos" } else { ".seg" };
     let files = disk.files();
     let files: Vec<_> = files.iter().filter(|(name, _)| name.ends_with(suffix)).collect();
@@ -32,7 +41,10 @@ pub(super) fn flip(disk: &SimDisk, flip: Flip, headers: &mut BTreeSet<String>) -
         return Cost::default();
     }
     let offset = flip.offset % content;
-    if offset < HEADER_BYTES && !flip.is_position && !headers.insert((*name).clone()) {
+    if offset < HEADER_BYTES && !flip.is_position && !hits.headers.insert((*name).clone()) {
+        return Cost::default();
+    }
+    if !hits.bits.insert(((*name).clone(), offset, flip.bit)) {
         return Cost::default();
     }
     // A copy, so that what is read here is not read by the log.

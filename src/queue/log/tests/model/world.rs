@@ -32,8 +32,8 @@ pub(super) struct World {
     /// Syncs may fail and lose what they should have written.
     is_lossy: bool,
     is_full: bool,
-    /// Segments whose header was damaged once.
-    headers: BTreeSet<String>,
+    /// What was damaged.
+    hits: damage::Hits,
     /// Disk calls in the middle of which the machine or the process stopped.
     pub(super) points: u64,
 }
@@ -62,7 +62,7 @@ impl World {
             is_troubled: false,
             is_lossy: false,
             is_full: false,
-            headers: BTreeSet::new(),
+            hits: damage::Hits::default(),
             points: 0,
         };
         world.tell_wants();
@@ -284,7 +284,7 @@ impl World {
 
     fn come_up(&mut self, troubles: &[Trouble], restart: Restart) {
         if let Some(flip) = restart.flip {
-            let cost = damage::flip(&self.disk, flip, &mut self.headers);
+            let cost = damage::flip(&self.disk, flip, &mut self.hits);
             self.ledger.excused.extend(cost.record);
             for id in cost.requests {
                 self.ledger.voidable.extend(self.ledger.siblings(id));

@@ -24,6 +24,7 @@ impl Ledger {
         for seen in seen {
             self.judge_anew(seen.side);
         }
+        self.doubt_hidden(seen);
         let mut outstanding = self.excess;
         self.judge_unresolved(seen, &mut outstanding);
         for seen in seen {
@@ -59,6 +60,25 @@ impl Ledger {
         }
     }
 
+    /// What is damaged where nothing vouches for it is void, for all that could be read (contract C5.1,
+    /// C5.3); that it was acknowledged only its client knows. If it was for one destination alone,
+    /// nobody shows whether it is before that one is configured again: until then it is as open as a
+    /// request nobody was answered about.
+    fn doubt_hidden(&mut self, seen: &[Seen]) {
+        for (index, request) in self.requests.iter_mut().enumerate() {
+            let is_shown = |target| seen.iter().any(|seen| seen.side == target);
+            let is_hidden = request.target.is_some_and(|target| !is_shown(target));
+            let is_voidable = request.tuples.clone().any(|id| self.voidable.contains(&id));
+            if !(request.is_there() && is_hidden && is_voidable) {
+                continue;
+            }
+            (request.fate, request.is_hidden) = (Fate::Unknown, true);
+            if !self.unresolved.contains(&index) {
+                self.unresolved.push(index);
+            }
+        }
+    }
+
     /// Requests nobody was answered about: each is there whole, or not at all and for ever.
     fn judge_unresolved(&mut self, seen: &[Seen], outstanding: &mut Totals) {
         for index in self.unresolved.clone() {
@@ -82,16 +102,23 @@ impl Ledger {
                     }
                 }
             }
-            let is_damaged = |id: &Id| self.excused.contains(id) || self.voidable.contains(id);
+            // A sync that failed may have dropped some of it, though reads showed it until now.
+            let is_damaged = |id: &Id| {
+                request.is_shaky || self.excused.contains(id) || self.voidable.contains(id)
+            };
+            let is_excused = missing.iter().all(is_damaged);
             let request = &mut self.requests[index];
             if there == 0 && missing.is_empty() {
                 request.is_hidden = true;
                 continue;
             }
             if there == 0 {
-                request.fate = Fate::Absent;
+                // One that was there unseen may have been damaged meanwhile: its destination then books
+                // what it finds of it as damaged.
+                let is_lost = request.is_hidden && is_excused;
+                request.fate = if is_lost { Fate::Voided } else { Fate::Absent };
                 request.add_to(outstanding);
-            } else if missing.iter().all(is_damaged) {
+            } else if is_excused {
                 request.fate = Fate::Found;
             } else {
                 panic!("a part of a request: {missing:?} of {:?} are missing", request.tuples);
@@ -242,8 +269,13 @@ impl Ledger {
             return 0;
         }
         let is_gone = |(id, standing): &(Id, &Standing)| match standing {
-            Standing::Lost => true,
+            Standing::Lost | Standing::Unclear => true,
             Standing::Waiting => self.request(*id).fate == Fate::Voided,
+            // Whose filter leaves them out: that stood in their heads too.
+            Standing::Foreign | Standing::Blurred => {
+                let is_damaged = self.excused.contains(id) || self.voidable.contains(id);
+                is_damaged || self.request(*id).fate == Fate::Voided
+            }
             _ => false,
         };
         side.standing.iter().enumerate().filter(is_gone).count() as u64
