@@ -115,7 +115,7 @@ impl Gateway {
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
-        let receivers = Receivers::start(&config, &queue, &clock).await?;
+        let mut receivers = Receivers::new(&config, &queue, &clock).await?;
 
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
@@ -141,6 +141,8 @@ impl Gateway {
         if let Some(log) = log {
             note_admin(&log, admin.as_ref().map(Admin::addr));
         }
+        // Nothing fails from here on.
+        receivers.run();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // A gateway that was dropped is over as well.

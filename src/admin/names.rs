@@ -241,7 +241,7 @@ pub(super) static LIMIT: Family = gauge(
     "How many there may be now: adapts itself to what this receiver bears.",
 );
 pub(super) static CONCURRENCY: Family =
-    gauge("deliveries_in_flight_most", "How many there may ever be, receiver.concurrency.");
+    gauge("deliveries_in_flight_most", "How many there may ever be, its setting concurrency.");
 pub(super) static DELIVERIES: Family = counter(
     "deliveries",
     "Requests to this receiver that ended, by what follows (done, retry, split, step_down, halve, hold) \
@@ -262,7 +262,7 @@ pub(super) static LAST_ERROR: Family = gauge(
 pub(super) static ENCODING: Family = gauge(
     "receiver_encoding",
     "1 for the Content-Encoding of requests to this receiver now, 0 for the others; another than \
-     receiver.compression is what it was found to take.",
+     its setting compression is what it was found to take.",
 );
 pub(super) static BODY_BOUND: Family = gauge(
     "receiver_body_bound",

@@ -105,7 +105,10 @@ async fn a_held_receiver_shows_until_it_accepts() {
     let told = get(stand.admin.addr(), "/readyz").await.json();
     assert_eq!(told["causes"][0]["receiver"], "default");
     let message = told["causes"][0]["message"].as_str().unwrap();
-    assert!(message.contains("HTTP 403") && message.contains("`receiver.api_key`"), "{message}");
+    assert!(
+        message.contains("HTTP 403") && message.contains("`api_key` of receiver default"),
+        "{message}"
+    );
     assert!(!message.contains("go away"), "its own words are for the log");
     stand.receiver.rule(script([]));
     until_causes(stand.admin.addr(), &[]).await;

@@ -53,7 +53,7 @@ async fn a_receiver_shows_what_it_does_and_why() {
     let told = get(admin.addr(), "/receivers").await.json();
     let told = &told[0];
     let why = told["why"].as_str().unwrap();
-    assert!(why.contains("go away") && why.contains("`receiver.api_key`"), "{why}");
+    assert!(why.contains("go away") && why.contains("`api_key` of receiver default"), "{why}");
     assert!(told["last_error"]["text"].as_str().unwrap().contains("go away"), "{told}");
     for (member, wanted) in [
         ("state", json!("held")),
