@@ -30,6 +30,8 @@ pub mod signal;
 
 use receivers::Receivers;
 
+pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -132,6 +134,7 @@ impl Gateway {
                 meters,
                 edge: Arc::clone(&edge),
                 deliveries: receivers.deliveries(),
+                data_dir: config.data_dir.clone(),
                 clock,
             };
             let started = Admin::start(listener, parts);

@@ -35,6 +35,7 @@ async fn stand() -> Stand {
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
+        data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
