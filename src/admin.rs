@@ -94,7 +94,7 @@ pub struct Facts {
     pub url: String,
     /// Most requests in flight.
     pub concurrency: usize,
-    /// Bytes that may wait for it.
+    /// Bytes it may fall behind.
     pub max_backlog_bytes: Option<u64>,
 }
 

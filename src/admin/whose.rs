@@ -80,7 +80,7 @@ mod tests {
         let directory = Directory::at(here.clone());
         assert_eq!(status(&directory, None).await, None);
         // There is none yet, so nobody can mean it.
-        for meant in [&elsewhere[..], "", "0:0"] {
+        for meant in [elsewhere.as_str(), "", "0:0"] {
             assert_eq!(status(&directory, Some(meant)).await, Some(421), "{meant}");
         }
         std::fs::create_dir(&here).unwrap();

@@ -65,7 +65,10 @@ impl fmt::Display for Absent {
         match self {
             Self::NotRunning => f.write_str("no gateway is running on this directory"),
             Self::Mute { holder } => {
-                write!(f, "whoever holds its lock (process {holder}) has no admin port, or not yet")
+                write!(
+                    f,
+                    "process {holder} holds the lock of the directory and has no admin port, or not yet"
+                )
             }
             Self::Unknown { why } => write!(f, "the lock cannot be looked at: {why}"),
             Self::Off => f.write_str("the admin port is off (`admin.listen`)"),

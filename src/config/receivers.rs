@@ -1,4 +1,4 @@
-//! `[receiver]` or `[[receivers]]`: to whom tuples go, and what may wait for each (contract C5.5).
+//! `[receiver]` or `[[receivers]]`: to whom tuples go, and how far each may fall behind (contract C5.5).
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ const BACKLOG: &str = "max_backlog_bytes";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     max_bytes: u64,
-    /// What the largest body may become.
-    entry_bytes: u64,
+    /// Bytes the largest body may become.
+    largest_body: u64,
     /// What has to stay free for it while a receiver that is dead has all it may.
     free_bytes: u64,
 }
@@ -49,8 +49,8 @@ impl Room {
     pub(super) fn of(queue: &Queue, expanded_bytes: u64) -> Self {
         // Where the last segment of what expired and the one that is being filled are still there.
         let segments = 2 * queue.segment_bytes_on_disk();
-        let entry_bytes = Queue::largest_entry_bytes(expanded_bytes);
-        Self { max_bytes: queue.max_bytes, entry_bytes, free_bytes: entry_bytes + segments }
+        let largest_body = Queue::largest_entry_bytes(expanded_bytes);
+        Self { max_bytes: queue.max_bytes, largest_body, free_bytes: largest_body + segments }
     }
 
     fn most(self) -> u64 {
@@ -61,7 +61,7 @@ impl Room {
 
     /// What a receiver that is well may have waiting: one body just came, and deliveries are under way.
     fn least(self, concurrency: usize) -> u64 {
-        self.entry_bytes + concurrency as u64 * DELIVERY_BYTES
+        self.largest_body + concurrency as u64 * DELIVERY_BYTES
     }
 }
 

@@ -318,7 +318,7 @@ fn whoever_holds_the_lock_without_a_word_is_not_looked_for_at_the_configured_add
     let output = place.run(&["replay"]);
     assert_eq!(code(&output), Some(2), "{}", stdout(&output));
     let (error, pid) = (stderr(&output), std::process::id());
-    let wanted = format!("whoever holds its lock (process {pid}) has no admin port, or not yet");
+    let wanted = format!("process {pid} holds the lock of the directory and has no admin port");
     assert!(error.contains(&wanted), "{error}");
     assert_eq!(place.store("default").standing().letters, 5);
 }
