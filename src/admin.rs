@@ -1,7 +1,8 @@
 //! The admin port: what the gateway tells about itself, never on the ingest port (contract C9).
 //!
 //! ```text
-//! serve        accept, bounds of a connection, one request each
+//! serve        accept, bounds of a connection, one request each; `whose` refuses those that mean the
+//!              gateway of another data directory
 //!   route        path and method
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
@@ -19,6 +20,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -47,9 +49,13 @@ mod replay;
 mod route;
 mod serve;
 mod sheet;
+pub mod whose;
 
 use forecast::Forecast;
 use oldest::Oldest;
+
+/// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
+pub(crate) use reading::READ_TIMEOUT;
 
 /// What an admin port tells about.
 pub struct Parts {
@@ -61,6 +67,8 @@ pub struct Parts {
     pub edge: Arc<http::State>,
     /// Deliveries, at most one for each destination of the queue.
     pub deliveries: Vec<Delivery>,
+    /// The data directory, which need not exist.
+    pub data_dir: PathBuf,
     /// Ages and waits.
     pub clock: Arc<dyn Clock>,
 }
@@ -86,7 +94,7 @@ pub struct Facts {
     pub url: String,
     /// Most requests in flight.
     pub concurrency: usize,
-    /// Bytes that may wait for it.
+    /// Bytes it may fall behind.
     pub max_backlog_bytes: Option<u64>,
 }
 
@@ -151,6 +159,7 @@ struct State {
     meters: Meters,
     edge: Arc<http::State>,
     destinations: Vec<Destination>,
+    directory: whose::Directory,
     clock: Arc<dyn Clock>,
     started: Timestamp,
     started_at: Duration,
@@ -168,7 +177,7 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, clock } = parts;
+        let Parts { queue, meters, edge, mut deliveries, data_dir, clock } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -177,6 +186,7 @@ impl State {
         };
         Self {
             destinations: queue.destinations().into_iter().map(destination).collect(),
+            directory: whose::Directory::at(data_dir),
             started: clock.now(),
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),

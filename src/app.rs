@@ -30,6 +30,8 @@ pub mod signal;
 
 use receivers::Receivers;
 
+pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -115,7 +117,7 @@ impl Gateway {
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
-        let receivers = Receivers::start(&config, &queue, &clock).await?;
+        let mut receivers = Receivers::new(&config, &queue, &clock).await?;
 
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
@@ -132,6 +134,7 @@ impl Gateway {
                 meters,
                 edge: Arc::clone(&edge),
                 deliveries: receivers.deliveries(),
+                data_dir: config.data_dir.clone(),
                 clock,
             };
             let started = Admin::start(listener, parts);
@@ -141,6 +144,8 @@ impl Gateway {
         if let Some(log) = log {
             note_admin(&log, admin.as_ref().map(Admin::addr));
         }
+        // Nothing fails from here on.
+        receivers.run();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             // A gateway that was dropped is over as well.

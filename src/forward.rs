@@ -73,25 +73,37 @@ use worker::Line;
 pub struct Forwarder {
     line: Arc<Line>,
     stage: watch::Sender<Stage>,
-    supervisor: JoinHandle<()>,
+    workers: usize,
+    /// `None` until it runs.
+    supervisor: Option<JoinHandle<()>>,
 }
 
 /// Why deliveries cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// `receiver.url` or `receiver.api_key`.
-    #[error(transparent)]
-    Target(#[from] TargetError),
+    /// Its `url` or its key.
+    #[error("receiver {receiver}: {cause}")]
+    Target {
+        /// Its name.
+        receiver: Arc<str>,
+        /// What is wrong.
+        cause: TargetError,
+    },
     /// `hostname`.
     #[error(transparent)]
     Hostname(#[from] HostnameTooLong),
     /// TLS set-up.
-    #[error(transparent)]
-    Client(#[from] ClientError),
+    #[error("receiver {receiver}: {cause}")]
+    Client {
+        /// Its name.
+        receiver: Arc<str>,
+        /// What is wrong.
+        cause: ClientError,
+    },
 }
 
 impl Forwarder {
-    /// Starts delivering to `receiver`, in the name of the gateway's `hostname`. Needs a tokio runtime. A receiver that cannot be reached is no error here: it is retried.
+    /// Starts delivering at once: [`Self::new`] and [`Self::run`].
     pub fn start(
         receiver: &Receiver,
         hostname: &str,
@@ -99,11 +111,31 @@ impl Forwarder {
         dead_letters: Arc<DeadLetters>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let target = Target::parse(receiver)?;
+        let mut forwarder = Self::new(receiver, hostname, outlet, dead_letters, clock)?;
+        forwarder.run();
+        Ok(forwarder)
+    }
+
+    /// Makes ready for `receiver`, in the name of the gateway's `hostname`; nothing is leased or sent
+    /// before [`Self::run`]. Needs a tokio runtime. A receiver that cannot be reached is no error here:
+    /// it is retried.
+    pub fn new(
+        receiver: &Receiver,
+        hostname: &str,
+        outlet: Arc<dyn Outlet>,
+        dead_letters: Arc<DeadLetters>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let name = || Arc::clone(&receiver.name);
+        let wrong = |cause| StartError::Target { receiver: name(), cause };
+        let target = Target::parse(receiver).map_err(wrong)?;
+        let board_url = target.shown().to_owned();
+        let client = Client::new(receiver, target);
+        let client = client.map_err(|cause| StartError::Client { receiver: name(), cause })?;
         let backoff = Backoff::new(receiver.retry_min, receiver.retry_max);
         let size = Size::default();
         let tuned = Tuned { encoding: receiver.compression, size_bound: size.bound() };
-        let board = Board::new(&receiver.name, target.shown(), tuned, clock.now());
+        let board = Board::new(&receiver.name, &board_url, tuned, clock.now());
         // One more than there can be requests: it is there for fresh tuples when all others keep theirs.
         let workers = receiver.concurrency.max(1) + 1;
         let pace = Pace::new(backoff, receiver.hold_probe);
@@ -112,7 +144,7 @@ impl Forwarder {
             next_lease: tokio::sync::Mutex::default(),
             dead_letters,
             clock,
-            client: Client::new(receiver, target)?,
+            client,
             key_file: KeyFile::of(receiver),
             envelope: Envelope::new(hostname)?,
             coding: Coding::new(receiver.compression),
@@ -124,9 +156,16 @@ impl Forwarder {
             board,
             attempts: Arc::default(),
         });
-        let (stage, seen) = watch::channel(Stage::Running);
-        let supervisor = worker::supervise(Arc::clone(&line), Phase::new(seen), workers);
-        Ok(Self { line, stage, supervisor: tokio::spawn(supervisor) })
+        let stage = watch::Sender::new(Stage::Running);
+        Ok(Self { line, stage, workers, supervisor: None })
+    }
+
+    /// Delivers from now on; again does nothing.
+    pub fn run(&mut self) {
+        self.supervisor.get_or_insert_with(|| {
+            let phase = Phase::new(self.stage.subscribe());
+            tokio::spawn(worker::supervise(Arc::clone(&self.line), phase, self.workers))
+        });
     }
 
     /// The receiver's status, now and whenever it changes.
@@ -150,7 +189,9 @@ impl Forwarder {
         // deadline, and give up.
         self.line.gate.hurry();
         self.stage.send_replace(Stage::Draining { what: drain, deadline });
-        if let Err(error) = (&mut self.supervisor).await {
+        if let Some(supervisor) = &mut self.supervisor
+            && let Err(error) = supervisor.await
+        {
             tracing::error!(receiver.name = self.line.board.name(), "deliveries ended: {error}");
         }
         self.line.outlet.depth().tuples
@@ -159,7 +200,9 @@ impl Forwarder {
 
 impl Drop for Forwarder {
     fn drop(&mut self) {
-        self.supervisor.abort();
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.abort();
+        }
     }
 }
 

@@ -128,12 +128,18 @@ pub(super) static REPLAYED: Family =
 pub(super) static DELIVERED: Family = counter("delivered", "Tuples this receiver accepted.");
 pub(super) static FILTERED: Family =
     counter("filtered", "Tuples not meant for this receiver, by its filter.");
-pub(super) static QUEUED: Family =
-    gauge("queued", "Tuples waiting for this receiver or on their way to it.");
+pub(super) static QUEUED: Family = gauge(
+    "queued",
+    "Tuples waiting for this receiver or on their way to it; on disk those its filter leaves out count \
+     until they are passed.",
+);
 pub(super) static DEAD_LETTERED: Family =
     counter("dead_lettered", "Tuples this receiver refused for good; they are kept.");
-pub(super) static EXPIRED: Family =
-    counter("expired", "Tuples given up because the backlog of this receiver was at its bound.");
+pub(super) static EXPIRED: Family = counter(
+    "expired",
+    "Tuples given up because this receiver was further behind than max_backlog_bytes, or held much of a \
+     queue that was near its cap; also of a receiver that left the configuration.",
+);
 pub(super) static DAMAGED: Family = counter("damaged", "Tuples lost to damage on the disk.");
 pub(super) static PURGED: Family = counter("purged", "Tuples thrown away by the operator.");
 pub(super) static LOST: Family =
@@ -174,8 +180,11 @@ pub(super) static FULL: Family = gauge(
      does not grow.",
 )
 .seconds();
-pub(super) static WAITING_BLOCKS: Family =
-    gauge("queue_waiting_blocks", "Blocks waiting for this receiver or on their way to it.");
+pub(super) static WAITING_BLOCKS: Family = gauge(
+    "queue_waiting_blocks",
+    "Blocks waiting for this receiver or on their way to it; on disk those its filter leaves out count \
+     until they are passed.",
+);
 pub(super) static WAITING_TUPLES: Family = gauge("queue_waiting_tuples", "Tuples in those blocks.");
 pub(super) static WAITING_BYTES: Family = gauge(
     "queue_waiting",
@@ -184,8 +193,9 @@ pub(super) static WAITING_BYTES: Family = gauge(
 .bytes();
 pub(super) static BACKLOG_LIMIT: Family = gauge(
     "queue_waiting_limit",
-    "How many bytes may wait for this receiver, max_backlog_bytes; beyond it its oldest tuples expire. \
-     Absent for a sole receiver, which has no such limit.",
+    "How many bytes this receiver may fall behind, max_backlog_bytes; beyond it its oldest waiting \
+     tuples expire. Absent for a sole receiver, which has no such limit, and for one that is not \
+     configured any more, which keeps the one it had.",
 )
 .bytes();
 pub(super) static OLDEST_AGE: Family = gauge(
@@ -241,7 +251,7 @@ pub(super) static LIMIT: Family = gauge(
     "How many there may be now: adapts itself to what this receiver bears.",
 );
 pub(super) static CONCURRENCY: Family =
-    gauge("deliveries_in_flight_most", "How many there may ever be, receiver.concurrency.");
+    gauge("deliveries_in_flight_most", "How many there may ever be, its setting concurrency.");
 pub(super) static DELIVERIES: Family = counter(
     "deliveries",
     "Requests to this receiver that ended, by what follows (done, retry, split, step_down, halve, hold) \
@@ -262,7 +272,7 @@ pub(super) static LAST_ERROR: Family = gauge(
 pub(super) static ENCODING: Family = gauge(
     "receiver_encoding",
     "1 for the Content-Encoding of requests to this receiver now, 0 for the others; another than \
-     receiver.compression is what it was found to take.",
+     its setting compression is what it was found to take.",
 );
 pub(super) static BODY_BOUND: Family = gauge(
     "receiver_body_bound",

@@ -132,7 +132,7 @@ fn commit_fault(health: &Health) -> Option<String> {
 fn lack_of_room(health: &Health) -> Option<String> {
     let Err(error) = &health.room else { return None };
     let cure = match error {
-        AppendError::Full { .. } => "see why the receiver takes less than comes in, or raise it",
+        AppendError::Full { .. } => "see which receiver takes less than comes in, or raise it",
         AppendError::Reserve { .. } => "free space on that disk, or lower it",
         AppendError::Behind { .. } => "see what else uses that disk, or take a faster one",
         AppendError::Failed { .. } | AppendError::Unaddressed { .. } | AppendError::Closed => {
@@ -169,7 +169,7 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
             format!(
                 "receiver {name} answers HTTP {status}, deliveries to it are held and nothing is \
                  thrown away: {}; its own words are in the log and at /receivers",
-                outcome::advice(*status)
+                outcome::advice(*status, name)
             ),
         ),
         State::Retrying => {
@@ -180,7 +180,7 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
             }
             let message = format!(
                 "receiver {name} has taken nothing for {failing_s:.0} s and {} tuples wait: check \
-                 that it is up and that `receiver.url` leads to it; the last error is in the log and at \
+                 that it is up and that its `url` leads to it; the last error is in the log and at \
                  /receivers",
                 destination.account.depth.tuples
             );
@@ -335,11 +335,11 @@ mod tests {
             serde_json::to_value(Readiness::of(&health)).unwrap(),
             serde_json::json!({"ready": false, "causes": [
                 {"cause": "no_room", "message":
-                    "queue is full (7 of 7 bytes, `queue.max_bytes`): clients get 503; see why the \
+                    "queue is full (7 of 7 bytes, `queue.max_bytes`): clients get 503; see which \
                      receiver takes less than comes in, or raise it"},
                 {"cause": "receiver_held", "receiver": "main", "message":
                     "receiver main answers HTTP 401, deliveries to it are held and nothing is \
-                     thrown away: check `receiver.api_key`, and `receiver.auth`; its own \
+                     thrown away: check `api_key` of receiver main, and its `auth`; its own \
                      words are in the log and at /receivers"},
             ]})
         );

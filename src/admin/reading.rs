@@ -16,7 +16,7 @@ use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
 /// would tell of it.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What readiness depends on.
 #[derive(Clone, Debug)]

@@ -18,16 +18,19 @@ pub(super) fn render(health: &Health) -> Value {
 
 fn receiver(destination: &Destination, now: Timestamp) -> Value {
     let depth = destination.account.depth;
-    let lag_seconds = destination.oldest.as_ref().and_then(|oldest| {
+    let oldest = destination.oldest.as_ref();
+    let lag_seconds = oldest.and_then(|oldest| {
         let oldest = oldest.as_ref().ok()?;
         Some(oldest.map_or(0.0, |oldest| seconds_between(oldest, now)))
     });
+    let cannot_read = oldest.and_then(|oldest| Some(oldest.as_ref().err()?.to_string()));
     let delivery = destination.delivery.as_ref();
     let max_bytes = delivery.and_then(|to| to.facts.max_backlog_bytes);
     let mut told = json!({
         "name": &*destination.name,
         "state": null,
         "lag_seconds": lag_seconds,
+        "cannot_read": cannot_read,
         "backlog": {
             "tuples": depth.tuples, "bytes": depth.bytes, "blocks": depth.blocks,
             "max_bytes": max_bytes,
@@ -100,4 +103,32 @@ fn instant(at: Timestamp) -> Option<String> {
     let seconds = u64::try_from(at.seconds()).ok().filter(|seconds| *seconds <= SECONDS_MAX)?;
     let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, at.nanos());
     Some(humantime::format_rfc3339_millis(time).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{Account, ReadError, Standing};
+
+    #[test]
+    fn a_queue_that_cannot_be_read_is_no_lag_of_nothing() {
+        let why = "no answer within 2 s".into();
+        let destination = Destination {
+            name: "eu".into(),
+            account: Account::default(),
+            oldest: Some(Err(ReadError { why })),
+            delivery: None,
+        };
+        let health = Health {
+            now: Timestamp::from_unix(1_700_000_000, 0),
+            is_closing: false,
+            room: Ok(()),
+            standing: Standing::default(),
+            disorder: None,
+            destinations: vec![destination],
+        };
+        let told = &render(&health)[0];
+        let wanted = json!("the queue cannot be read: no answer within 2 s");
+        assert_eq!((&told["lag_seconds"], &told["cannot_read"]), (&Value::Null, &wanted));
+    }
 }

@@ -11,7 +11,7 @@ use super::{State, page, receivers, replay};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the port answers; errors are text.
 pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {

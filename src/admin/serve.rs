@@ -23,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, replay};
+use super::{State, replay, whose};
 use crate::http::Door;
 
 /// Open connections; a further one takes the place of another.
@@ -123,6 +123,10 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
 
 async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
     let (head, body) = request.into_parts();
+    if let Some(refusal) = state.directory.refusal(head.headers.get(whose::HEADER)).await {
+        drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
+        return refusal;
+    }
     if head.method == Method::POST && head.uri.path() == replay::PATH {
         let body = timeout(BODY_TIMEOUT, replay::read(body)).await;
         has_asked.store(true, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use crate::dead_letter::{DeadLetters, LateLock, OpenError, Ownership};
 use crate::forward::{Drain, Forwarder, State, Status};
 use crate::queue::{Durability, Queue};
 
-/// All of them, running.
+/// All of them.
 pub(super) struct Receivers(Vec<Line>);
 
 /// Deliveries to one.
@@ -33,9 +33,9 @@ pub(super) struct Last {
 }
 
 impl Receivers {
-    /// Opens the dead letters of all before the first delivery, so that a directory that cannot be used
-    /// is found before anything runs.
-    pub(super) async fn start(
+    /// Makes all of them ready; none delivers before [`Self::run`], so that what is wrong with one is
+    /// found before anything runs.
+    pub(super) async fn new(
         config: &Config,
         queue: &Arc<dyn Queue>,
         clock: &Arc<dyn Clock>,
@@ -50,10 +50,17 @@ impl Receivers {
             let outlet =
                 queue.outlet(&receiver.name).expect("the queue was made for this receiver");
             let (letters, clock) = (Arc::clone(&dead_letters), Arc::clone(clock));
-            let forwarder = Forwarder::start(receiver, &config.hostname, outlet, letters, clock)?;
+            let forwarder = Forwarder::new(receiver, &config.hostname, outlet, letters, clock)?;
             lines.push(Line { receiver: receiver.clone(), dead_letters, forwarder });
         }
         Ok(Self(lines))
+    }
+
+    /// Begins to deliver.
+    pub(super) fn run(&mut self) {
+        for line in &mut self.0 {
+            line.forwarder.run();
+        }
     }
 
     /// What the admin port tells about.

@@ -1,27 +1,36 @@
 //! Asking the gateway that runs, through its admin port, for what no file tells.
 
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::runtime;
 
+use super::place::Place;
+use crate::app::{ADMIN_READ_TIMEOUT, whose};
 use crate::config::Admin;
 use crate::forward::install_crypto;
 use crate::queue::log::LogQueue;
 use crate::queue::log::disk::Lock;
 
 /// Longest wait for an answer that is only looked up.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(4);
+// A disk that hangs is what it would tell of, after that time.
+const _: () = assert!(LOOK.as_millis() >= 2 * ADMIN_READ_TIMEOUT.as_millis());
 
 /// Most bytes of an answer that are read; the port's own are far smaller.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
+/// The status of a gateway that works on another directory.
+const MISDIRECTED: u16 = 421;
+
 /// A gateway that may be running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     admin: SocketAddr,
+    /// The data directory that is meant, as [`whose::name_of`] has it.
+    directory: String,
 }
 
 /// What it said.
@@ -36,99 +45,152 @@ pub(super) struct Answer {
 pub(super) enum Absent {
     /// Nobody has the lock of the directory.
     NotRunning,
-    /// Somebody has the lock, and has not written where it can be asked.
-    Starting,
+    /// Somebody has the lock, and has not written where to ask: a gateway that is starting or recovers,
+    /// or a command.
+    Mute { holder: String },
     /// The lock cannot be looked at.
     Unknown { why: String },
     /// Its admin port is off.
     Off,
     /// Nobody is there.
+    Unreachable { admin: SocketAddr, why: String },
+    /// Somebody is there, and what was asked may have reached them.
     Silent { admin: SocketAddr, why: String },
+    /// It is the gateway of another directory, by its own words.
+    Stranger { admin: SocketAddr, says: String },
 }
 
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRunning => f.write_str("no gateway is running on this directory"),
-            Self::Starting => {
-                f.write_str("whoever works on this directory has not said where to ask")
+            Self::Mute { holder } => {
+                write!(
+                    f,
+                    "process {holder} holds the lock of the directory and has no admin port, or not yet"
+                )
             }
             Self::Unknown { why } => write!(f, "the lock cannot be looked at: {why}"),
             Self::Off => f.write_str("the admin port is off (`admin.listen`)"),
-            Self::Silent { admin, why } => write!(f, "no gateway answers at {admin}: {why}"),
+            Self::Unreachable { admin, why } | Self::Silent { admin, why } => {
+                write!(f, "no gateway answers at {admin}: {why}")
+            }
+            Self::Stranger { admin, says } => write!(f, "{admin} answers: {says}"),
         }
     }
 }
 
 impl Gateway {
-    /// The one that works on `data_dir`, as it noted in its lock file, else the one that the
-    /// configuration would have. Whether it runs shows when it is asked.
-    pub(super) fn find(data_dir: &Path, configured: Option<Admin>) -> Result<Self, Absent> {
-        let noted = match Lock::read(&LogQueue::lock_file(data_dir)) {
-            Ok(Some(text)) => noted_admin(&text),
+    /// The one that works on the data directory, as it noted in its lock file. One whose queue is in
+    /// memory notes nothing, and has no lock before its first dead letter: it is where the configuration
+    /// has it. Whether it runs, and on this directory, shows when it is asked.
+    pub(super) fn find(place: &Place) -> Result<Self, Absent> {
+        let unknown = |error: io::Error| Absent::Unknown { why: error.to_string() };
+        let held = Lock::read(&LogQueue::lock_file(&place.data_dir)).map_err(unknown)?;
+        let noted = held.as_deref().and_then(noted_admin);
+        let Admin { listen } = match (noted, place.admin_in_memory(), held) {
+            (Some(noted), _, _) => noted,
+            (None, Some(configured), _) => configured,
+            (None, None, Some(text)) => {
+                let holder = text.lines().next().unwrap_or_default().to_owned();
+                return Err(Absent::Mute { holder });
+            }
             // Whoever answered at the configured address would be the gateway of another directory.
-            Ok(None) => return Err(Absent::NotRunning),
-            Err(error) => return Err(Absent::Unknown { why: error.to_string() }),
+            (None, None, None) => return Err(Absent::NotRunning),
         };
-        let Admin { listen } = noted.or(configured).ok_or(Absent::Starting)?;
-        listen.map(|admin| Self { admin: reachable(admin) }).ok_or(Absent::Off)
+        let admin = reachable(listen.ok_or(Absent::Off)?);
+        let directory = whose::name_of(&place.data_dir).map_err(unknown)?;
+        Ok(Self { admin, directory })
     }
 
     /// What it answers to `GET path` within [`LOOK`].
-    pub(super) fn get(self, path: &str) -> Result<Answer, Absent> {
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Absent> {
         self.ask(reqwest::Method::GET, path, String::new(), LOOK)
     }
 
     /// What it answers to `POST path`, within `wait`.
-    pub(super) fn post(self, path: &str, body: String, wait: Duration) -> Result<Answer, Absent> {
+    pub(super) fn post(&self, path: &str, body: String, wait: Duration) -> Result<Answer, Absent> {
         self.ask(reqwest::Method::POST, path, body, wait)
     }
 
     fn ask(
-        self,
+        &self,
         method: reqwest::Method,
         path: &str,
         body: String,
         wait: Duration,
     ) -> Result<Answer, Absent> {
-        let silent = |why: String| Absent::Silent { admin: self.admin, why };
+        let admin = self.admin;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| silent(error.to_string()))?;
-        let url = format!("http://{}{path}", self.admin);
-        let answer = async { tokio::time::timeout(wait, fetch(method, &url, body)).await };
+        let runtime =
+            runtime.map_err(|error| Absent::Unreachable { admin, why: error.to_string() })?;
+        let answer = async { tokio::time::timeout(wait, self.fetch(method, path, body)).await };
         match runtime.block_on(answer) {
+            Ok(Ok(Answer { status: MISDIRECTED, body })) => {
+                Err(Absent::Stranger { admin, says: body.replace(char::is_control, "?") })
+            }
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(why)) => Err(silent(why)),
-            Err(_) => Err(silent(format!("nothing came within {wait:?}"))),
+            Ok(Err(Broken { is_unreached: true, why })) => Err(Absent::Unreachable { admin, why }),
+            Ok(Err(Broken { why, .. })) => Err(Absent::Silent { admin, why }),
+            Err(_) => {
+                let why = format!("nothing came within {wait:?}");
+                Err(Absent::Silent { admin, why })
+            }
         }
+    }
+
+    /// One exchange. No proxy is asked, nothing is followed: it is the gateway of this machine.
+    async fn fetch(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: String,
+    ) -> Result<Answer, Broken> {
+        install_crypto();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let url = format!("http://{}{path}", self.admin);
+        let request = client.request(method.clone(), url).header(whose::HEADER, &self.directory);
+        // The port refuses what any web page could send, and that is everything but this type.
+        let request = match method {
+            reqwest::Method::POST => request.header("content-type", "application/json").body(body),
+            _ => request,
+        };
+        let mut response = request.send().await?;
+        let status = response.status().as_u16();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(Broken::strange("its answer is too long to be one of a gateway"));
+            }
+        }
+        let body =
+            String::from_utf8(bytes).map_err(|_| Broken::strange("its answer is no text"))?;
+        Ok(Answer { status, body })
     }
 }
 
-/// One exchange. No proxy is asked, nothing is followed: it is the gateway of this machine.
-async fn fetch(method: reqwest::Method, url: &str, body: String) -> Result<Answer, String> {
-    install_crypto();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([])
-        .redirect(reqwest::redirect::Policy::none())
-        .build();
-    let request = client.map_err(|error| innermost(&error))?.request(method.clone(), url);
-    // The port refuses what any web page could send, and that is everything but this type.
-    let request = match method {
-        reqwest::Method::POST => request.header("content-type", "application/json").body(body),
-        _ => request,
-    };
-    let mut response = request.send().await.map_err(|error| innermost(&error))?;
-    let status = response.status().as_u16();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > ANSWER_BYTES_MAX {
-            return Err("its answer is too long to be one of a gateway".to_owned());
-        }
+/// An exchange that came to nothing.
+struct Broken {
+    /// Whether nothing of it can have arrived.
+    is_unreached: bool,
+    why: String,
+}
+
+impl Broken {
+    fn strange(why: &str) -> Self {
+        Self { is_unreached: false, why: why.to_owned() }
     }
-    let body = String::from_utf8(bytes).map_err(|_| "its answer is no text".to_owned())?;
-    Ok(Answer { status, body })
+}
+
+impl From<reqwest::Error> for Broken {
+    fn from(error: reqwest::Error) -> Self {
+        Self { is_unreached: error.is_connect() || error.is_builder(), why: innermost(&error) }
+    }
 }
 
 /// The last cause says what happened; those around it that something was being sent.
@@ -159,40 +221,67 @@ pub(super) fn reachable(addr: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::{self, Environment, Storage};
+    use crate::queue::Durability;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
 
+    /// A directory, configured with this admin port unless it is `None`.
+    fn place(data_dir: &Path, durability: Durability, admin: Option<Admin>) -> Place {
+        let text = format!("queue.durability = \"{}\"", durability.as_str());
+        let storage = config::load_storage("x", &text, &Environment::default()).unwrap();
+        let storage = admin.map(|admin| Storage { admin, ..storage });
+        Place { data_dir: data_dir.to_owned(), configured: None, storage }
+    }
+
     #[test]
-    fn the_note_of_the_lock_beats_the_configuration() {
+    fn the_note_of_the_lock_says_where_to_ask_and_the_configuration_only_for_a_queue_in_memory() {
         let directory = tempfile::tempdir().unwrap();
-        let configured = |text: &str| Some(Admin { listen: Some(address(text)) });
-        let find = |admin| Gateway::find(directory.path(), admin).map(|gateway| gateway.admin);
-        assert_eq!(find(configured("0.0.0.0:9")), Err(Absent::NotRunning));
+        let find = |durability, listen: Option<&str>| {
+            let admin = listen.map(|text| Admin { listen: text.parse().ok() });
+            let found = Gateway::find(&place(directory.path(), durability, admin));
+            found.map(|gateway| gateway.admin)
+        };
+        let (fsync, memory) = (Durability::Fsync, Durability::Memory);
+        let here = Some("0.0.0.0:9");
+        assert_eq!(find(fsync, here), Err(Absent::NotRunning));
+        // It takes the lock with its first dead letter.
+        assert_eq!(find(memory, here), Ok(address("127.0.0.1:9")));
+        assert_eq!(find(memory, Some("off")), Err(Absent::Off));
         let lock = Lock::take(&LogQueue::lock_file(directory.path())).unwrap();
-        assert_eq!(find(None), Err(Absent::Starting));
-        assert_eq!(find(Some(Admin { listen: None })), Err(Absent::Off));
-        assert_eq!(find(configured("0.0.0.0:9")), Ok(address("127.0.0.1:9")));
-        for (text, wanted) in [
-            ("admin=[::]:8\n", Ok(address("[::1]:8"))),
-            ("admin=\n", Err(Absent::Off)),
-            // The port is not bound yet; or somebody who has none.
-            ("", Ok(address("10.0.0.1:9"))),
-            ("admin=nonsense\n", Ok(address("10.0.0.1:9"))),
+        let mute = || Err(Absent::Mute { holder: std::process::id().to_string() });
+        for (text, unnoted, wanted) in [
+            ("admin=[::]:8\n", false, Ok(address("[::1]:8"))),
+            ("admin=\n", false, Err(Absent::Off)),
+            // A gateway that recovers, or a command; the configured address may be somebody else's.
+            ("", true, mute()),
+            ("admin=nonsense\n", true, mute()),
         ] {
             lock.note(text).unwrap();
-            assert_eq!(find(configured("10.0.0.1:9")), wanted, "{text:?}");
+            assert_eq!(find(fsync, here), wanted, "{text:?}");
+            assert_eq!(find(fsync, None), wanted, "{text:?}");
+            let in_memory = if unnoted { Ok(address("127.0.0.1:9")) } else { wanted };
+            assert_eq!(find(memory, here), in_memory, "{text:?}");
         }
         drop(lock);
-        assert_eq!(find(None), Err(Absent::NotRunning), "what a dead one noted does not count");
+        assert_eq!(find(fsync, None), Err(Absent::NotRunning), "what a dead one noted is nothing");
+    }
+
+    fn gateway(admin: SocketAddr) -> Gateway {
+        Gateway { admin, directory: "1:2".to_owned() }
     }
 
     #[test]
     fn a_port_where_nobody_is_says_so() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let said = Gateway { admin: free }.get("/receivers").unwrap_err().to_string();
+        let absent = gateway(free).get("/receivers").unwrap_err();
+        assert!(matches!(absent, Absent::Unreachable { .. }), "nothing can have arrived");
+        let said = absent.to_string();
         assert!(said.starts_with(&format!("no gateway answers at {free}: ")), "{said}");
         assert!(said.contains("refused"), "{said}");
     }
@@ -200,9 +289,11 @@ mod tests {
     #[test]
     fn a_port_that_never_answers_is_not_waited_for_long() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let gateway = Gateway { admin: silent.local_addr().unwrap() };
+        let gateway = gateway(silent.local_addr().unwrap());
         let wait = Duration::from_millis(20);
-        let said = gateway.post("/x", String::new(), wait).unwrap_err().to_string();
+        let absent = gateway.post("/x", String::new(), wait).unwrap_err();
+        assert!(matches!(absent, Absent::Silent { .. }), "it may have arrived");
+        let said = absent.to_string();
         assert!(said.ends_with("nothing came within 20ms"), "{said}");
     }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::config::{Admin, Environment, Storage};
 
 use super::{ConfigArg, Failure, load};
+use crate::queue::Durability;
 
 /// Which data directory.
 #[derive(Debug, Args)]
@@ -70,10 +71,11 @@ impl Place {
         }
     }
 
-    /// Where the configuration has the admin port of whoever works on the queue; `None` when that is not
-    /// known.
-    pub(super) fn running(&self) -> Option<Admin> {
-        self.storage.as_ref().map(|storage| storage.admin)
+    /// Where a gateway has its admin port that keeps its queue in memory; `None` where the configuration
+    /// has it on disk, or was not read.
+    pub(super) fn admin_in_memory(&self) -> Option<Admin> {
+        let storage = self.storage.as_ref()?;
+        (storage.queue.durability == Durability::Memory).then_some(storage.admin)
     }
 
     /// Whether a destination is configured; `None` when that is not known.

@@ -22,11 +22,16 @@ pub struct Receiver {
     /// Whose tuples it gets, by the names of `[[sources]]`; those of others count as filtered. Default:
     /// those of every source. Only under `[[receivers]]`.
     pub sources: Sources,
-    /// Bytes of tuples that may wait for it; beyond that its oldest expire and are counted, so that a
-    /// receiver that is dead never stops the others (contract C5.5). 1 MiB to what leaves room in
-    /// `queue.max_bytes` for the largest body and two segments; default half of `queue.max_bytes`, or
-    /// that if it is less. A sole receiver has no such limit (`None`): when the queue is full, clients
-    /// are told to wait.
+    /// Bytes it may fall behind; beyond that its own waiting tuples expire, oldest first, and are counted,
+    /// so that a receiver that is dead never stops the others (contract C5.5). On disk the bytes of the
+    /// log between count, tuples that are not for it included, as they stay there for it; with
+    /// `queue.durability = "memory"` its own tuples. What is in flight does not expire. Near
+    /// `queue.max_bytes` the receivers that hold the most give way also below their bounds, so that no
+    /// client is answered 503 for them. 1 MiB to what leaves a sixteenth of `queue.max_bytes` free, and
+    /// room for the largest body and two segments; default half of `queue.max_bytes`, or that if it is
+    /// less. Below the largest body (`limits.expanded_bytes` and a sixteenth) and 4 MiB for each of
+    /// `concurrency` a burst may expire tuples of a receiver that is well. A sole receiver has no such
+    /// limit (`None`): when the queue is full, clients are told to wait.
     pub max_backlog_bytes: Option<u64>,
     /// The intake, `http` or `https`, without the key, like
     /// `https://stackstate.example.com/receiver/stsAgent/intake`. No default.

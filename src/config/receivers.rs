@@ -1,4 +1,4 @@
-//! `[receiver]` or `[[receivers]]`: to whom tuples go, and what may wait for each (contract C5.5).
+//! `[receiver]` or `[[receivers]]`: to whom tuples go, and how far each may fall behind (contract C5.5).
 
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ use crate::queue::{Destination, Sources};
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
 
+/// Most bytes of tuples in one delivery (contract C6.1).
+const DELIVERY_BYTES: u64 = 4 * MIB;
+
 /// What `[receiver]` is called.
 const ALONE: &str = "default";
 
@@ -27,7 +30,9 @@ const BACKLOG: &str = "max_backlog_bytes";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     max_bytes: u64,
-    /// What has to stay free for the largest body while a receiver that is dead has all it may.
+    /// Bytes the largest body may become.
+    largest_body: u64,
+    /// What has to stay free for it while a receiver that is dead has all it may.
     free_bytes: u64,
 }
 
@@ -44,12 +49,19 @@ impl Room {
     pub(super) fn of(queue: &Queue, expanded_bytes: u64) -> Self {
         // Where the last segment of what expired and the one that is being filled are still there.
         let segments = 2 * queue.segment_bytes_on_disk();
-        let free_bytes = Queue::largest_entry_bytes(expanded_bytes) + segments;
-        Self { max_bytes: queue.max_bytes, free_bytes }
+        let largest_body = Queue::largest_entry_bytes(expanded_bytes);
+        Self { max_bytes: queue.max_bytes, largest_body, free_bytes: largest_body + segments }
     }
 
     fn most(self) -> u64 {
-        self.max_bytes.saturating_sub(self.free_bytes)
+        // Above that the queue is near its cap, where receivers give way also below their bounds.
+        let below_the_cap = self.max_bytes - self.max_bytes / 16;
+        self.max_bytes.saturating_sub(self.free_bytes).min(below_the_cap)
+    }
+
+    /// What a receiver that is well may have waiting: one body just came, and deliveries are under way.
+    fn least(self, concurrency: usize) -> u64 {
+        self.largest_body + concurrency as u64 * DELIVERY_BYTES
     }
 }
 
@@ -131,10 +143,14 @@ impl Receivers {
             } else {
                 Some(read_bound(&mut section, room))
             };
+            let bound = Bound::written(&section, max_backlog_bytes);
             let name = name.unwrap_or_default();
             let destination = Destination { name, sources: chosen, max_backlog_bytes };
             receivers.destinations.push(destination.clone());
-            receivers.list.extend(Receiver::read(section, destination));
+            if let Some(receiver) = Receiver::read(section, destination) {
+                warn_of_narrow_bound(top, bound, room, receiver.concurrency);
+                receivers.list.push(receiver);
+            }
         }
         warn_of_nobody(top, sources, &receivers.destinations);
         receivers
@@ -174,9 +190,9 @@ fn read_bound(section: &mut Section<'_>, room: Room) -> u64 {
     let bound = section.size(BACKLOG, most.min(room.max_bytes / 2), MIB..=TIB);
     if bound > most {
         let text = format!(
-            "`{}` must be at most {}, so that what waits for a dead receiver leaves room in \
-             `queue.max_bytes` = {} for the largest body and two segments, and never stops the others: \
-             lower it, or raise that",
+            "`{}` must be at most {}, so that what waits for a dead receiver leaves a sixteenth of \
+             `queue.max_bytes` = {} free, and room for the largest body and two segments, and never stops \
+             the others: lower it, or raise that",
             section.name(BACKLOG),
             size_text(most),
             size_text(room.max_bytes)
@@ -184,6 +200,33 @@ fn read_bound(section: &mut Section<'_>, room: Room) -> u64 {
         section.fault(BACKLOG, text);
     }
     bound
+}
+
+/// A bound that somebody wrote down.
+struct Bound {
+    key: String,
+    bytes: u64,
+}
+
+impl Bound {
+    fn written(section: &Section<'_>, bytes: Option<u64>) -> Option<Self> {
+        let bytes = bytes.filter(|_| section.is_written(BACKLOG))?;
+        Some(Self { key: section.name(BACKLOG), bytes })
+    }
+}
+
+/// A bound that a receiver can reach without being in trouble.
+fn warn_of_narrow_bound(top: &Section<'_>, bound: Option<Bound>, room: Room, concurrency: usize) {
+    let least = room.least(concurrency);
+    if let Some(Bound { key, bytes }) = bound.filter(|bound| bound.bytes < least) {
+        top.warn(format!(
+            "`{key}` = {} is less than the largest body and {concurrency} deliveries (`concurrency`) take, \
+             {}: in a burst tuples may expire although the receiver is well; raise it, or lower \
+             `limits.expanded_bytes`",
+            size_text(bytes),
+            size_text(least)
+        ));
+    }
 }
 
 /// A queue that is too small for the bound of any receiver.

@@ -133,7 +133,7 @@ impl Board {
             status.last_error = Some((failure.at, failure.text.into()));
         });
         let reason = failure.status.filter(|_| failure.word == Word::Never).map(|status| {
-            let why = format!("{}; {}", failure.text, advice(status)).into();
+            let why = format!("{}; {}", failure.text, advice(status, &self.name)).into();
             State::Held { status: Some(status), why }
         });
         self.follow(&mut told, change, reason, failure.at, failure.text);
@@ -145,7 +145,7 @@ impl Board {
         let why = format!(
             "{}; it refused one tuple after the other and accepted nothing in between: {}",
             last.answer,
-            advice(last.status)
+            advice(last.status, &self.name)
         );
         told.suspicion = Some(State::Held { status: Some(last.status), why: why.into() });
         self.follow(&mut told, change, None, last.at, &last.answer);
@@ -249,8 +249,8 @@ impl Board {
             tracing::warn!(
                 receiver.name = &*self.name,
                 receiver.url = self.url,
-                "receiver {} takes no {before:?} bodies, it gets {:?} from now on; set \
-                 `receiver.compression` to spare the detour",
+                "receiver {} takes no {before:?} bodies, it gets {:?} from now on; set its \
+                 `compression` to spare the detour",
                 self.name,
                 tuned.encoding,
             );
@@ -280,7 +280,7 @@ impl Board {
             receiver.url = self.url,
             cause,
             "deliveries to receiver {} fail and are retried until they succeed: {cause}; \
-             check that it is up and that `receiver.url` leads to it",
+             check that it is up and that its `url` leads to it",
             self.name,
         );
     }

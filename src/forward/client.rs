@@ -52,7 +52,7 @@ pub fn install_crypto() {
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up HTTP for `receiver.url` {url}: {cause}")]
+#[error("cannot set up HTTP for its `url` {url}: {cause}")]
 pub struct ClientError {
     url: String,
     cause: String,
@@ -64,6 +64,7 @@ pub struct Client {
     recipe: Recipe,
     http: Mutex<Http>,
     target: Mutex<Arc<Target>>,
+    name: Arc<str>,
     timeout: Duration,
     renewed_every: Duration,
 }
@@ -110,6 +111,7 @@ impl Client {
             recipe,
             http: Mutex::new(Http { client, renew_at: Instant::now() + RENEWED_EVERY }),
             target: Mutex::new(Arc::new(target)),
+            name: Arc::clone(&receiver.name),
             timeout: receiver.timeout,
             renewed_every: RENEWED_EVERY,
         })
@@ -136,7 +138,7 @@ impl Client {
     }
 
     /// Posts one body in this encoding, and waits for the answer no longer than
-    /// `receiver.timeout` from connecting to the status line. `now` gives dates in it a meaning.
+    /// its `timeout` from connecting to the status line. `now` gives dates in it a meaning.
     pub async fn post(&self, body: Bytes, encoding: Compression, now: Timestamp) -> Answer {
         let deadline = Instant::now() + self.timeout;
         let target = self.target();
@@ -157,7 +159,8 @@ impl Client {
             Ok(Err(error)) => failed(&target, failure(&error), &describe(&error.without_url())),
             Err(_) => {
                 let limit = self.timeout;
-                let text = format!("no answer within {limit:?} (`receiver.timeout`)");
+                let text =
+                    format!("no answer within {limit:?} (`timeout` of receiver {})", self.name);
                 failed(&target, Failure::Timeout, &text)
             }
         };

@@ -15,8 +15,8 @@ use crate::config::{Receiver, Secret, load_secret};
 /// How often the file is read.
 pub(super) const POLL: Duration = Duration::from_secs(2);
 
-/// The setting, for messages.
-const SETTING: &str = "receiver.api_key_file";
+/// The setting, for messages that name the receiver: in `[receiver]`, or in one of `[[receivers]]`.
+const SETTING: &str = "api_key_file";
 
 /// The file of one receiver's key.
 #[derive(Debug)]

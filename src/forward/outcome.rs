@@ -67,26 +67,30 @@ pub fn classify(reply: Reply) -> Outcome {
 }
 
 /// What the operator can do about a status that holds. The content statuses hold only when they met
-/// every tuple (413, 400, 422) or every encoding (415, 400).
-pub fn advice(status: u16) -> &'static str {
+/// every tuple (413, 400, 422) or every encoding (415, 400). Settings are named with the receiver: they
+/// stand in `[receiver]`, or in one of `[[receivers]]`.
+pub fn advice(status: u16, receiver: &str) -> String {
     match status {
-        300..=399 => "redirects are not followed; set `receiver.url` to the final address",
-        401 | 403 => "check `receiver.api_key`, and `receiver.auth`",
-        404 | 405 | 410 => "check `receiver.url`; it usually ends in /stsAgent/intake",
-        407 => "the proxy asks for credentials; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-        413 => {
-            "even single tuples are too large for it; raise the body size limit of the receiver, or of \
-             the proxy before it, to 4 MiB"
+        300..=399 => format!(
+            "redirects are not followed; set `url` of receiver {receiver} to the final address"
+        ),
+        401 | 403 => format!("check `api_key` of receiver {receiver}, and its `auth`"),
+        404 | 405 | 410 => {
+            format!("check `url` of receiver {receiver}; it usually ends in /stsAgent/intake")
         }
-        415 => {
-            "it takes neither deflate nor gzip nor a plain body; check that `receiver.url` leads to \
-             a StackState receiver, and what a proxy before it does"
-        }
-        400 | 422 => {
-            "it refuses whatever it is sent; see its answer, and check that `receiver.url` leads to a \
-             StackState receiver"
-        }
-        _ => "check `receiver.url` and what listens there",
+        407 => "the proxy asks for credentials; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY".to_owned(),
+        413 => "even single tuples are too large for it; raise the body size limit of the receiver, or of \
+                the proxy before it, to 4 MiB"
+            .to_owned(),
+        415 => format!(
+            "it takes neither deflate nor gzip nor a plain body; check that `url` of receiver {receiver} \
+             leads to a StackState receiver, and what a proxy before it does"
+        ),
+        400 | 422 => format!(
+            "it refuses whatever it is sent; see its answer, and check that `url` of receiver {receiver} \
+             leads to a StackState receiver"
+        ),
+        _ => format!("check `url` of receiver {receiver} and what listens there"),
     }
 }
 
@@ -132,10 +136,15 @@ mod tests {
     #[test]
     fn every_status_that_can_hold_has_advice() {
         for status in (100..200).chain(300..500) {
-            assert!(!advice(status).is_empty(), "{status}");
+            let said = advice(status, "eu");
+            assert!(!said.is_empty(), "{status}");
+            // With [[receivers]] there are no such settings.
+            assert!(!said.contains("receiver."), "{said}");
+            let names_setting = ["`url`", "`api_key`"].iter().any(|key| said.contains(key));
+            assert_eq!(names_setting, said.contains("of receiver eu"), "{said}");
         }
         for status in [400, 413, 415, 422] {
-            assert_ne!(advice(status), advice(499), "{status}");
+            assert_ne!(advice(status, "eu"), advice(499, "eu"), "{status}");
         }
     }
 

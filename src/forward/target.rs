@@ -12,26 +12,24 @@ pub const KEY_HEADER: &str = "sts-api-key";
 /// The query parameter of `receiver.auth = "query"`.
 const KEY_PARAMETER: &str = "api_key";
 
-/// Why a receiver's settings name no place to deliver to. No text holds the key or the query.
+/// Why a receiver's settings name no place to deliver to; the receiver's name belongs before it. No text holds the key or the query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Not an absolute URL.
-    #[error(
-        "`receiver.url` is not a URL: {0}; it looks like https://host/receiver/stsAgent/intake"
-    )]
+    #[error("`url` is not a URL: {0}; it looks like https://host/receiver/stsAgent/intake")]
     Url(String),
     /// Some other protocol.
-    #[error("`receiver.url` begins with {0}:, expected http: or https:")]
+    #[error("`url` begins with {0}:, expected http: or https:")]
     Scheme(String),
     /// The query already has a key.
-    #[error("`receiver.url` carries {KEY_PARAMETER}=; move the key to `receiver.api_key`")]
+    #[error("`url` carries {KEY_PARAMETER}=; move the key to `api_key`")]
     KeyInUrl,
     /// A key no header can carry.
-    #[error("`receiver.api_key` holds control characters, which no header can carry")]
+    #[error("`api_key` holds control characters, which no header can carry")]
     Key,
 }
 
-/// A parsed `receiver.url` and its key.
+/// The parsed `url` of a receiver, and its key.
 #[derive(Clone)]
 pub struct Target {
     /// Without the key.
@@ -189,7 +187,10 @@ mod tests {
         ];
         for (url, auth, key, expected) in cases {
             let text = parse(url, auth, key).unwrap_err().to_string();
-            assert!(text.contains(expected) && text.contains("`receiver."), "{text}");
+            assert!(
+                text.contains(expected) && (text.contains("`url`") || text.contains("`api_key`")),
+                "{text}"
+            );
             assert!(!text.contains("hunter2"), "{text}");
         }
     }

@@ -155,7 +155,7 @@ async fn settings_that_cannot_work_are_refused_without_the_key() {
         let dead_letters = side.dead_letters();
         let error = Forwarder::start(&settings, "h", outlet, dead_letters, side.clock.clone());
         let error = error.unwrap_err();
-        assert!(error.to_string().contains("`receiver.url`"), "{error}");
+        assert!(error.to_string().starts_with("receiver default: `url` "), "{error}");
         assert_clean(&format!("{error} {error:?}"));
     }
 }
@@ -175,8 +175,10 @@ async fn the_log_says_once_what_changed_and_not_what_repeats() {
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(warned[0].contains("503") && warned[0].contains("receiver.name=\"default\""));
     assert_eq!(failed.len(), 2, "{failed:?}");
-    assert!(failed[0].contains("unknown key") && failed[0].contains("`receiver.api_key`"));
-    assert!(failed[1].contains("404") && failed[1].contains("`receiver.url`"));
+    assert!(
+        failed[0].contains("unknown key") && failed[0].contains("`api_key` of receiver default")
+    );
+    assert!(failed[1].contains("404") && failed[1].contains("`url` of receiver default"));
     let told = log.lines("INFO");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("accepts deliveries again"));

@@ -45,15 +45,15 @@ async fn what_passes_is_retried_with_the_same_body_until_it_is_accepted_once() {
 #[tokio::test]
 async fn what_needs_somebody_holds_everything_and_the_first_acceptance_lets_it_all_go() {
     let cases = [
-        (300, "receiver.url"),
-        (301, "receiver.url"),
-        (307, "receiver.url"),
+        (300, "`url` of receiver default"),
+        (301, "`url` of receiver default"),
+        (307, "`url` of receiver default"),
         (400, "refuses whatever"),
-        (401, "receiver.api_key"),
-        (403, "receiver.api_key"),
-        (404, "receiver.url"),
+        (401, "`api_key` of receiver default"),
+        (403, "`api_key` of receiver default"),
+        (404, "`url` of receiver default"),
         (415, "neither deflate nor gzip"),
-        (418, "receiver.url"),
+        (418, "`url` of receiver default"),
         (422, "refuses whatever"),
     ];
     for (status, advice) in cases {
@@ -174,7 +174,7 @@ async fn a_receiver_that_never_answers_is_left_after_the_timeout_and_tried_again
     let forwarder = side.start(&settings);
     let late = until(&forwarder, |now| now.state == State::Retrying).await;
     let (_, text) = late.last_error.unwrap();
-    assert!(text.contains("`receiver.timeout`"), "{text}");
+    assert!(text.contains("`timeout` of receiver default"), "{text}");
     // A loaded machine may be late more than twice.
     until_delivered(&side, &forwarder, 1).await;
     assert!(receiver.seen().len() >= 3);

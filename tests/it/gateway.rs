@@ -222,3 +222,39 @@ async fn receivers_that_hang_share_the_grace() {
     assert_eq!((ended.delivered, ended.queued), (0, 2), "one tuple, for two receivers");
     assert!(began.elapsed() < grace * 3 / 2, "{:?}", began.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_cannot_start_leaves_those_before_it_without_a_request() {
+    let first = Receiver::start(Options::for_tests()).await.unwrap();
+    first.faults().stand("503".parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = two(&first.url(), &first, directory.path(), "");
+    let gateway = start(config.clone()).await;
+    assert_eq!(send_as(&gateway, "a-token", r#"{"name":"a","gauge":{"value":1}}"#).await, 202);
+    assert_eq!(gateway.stop().await.queued, 1);
+
+    // Each takes a while to set up, in which the first could have delivered.
+    for nth in 0..6 {
+        let mut more = config.receivers[1].clone();
+        more.name = format!("more-{nth}").into();
+        more.url = "https://127.0.0.1:9/intake".to_owned();
+        config.receivers.push(more);
+    }
+    let mut broken = config.receivers[1].clone();
+    (broken.name, broken.url) = ("broken".into(), "ftp://127.0.0.1/".to_owned());
+    config.receivers.push(broken);
+    first.faults().heal();
+    let seen = first.received().totals.requests;
+    let error = Gateway::start(config.clone(), Arc::new(SystemClock::new())).await.err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "receiver broken: `url` begins with ftp:, expected http: or https:"
+    );
+    assert_eq!(first.received().totals.requests, seen, "nothing runs then");
+
+    // Nor does anything hold on to what the next start needs.
+    config.receivers.pop();
+    let gateway = start(config).await;
+    first.wait_for_tuples(1, PATIENCE).await.unwrap();
+    assert_eq!(gateway.stop().await.queued, 0);
+}

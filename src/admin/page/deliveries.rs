@@ -56,7 +56,7 @@ fn of<V>(value: impl Fn(&Delivery) -> Option<V>) -> impl Fn(&Destination) -> Opt
     move |destination| value(destination.delivery.as_ref()?)
 }
 
-/// As `receiver.compression` has it.
+/// As the setting `compression` has it.
 pub(in super::super) fn encoding_word(encoding: Compression) -> &'static str {
     match encoding {
         Compression::Deflate => "deflate",

@@ -107,10 +107,11 @@ pub(super) struct ShowArgs {
 
 /// Put dead letters into the queue once more, for the receiver that refused them
 ///
-/// Mend the cause first: what is refused again becomes a dead letter again. Each letter is put in
-/// once, whatever interrupts this. A gateway that runs on the data directory is asked to do it
-/// through its admin port; else the queue is opened here, and the letters are delivered when the
-/// gateway starts. Letters of receivers that are not configured stay where they are. Exits with 0,
+/// Mend the cause first: what is refused again becomes a dead letter again, and what waits for a
+/// receiver that is down can expire under its `max_backlog_bytes`. Each letter is put in once,
+/// whatever interrupts this. A gateway that runs on the data directory is asked to do it through its
+/// admin port; else the queue is opened here, and the letters are delivered when the gateway starts.
+/// With `queue.durability = "memory"` the gateway has to run, and is asked at `admin.listen`. Letters of receivers that are not configured stay where they are. Exits with 0,
 /// with 1 when something could not be replayed, or with 2 when nothing was started.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\

@@ -14,8 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Storage};
 use crate::dead_letter::{DeadLetters, Ownership, view};
 use crate::queue::log::LogQueue;
-use crate::queue::log::disk::Lock;
-use crate::queue::{Durability, Meters, Queue};
+use crate::queue::{Meters, Queue};
 
 use super::super::Failure;
 use super::super::gateway::{Absent, Gateway};
@@ -75,7 +74,7 @@ pub(super) fn run(args: &ReplayArgs, environment: &Environment) -> Result<ExitCo
     }
     let names: Vec<String> = wanted.into_iter().map(|line| line.receiver).collect();
     match running(&meant)? {
-        Some(gateway) => through(gateway, &meant, &args.selection, &names),
+        Some(gateway) => through(&gateway, &meant, &args.selection, &names),
         None => directly(&meant, &names),
     }
 }
@@ -91,27 +90,20 @@ fn described(verb: &str, line: &Line) -> String {
 
 /// The gateway that works on the data directory, if there is one.
 fn running(meant: &Meant) -> Result<Option<Gateway>, Failure> {
-    let place = &meant.place;
-    let lock = LogQueue::lock_file(&place.data_dir);
-    let held = Lock::read(&lock)
-        .map_err(|error| Failure::Usage(anyhow!("{} cannot be read: {error}", lock.display())))?;
-    let is_in_memory =
-        place.storage.as_ref().is_some_and(|known| known.queue.durability == Durability::Memory);
-    if held.is_none() && !is_in_memory {
-        return Ok(None);
+    match Gateway::find(&meant.place) {
+        Ok(gateway) => Ok(Some(gateway)),
+        Err(Absent::NotRunning) => Ok(None),
+        Err(absent) => Err(Failure::Usage(anyhow!(
+            "somebody may be working on {}, and it cannot be asked: {absent}. Wait until it can, stop it, \
+             or switch its admin port on",
+            meant.place.data_dir.display()
+        ))),
     }
-    Gateway::find(&place.data_dir, place.running()).map(Some).map_err(|absent| {
-        Failure::Usage(anyhow!(
-            "a gateway works on {}, and it cannot be asked: {absent}. Stop it, or switch its admin \
-             port on",
-            place.data_dir.display()
-        ))
-    })
 }
 
 /// Asks until nothing is left to do. Each receiver on its own, so that one that fails costs no other.
 fn through(
-    gateway: Gateway,
+    gateway: &Gateway,
     meant: &Meant,
     args: &SelectionArgs,
     names: &[String],
@@ -126,7 +118,7 @@ fn through(
                 "receiver": name, "since": since, "source": args.source, "code": args.code,
             });
             let answer = gateway.post("/dead-letters/replay", request.to_string(), WAIT);
-            let answer = answer.map_err(|absent| unanswered(&absent, &total))?;
+            let answer = answer.map_err(|absent| unanswered(&absent, meant, &total))?;
             let told: Told = serde_json::from_str(&answer.body).map_err(|_| {
                 let status = answer.status;
                 Failure::Run(anyhow!("the gateway answers HTTP {status}, it is another version"))
@@ -147,12 +139,19 @@ fn through(
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn unanswered(absent: &Absent, total: &Line) -> Failure {
+fn unanswered(absent: &Absent, meant: &Meant, total: &Line) -> Failure {
     let before = if total.letters == 0 { String::new() } else { described("replayed", total) };
-    Failure::Run(anyhow!(
-        "{before}{absent}. If it took the request it goes on with it: `tidegate dead-letters ls` shows \
-         what is left"
-    ))
+    let after = match absent {
+        Absent::Silent { .. } => {
+            "If it took the request it goes on with it: `tidegate dead-letters ls` shows what is left"
+        }
+        _ if meant.place.admin_in_memory().is_some() => {
+            "With `queue.durability = \"memory\"` there is no queue but that of the running gateway, which \
+             is asked at `admin.listen`: start it and replay then"
+        }
+        _ => "`tidegate dead-letters ls` shows what is left",
+    };
+    Failure::Run(anyhow!("{before}{absent}. {after}"))
 }
 
 /// Says what became of one receiver's; whether it failed.
@@ -175,12 +174,6 @@ fn directly(meant: &Meant, names: &[String]) -> Result<ExitCode, Failure> {
             meant.place.data_dir.display()
         )));
     };
-    if storage.queue.durability == Durability::Memory {
-        return Err(Failure::Usage(anyhow!(
-            "with `queue.durability = \"memory\"` there is no queue while no gateway runs: start it and \
-             replay then"
-        )));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
     let runtime = runtime.map_err(|error| Failure::Run(error.into()))?;
     runtime.block_on(into_queue(meant, storage, names))

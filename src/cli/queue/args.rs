@@ -47,8 +47,9 @@ pub(super) enum QueueCommand {
 ///
 /// Reads positions, footers, and the segments that have none: the one being written, and what a crash
 /// left. What receivers do now, and what went wrong last, it asks the gateway that runs, through its
-/// admin port; without one it shows the rest. Records are numbered from 1; bytes are what they take in the files. Damage in sealed segments
-/// is found by verify. Exits with 0, or with 2 when there is no queue or it cannot be read.
+/// admin port; without one it shows the rest. What a filter leaves out counts as waiting until it is
+/// passed. Records are numbered from 1; bytes are what they take in the files. Damage in sealed
+/// segments is found by verify. Exits with 0, or with 2 when there is no queue or it cannot be read.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -149,7 +150,9 @@ pub(super) struct PurgeArgs {
 
 /// Drop the position of a destination that is no longer configured
 ///
-/// What still waits for it is given up, and files kept for it alone go when the gateway starts.
+/// It goes on collecting everything that comes in until then, its filter having left with its
+/// configuration. What still waits for it is given up, and files kept for it alone go when the gateway
+/// starts.
 /// Without --yes nothing is changed: it says what it would do and exits with 2.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\

@@ -62,6 +62,7 @@ async fn what_waits_for_a_receiver_that_is_not_configured_any_more_shows() {
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
         deliveries: Vec::new(),
+        data_dir: std::path::PathBuf::from("nowhere"),
         clock: edge.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();

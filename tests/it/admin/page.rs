@@ -160,6 +160,7 @@ async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measure
         meters: meters.clone(),
         edge: Arc::clone(&edge.state),
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
+        data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();

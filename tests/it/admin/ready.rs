@@ -35,6 +35,7 @@ async fn stand() -> Stand {
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
+        data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
@@ -105,7 +106,10 @@ async fn a_held_receiver_shows_until_it_accepts() {
     let told = get(stand.admin.addr(), "/readyz").await.json();
     assert_eq!(told["causes"][0]["receiver"], "default");
     let message = told["causes"][0]["message"].as_str().unwrap();
-    assert!(message.contains("HTTP 403") && message.contains("`receiver.api_key`"), "{message}");
+    assert!(
+        message.contains("HTTP 403") && message.contains("`api_key` of receiver default"),
+        "{message}"
+    );
     assert!(!message.contains("go away"), "its own words are for the log");
     stand.receiver.rule(script([]));
     until_causes(stand.admin.addr(), &[]).await;

@@ -24,6 +24,7 @@ async fn a_receiver_shows_what_it_does_and_why() {
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
+        data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
@@ -32,6 +33,7 @@ async fn a_receiver_shows_what_it_does_and_why() {
         "name": "default", "url": to.url, "state": "flowing", "probing": false,
         "since": "1994-11-06T08:49:37.000Z", "why": null,
         "in_flight": 0, "limit": 1, "concurrency": to.concurrency, "lag_seconds": 0.0,
+        "cannot_read": null,
         "backlog": {"tuples": 0, "bytes": 0, "blocks": 0, "max_bytes": null},
         "last_success": null, "last_error": null,
         "encoding": "deflate", "body_bound_bytes": 4 << 20,
@@ -53,7 +55,7 @@ async fn a_receiver_shows_what_it_does_and_why() {
     let told = get(admin.addr(), "/receivers").await.json();
     let told = &told[0];
     let why = told["why"].as_str().unwrap();
-    assert!(why.contains("go away") && why.contains("`receiver.api_key`"), "{why}");
+    assert!(why.contains("go away") && why.contains("`api_key` of receiver default"), "{why}");
     assert!(told["last_error"]["text"].as_str().unwrap().contains("go away"), "{told}");
     for (member, wanted) in [
         ("state", json!("held")),

@@ -46,7 +46,7 @@ fn the_example_of_several_shows_the_defaults_of_what_receiver_has() {
     assert_eq!(first, keys(&minimal(&[]), "receiver"));
     let trial = several.config.receivers[1].destination();
     let sources = Sources::Only(vec!["billing".into()]);
-    let bound = Some(64 << 20);
+    let bound = Some(1 << 30);
     assert_eq!(trial, Destination { name: "trial".into(), sources, max_backlog_bytes: bound });
     let text = fixture("several.toml");
     for key in ["api_key_file", "api_key_env", "sources"] {
@@ -69,6 +69,43 @@ fn each_of_several_may_have_half_the_queue_or_what_leaves_room() {
     }
     let most = entry("one", "") + &entry("two", "max_backlog_bytes = \"3832MiB\"");
     assert_eq!(bounds(&loaded(&most).config)[1], Some(3832 << 20), "bad/receivers.toml has 1 more");
+    // Of a large queue a sixteenth is more than that.
+    let large = |mib: u64| {
+        let two = entry("one", "") + &entry("two", &format!("max_backlog_bytes = \"{mib}MiB\""));
+        let text = format!("{SOURCES}{two}[queue]\nmax_bytes = \"32GiB\"\n");
+        load("x", &text, &environment(&[])).map_err(|problems| problems.to_string())
+    };
+    large(30 << 10).expect("it leaves a sixteenth");
+    let refused = large((30 << 10) + 1).expect_err("it leaves less");
+    assert!(refused.contains("at most 30GiB, so that"), "{refused}");
+}
+
+#[test]
+fn a_bound_that_a_receiver_in_good_health_can_reach_is_a_warning() {
+    // 128 MiB, a sixteenth of that, and 4 MiB for each delivery.
+    for (lines, warns) in [
+        ("max_backlog_bytes = \"200MiB\"", false),
+        ("max_backlog_bytes = \"199MiB\"", true),
+        ("max_backlog_bytes = \"199MiB\"\nconcurrency = 15", false),
+        ("max_backlog_bytes = \"1MiB\"\nconcurrency = 1", true),
+        ("", false),
+    ] {
+        let said = loaded(&(entry("one", "") + &entry("two", lines))).warnings;
+        assert_eq!(!said.is_empty(), warns, "{lines}: {said:?}");
+    }
+    let small = "max_backlog_bytes = \"64MiB\"";
+    let said = loaded(&(entry("one", "") + &entry("two", small))).warnings;
+    assert_eq!(
+        said,
+        [
+            "`receivers[1].max_backlog_bytes` = 64MiB is less than the largest body and 16 deliveries \
+          (`concurrency`) take, 200MiB: in a burst tuples may expire although the receiver is well; raise \
+          it, or lower `limits.expanded_bytes`"
+        ]
+    );
+    // The default of a small queue was chosen by nobody.
+    let text = entry("one", "") + &entry("two", "") + "[queue]\nmax_bytes = \"300MiB\"\n";
+    assert_eq!(loaded(&text).warnings, Vec::<String>::new());
 }
 
 #[test]

@@ -249,3 +249,76 @@ fn in_memory_the_first_letter_takes_the_lock_and_says_who_has_it() {
     assert_ne!(code(&output), Some(0), "{}", stdout(&output));
     assert_eq!(place.store("default").standing().letters, 5);
 }
+
+/// Changes the configuration of a place.
+fn configure(place: &Place, from: &str, to: &str) {
+    let path = place.path().join("tidegate.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    assert!(config.contains(from), "{config}");
+    super::write(&path, config.replace(from, to).as_bytes());
+}
+
+const IN_MEMORY: (&str, &str) = ("[queue]\n", "[queue]\ndurability = \"memory\"\n");
+
+/// Configures the admin port where that of a running gateway is.
+fn configure_admin(place: &Place, gateway: &Running) {
+    let admin = gateway.address("admin.listen");
+    let listen = |address: &str| format!("[admin]\nlisten = \"{address}\"");
+    configure(place, &listen("127.0.0.1:0"), &listen(admin));
+}
+
+#[test]
+fn a_gateway_in_memory_replays_what_the_run_before_it_left_though_nobody_has_the_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut receiver = Running::receiver(directory.path());
+    let place = Place::for_receiver(receiver.address("receiver.url"));
+    configure(&place, IN_MEMORY.0, IN_MEMORY.1);
+    place.put("default", &sample());
+    let gateway = Running::gateway(&place);
+    configure_admin(&place, &gateway);
+    let output = place.run(&["replay"]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "replayed 5 dead letters to default\n");
+    assert_eq!(receiver.tuples(5), ["shop.m0", "shop.m1", "shop.m2", "shop.m3", "shop.m4"]);
+    drop(gateway);
+    place.put("default", &[letter(9, "shop", 400, "no")]);
+    let output = place.run(&["replay"]);
+    assert_eq!(code(&output), Some(1));
+    let error = stderr(&output);
+    assert!(error.contains("no gateway answers at") && error.contains("start it"), "{error}");
+}
+
+#[test]
+fn the_gateway_of_another_directory_is_not_taken_for_this_one() {
+    let (place, other) = (Place::new(), Place::new());
+    for place in [&place, &other] {
+        place.put("default", &sample());
+        configure(place, IN_MEMORY.0, IN_MEMORY.1);
+    }
+    let gateway = Running::gateway(&other);
+    configure_admin(&place, &gateway);
+    let output = place.run(&["replay"]);
+    assert_eq!(code(&output), Some(1), "{}", stdout(&output));
+    let error = stderr(&output);
+    let wanted = format!("works on another data directory, {}", other.data_dir().display());
+    assert!(error.contains(&wanted), "{error}");
+    for place in [&place, &other] {
+        assert_eq!(json(&place.run(&["ls", "--json"]))["receivers"][0]["letters"], 5);
+    }
+}
+
+#[test]
+fn whoever_holds_the_lock_without_a_word_is_not_looked_for_at_the_configured_address() {
+    let (place, other) = (Place::new(), Place::new());
+    let gateway = Running::gateway(&other);
+    configure_admin(&place, &gateway);
+    place.put("default", &sample());
+    // As a replay without a gateway, `queue purge`, or a gateway in a long recovery.
+    let _lock = tidegate::queue::log::disk::Lock::take(&place.data_dir().join("lock")).unwrap();
+    let output = place.run(&["replay"]);
+    assert_eq!(code(&output), Some(2), "{}", stdout(&output));
+    let (error, pid) = (stderr(&output), std::process::id());
+    let wanted = format!("process {pid} holds the lock of the directory and has no admin port");
+    assert!(error.contains(&wanted), "{error}");
+    assert_eq!(place.store("default").standing().letters, 5);
+}

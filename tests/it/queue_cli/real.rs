@@ -244,3 +244,26 @@ fn ls_shows_what_the_running_gateway_does_and_says_when_there_is_none() {
     assert_eq!(seen["gateway"]["answers"], false);
     assert_eq!(seen["destinations"][0]["queued"]["tuples"], 3);
 }
+
+#[test]
+fn ls_does_not_show_what_the_gateway_of_another_directory_does() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, there) = (here.path(), there.path());
+    let (_silent, url) = nowhere();
+    let config = || std::fs::read_to_string(here.join("tidegate.toml")).unwrap();
+    Running::gateway(here, &url).kill();
+    let _other = Running::gateway(there, &url);
+    let lock = std::fs::read_to_string(there.join("data/lock")).unwrap();
+    let admin = lock.lines().find_map(|line| line.strip_prefix("admin=")).unwrap();
+    // Now in memory, where nobody has to have the lock.
+    let config = config()
+        .replace("[admin]\nlisten = \"127.0.0.1:0\"", &format!("[admin]\nlisten = \"{admin}\""))
+        .replace("[queue]\nmin_free_bytes = 0", "[queue]\ndurability = \"memory\"");
+    assert!(config.contains(admin) && config.contains("memory"), "{config}");
+    let mut file = std::fs::File::create(here.join("tidegate.toml")).unwrap();
+    file.write_all(config.as_bytes()).unwrap();
+    let seen = json(&queue(here, &["ls", "--json"]));
+    assert_eq!(seen["gateway"]["answers"], false, "{seen}");
+    let why = seen["gateway"]["why"].as_str().unwrap();
+    assert!(why.contains("works on another data directory"), "{why}");
+}

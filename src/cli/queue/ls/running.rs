@@ -30,6 +30,7 @@ struct Receiver {
     in_flight: Option<u64>,
     limit: Option<u64>,
     lag_seconds: Option<f64>,
+    cannot_read: Option<String>,
     last_success: Option<String>,
     last_error: Option<LastError>,
     dead_letters: Option<DeadLetters>,
@@ -50,7 +51,7 @@ struct DeadLetters {
 
 /// Asks the gateway that works on this queue.
 pub(super) fn look(place: &Place) -> Seen {
-    let gateway = Gateway::find(&place.data_dir, place.running());
+    let gateway = Gateway::find(place);
     let answer = gateway.and_then(|gateway| gateway.get("/receivers"));
     let answer = answer.map_err(|absent| absent.to_string())?;
     if answer.status != 200 {
@@ -88,7 +89,8 @@ pub(super) fn as_text(seen: &Seen) -> String {
         table.row(receiver.row());
     }
     let mut text = table.render();
-    for remark in configured().filter_map(Receiver::remark) {
+    let unread = configured().filter_map(Receiver::unread);
+    for remark in configured().filter_map(Receiver::remark).chain(unread) {
         text.push_str(&remark);
         text.push('\n');
     }
@@ -114,6 +116,12 @@ impl Receiver {
             self.last_success.as_deref().map_or_else(none, whole_seconds),
             self.dead_letters.as_ref().map_or_else(none, |it| grouped(it.letters)),
         ]
+    }
+
+    /// Why its lag is not known.
+    fn unread(&self) -> Option<String> {
+        let why = self.cannot_read.as_ref()?;
+        Some(plain(&format!("what waits for {} cannot be read now: {why}", self.name)))
     }
 
     /// Why it is held, else what went wrong last.
@@ -152,6 +160,7 @@ impl Default for Receiver {
             in_flight: None,
             limit: None,
             lag_seconds: None,
+            cannot_read: None,
             last_success: None,
             last_error: None,
             dead_letters: None,
@@ -178,7 +187,7 @@ mod tests {
              "why": "HTTP 403: no\u{1b}[2J; check the key", "in_flight": 0, "limit": 1,
              "lag_seconds": 7421.9, "last_success": null,
              "last_error": {"at": "2026-11-22T04:41:59.5Z", "text": "HTTP 403"}},
-            {"name": "c", "state": "retrying",
+            {"name": "c", "state": "retrying", "lag_seconds": null, "cannot_read": "bad\ndisk",
              "last_error": {"at": "2026-11-22T04:41:59.5Z", "text": "refused"}},
             {"name": "gone", "state": null},
         ])));
@@ -191,6 +200,7 @@ mod tests {
                 "c         retrying       -                         -          -  -                                -",
                 "b is held: HTTP 403: no?[2J; check the key",
                 "c, last error at 2026-11-22T04:41:59Z: refused",
+                "what waits for c cannot be read now: bad?disk",
             ]
         );
         assert_eq!(as_json(&seen)["receivers"][0]["new"], 1, "programs get all of it");
