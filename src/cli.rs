@@ -171,8 +171,10 @@ Examples:
       Stricter than a real one: what is larger, otherwise encoded or so named is refused.
 
   curl -X PUT localhost:7077/_control -d '{\"fault\": {\"status\": 503}}'
+  curl -X PUT localhost:7077/_control -d '{\"rules\": {\"poison\": [{\"begins\": \"bad.\"}]}}'
   curl -X DELETE localhost:7077/_control
-      Break and mend one that runs.")]
+      Break and mend one that runs. Each PUT replaces what the one before it set; DELETE goes
+      back to the start, without --fault. Rules: api_keys, body_limit, encodings, poison.")]
 struct ReceiverArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7077")]

@@ -46,7 +46,8 @@ pub struct Receiver {
     /// Content-Encoding of deliveries (contract C6.1). Default `deflate`; `identity` to look at
     /// them on the wire.
     pub compression: Compression,
-    /// How long a connection may take to come up. 100 ms to 5 min, at most `timeout`; default 10 s.
+    /// How long a connection may take to come up. 100 ms to 5 min, at most `timeout`; default 10 s, or `timeout` if
+    /// that is less.
     pub connect_timeout: Duration,
     /// How long a delivery may take, answer included. 1 s to 1 h; default 30 s.
     pub timeout: Duration,
@@ -139,6 +140,7 @@ impl Receiver {
             ("gzip", Compression::Gzip),
             ("identity", Compression::Identity),
         ];
+        let timeout = section.duration("timeout", seconds(30), seconds(1)..=seconds(3600));
         let receiver = Self {
             name: destination.name,
             sources: destination.sources,
@@ -150,10 +152,10 @@ impl Receiver {
             compression: section.choice("compression", Compression::Deflate, &compression),
             connect_timeout: section.duration(
                 "connect_timeout",
-                seconds(10),
+                seconds(10).min(timeout),
                 millis(100)..=seconds(300),
             ),
-            timeout: section.duration("timeout", seconds(30), seconds(1)..=seconds(3600)),
+            timeout,
             concurrency: section.number("concurrency", 16, 1..=256) as usize,
             retry_min: section.duration("retry_min", millis(200), millis(1)..=seconds(3600)),
             retry_max: section.duration("retry_max", seconds(60), millis(1)..=seconds(3600)),

@@ -36,7 +36,10 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn add(&mut self, letter: &Letter) {
-        let answer = super::shortened(&super::plain(&letter.answer), ANSWER_CHARS);
+        let answer = super::plain(&letter.answer);
+        // Its status has a column of its own; the room is for the reason.
+        let words = answer.split_once(": ").map_or(&*answer, |(_, words)| words);
+        let answer = super::shortened(words, ANSWER_CHARS);
         let kind = Kind { status: letter.status, source: Arc::clone(&letter.source), answer };
         if let Some(group) = self.by_kind.get_mut(&kind) {
             group.letters += 1;
@@ -53,7 +56,7 @@ impl Groups {
 }
 
 /// As much of an answer as tells it from others.
-const ANSWER_CHARS: usize = 60;
+const ANSWER_CHARS: usize = 120;
 const NAME_CHARS: usize = 60;
 
 /// The metric's name in a tuple; empty if it has none.
