@@ -143,7 +143,7 @@ impl Board {
     pub(super) fn suspected(&self, last: &Refusal, change: &Change) {
         let mut told = self.lock();
         let why = format!(
-            "{}; it refused one tuple after the other and accepted nothing in between: {}",
+            "{}; what it refused is down to single tuples, and it took nothing meanwhile: {}",
             last.answer,
             advice(last.status, &self.name)
         );

@@ -87,8 +87,9 @@ pub fn advice(status: u16, receiver: &str) -> String {
              leads to a StackState receiver, and what a proxy before it does"
         ),
         400 | 422 => format!(
-            "it refuses whatever it is sent; see its answer, and check that `url` of receiver {receiver} \
-             leads to a StackState receiver"
+            "it has taken nothing since it began to refuse, so the tuples may not be the reason; see its \
+             answer, and check that `url` of receiver {receiver} leads to a StackState receiver. If it is \
+             the tuples, the next one it takes will show"
         ),
         _ => format!("check `url` of receiver {receiver} and what listens there"),
     }

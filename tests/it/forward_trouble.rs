@@ -48,13 +48,13 @@ async fn what_needs_somebody_holds_everything_and_the_first_acceptance_lets_it_a
         (300, "`url` of receiver default"),
         (301, "`url` of receiver default"),
         (307, "`url` of receiver default"),
-        (400, "refuses whatever"),
+        (400, "taken nothing since"),
         (401, "`api_key` of receiver default"),
         (403, "`api_key` of receiver default"),
         (404, "`url` of receiver default"),
         (415, "neither deflate nor gzip"),
         (418, "`url` of receiver default"),
-        (422, "refuses whatever"),
+        (422, "taken nothing since"),
     ];
     for (status, advice) in cases {
         let (receiver, side) = (Scripted::start(script([])).await, Side::new());
