@@ -115,12 +115,29 @@ pub struct Standing {
 pub enum PutError {
     /// The cap is reached.
     #[error(
-        "the dead letters are full ({used} of {limit} bytes, `dead_letters.max_bytes`): look at them \
-         with `tidegate dead-letters ls`, mend the cause and replay them, or raise the cap"
+        "the dead letters are full ({used} of {limit} bytes, and {bytes} more to keep): raise \
+         `dead_letters.max_bytes`, or mend the cause and make room with `tidegate dead-letters replay`, \
+         which needs room in the queue; `tidegate dead-letters ls` shows them"
     )]
     Full {
         /// Bytes in use.
         used: u64,
+        /// Bytes that these would take.
+        bytes: u64,
+        /// The cap.
+        limit: u64,
+    },
+    /// Those of one delivery are more than the cap: no room that could be made is enough.
+    #[error(
+        "the dead letters of one delivery take {bytes} bytes, more than all of them may ({limit}): \
+         raise `dead_letters.max_bytes` to at least {}",
+        used.saturating_add(*bytes)
+    )]
+    TooLarge {
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that these would take.
+        bytes: u64,
         /// The cap.
         limit: u64,
     },
@@ -192,7 +209,7 @@ impl DeadLetters {
         let outcome = self.put_into(&mut store, letters);
         self.note(&store);
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).is_full =
-            matches!(outcome, Err(PutError::Full { .. }));
+            matches!(outcome, Err(PutError::Full { .. } | PutError::TooLarge { .. }));
         outcome
     }
 
@@ -206,9 +223,14 @@ impl DeadLetters {
         if keys.is_empty() {
             return Ok(());
         }
-        let (used, limit) = (store.index.bytes(), self.max_bytes);
-        if used.saturating_add(store.cost(&lines)) > limit {
-            return Err(PutError::Full { used, limit });
+        // What a failed put left takes room that nobody uses.
+        store.resolve_doubt().map_err(|error| failed(error.to_string()))?;
+        let (used, bytes, limit) = (store.index.bytes(), store.cost(&lines), self.max_bytes);
+        if bytes > limit {
+            return Err(PutError::TooLarge { used, bytes, limit });
+        }
+        if used.saturating_add(bytes) > limit {
+            return Err(PutError::Full { used, bytes, limit });
         }
         store.append(&keys, &lines).map_err(failed)
     }

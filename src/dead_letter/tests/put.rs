@@ -57,7 +57,14 @@ fn letters_that_do_not_fit_the_cap_are_not_taken_at_all() {
     store.put(&letters(0..2)).unwrap();
     let (used, operations) = (disk.used_bytes(), disk.operations());
     let full = store.put(&letters(2..40));
-    assert_eq!(full, Err(PutError::Full { used, limit: 2000 }));
+    assert!(matches!(full, Err(PutError::TooLarge { limit: 2000, .. })), "{full:?}");
+    let full = store.put(&letters(2..13));
+    let Err(error @ PutError::Full { used: told, limit: 2000, .. }) = full else {
+        panic!("{full:?}");
+    };
+    assert_eq!(told, used);
+    assert!(error.to_string().contains("raise `dead_letters.max_bytes`, or mend"), "{error}");
+    assert!(store.standing().is_full);
     assert_eq!((listed(&disk), disk.operations()), (vec![0, 1], operations));
     // Those that are there already need no room.
     store.put(&letters(0..2)).unwrap();
@@ -70,6 +77,38 @@ fn letters_that_do_not_fit_the_cap_are_not_taken_at_all() {
         assert_eq!(disk.used_bytes(), store.standing().used_bytes);
     }
     assert!((1700..=2000).contains(&disk.used_bytes()), "{}", disk.used_bytes());
+}
+
+#[test]
+fn letters_of_one_delivery_beyond_the_cap_name_the_cap_that_they_need() {
+    let disk = SimDisk::new(1);
+    let error = open_capped(disk.handle(), 2000).put(&letters(0..40)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("dead letters of one delivery take "), "{text}");
+    let needed: u64 = text.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(matches!(
+        open_capped(disk.handle(), needed - 1).put(&letters(0..40)),
+        Err(PutError::TooLarge { .. })
+    ));
+    open_capped(disk.handle(), needed).put(&letters(0..40)).unwrap();
+    assert_eq!(disk.used_bytes(), needed);
+}
+
+#[test]
+fn what_a_failed_put_left_takes_no_room_from_the_next_one() {
+    for (fault, nth) in [(Fault::IO, 3), (Fault::IO, 4), (Fault::NO_SPACE, 3)] {
+        let disk = SimDisk::new(1);
+        let store = open_capped(disk.handle(), 4000);
+        disk.fail_at(nth, fault);
+        // More than half of what there is room for, in a file of its own.
+        let many = letters(0..14);
+        let error = store.put(&many).unwrap_err();
+        assert!(matches!(error, PutError::Failed { .. }), "{error}");
+        assert!(store.standing().used_bytes > 2000, "{:?}", store.standing());
+        store.put(&many).unwrap();
+        assert_eq!(listed(&disk).len(), 14);
+        assert_eq!(disk.used_bytes(), store.standing().used_bytes);
+    }
 }
 
 #[test]
