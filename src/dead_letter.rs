@@ -173,7 +173,7 @@ impl DeadLetters {
         max_bytes: u64,
         ownership: Ownership,
     ) -> Result<Self, OpenError> {
-        let path = data_dir.join(DIRECTORY).join(names::directory_of(receiver));
+        let path = data_dir.join(DIRECTORY).join(receiver);
         let directory = path.display().to_string();
         let folder = Arc::new(RealFolder { path, ownership });
         Self::over(folder, receiver, max_bytes).map_err(|cause| OpenError {

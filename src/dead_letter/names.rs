@@ -1,4 +1,4 @@
-//! Names of the files and directories of dead letters.
+//! Names of the files of dead letters.
 
 use std::fmt;
 
@@ -42,20 +42,6 @@ fn number(text: &str) -> Option<u32> {
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
-/// The directory of a receiver's files. `.` and `..` are names a receiver may have, and no directory
-/// of its own.
-pub(super) fn directory_of(receiver: &str) -> String {
-    match receiver {
-        "." | ".." => receiver.replace('.', "%2E"),
-        _ => receiver.to_owned(),
-    }
-}
-
-/// The receiver that a directory is of.
-pub(super) fn receiver_of(directory: &str) -> String {
-    directory.replace("%2E", ".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,15 +66,6 @@ mod tests {
             "notes.txt",
         ] {
             assert_eq!(Name::parse(foreign), None, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn no_receiver_shares_a_directory_or_leaves_its_own() {
-        for name in [".", "..", "default", "a.b", "..."] {
-            let directory = directory_of(name);
-            assert!(directory != "." && directory != "..");
-            assert_eq!(receiver_of(&directory), name);
         }
     }
 }
