@@ -276,9 +276,10 @@ impl Store {
 
     /// Writes the end of the last unfinished intent.
     pub(super) fn finish(&mut self, is_appended: bool) -> io::Result<()> {
-        let Some(Unfinished { number, intent, .. }) = self.unfinished.last().cloned() else {
+        let Some(Unfinished { number, intent, outcome }) = self.unfinished.last().cloned() else {
             return Ok(());
         };
+        let tuples = intent.tuples;
         let step = if is_appended {
             Step::Done { id: intent.id, spans: intent.spans }
         } else {
@@ -286,11 +287,17 @@ impl Store {
         };
         self.record(number, &step)?;
         self.unfinished.pop();
-        // Counted, not subtracted: a letter may have been damaged meanwhile. Where that fails, the old
-        // number keeps the file from being deleted.
-        if is_appended && let Ok(live) = self.live(number) {
-            self.index.files.entry(number).or_default().letters = live.len() as u64;
+        if !is_appended {
+            return Ok(());
         }
+        // Of another process's letters some may be damaged since: they are counted. Those of this one
+        // are subtracted, because a file has many batches, and counting reads all of it.
+        let counted = match outcome {
+            Outcome::Appended => None,
+            _ => self.live(number).ok().map(|live| live.len() as u64),
+        };
+        let file = self.index.files.entry(number).or_default();
+        file.letters = counted.unwrap_or(file.letters.saturating_sub(tuples));
         Ok(())
     }
 
@@ -318,7 +325,9 @@ impl Store {
             self.index.files.iter().filter(is_over).map(|(number, _)| *number).collect();
         for number in over {
             // Nothing is deleted on the strength of a number alone.
-            if self.live(number)?.is_empty() {
+            let left = self.live(number)?.len() as u64;
+            self.index.files.entry(number).or_default().letters = left;
+            if left == 0 {
                 self.remove(&*disk, number)?;
             }
         }
