@@ -19,6 +19,9 @@
 //! A letter: `{"sequence","index","received","source","at","status","answer","tuple"}`, instants as
 //! `[seconds, nanoseconds]`, the tuple as it was sent, byte for byte.
 //!
+//! Behind the letters of a put, once they are synced: `{"kept":true}`. What cannot be read before such
+//! a line is damaged, and what cannot behind the last one was never written whole.
+//!
 //! A step of a replay: `{"kind":"intent","id","spans","tuples","replayed_before","durability","at"}`,
 //! `{"kind":"done","id","spans"}`, `{"kind":"undone","id"}`, `{"kind":"void","spans"}`. Spans are
 //! stretches of bytes of the file of letters: damage does not move them.

@@ -15,6 +15,10 @@ pub(super) const LETTERS_FORMAT: &str = "tidegate dead letters";
 pub(super) const JOURNAL_FORMAT: &str = "tidegate replays";
 pub(super) const VERSION: u32 = 1;
 
+/// The line behind the letters of a put, written once they are synced: what stands before it was
+/// whole. Without it nobody may have been told that they are kept.
+pub(super) const KEPT: &str = "{\"kept\":true}";
+
 /// No file of ours is larger: it is closed at 4 MiB, and one put is what one lease held.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -77,7 +81,7 @@ impl Index {
                 continue;
             };
             file.journals.insert(*attempt, bytes);
-            file.judge(&lines_of(JOURNAL_FORMAT, *name, &content.bytes)?);
+            file.judge(lines_of(JOURNAL_FORMAT, *name, &content.bytes)?);
         }
         let mut vanished = Vec::new();
         for (number, file) in &mut index.files {
@@ -130,8 +134,10 @@ impl File {
         self.journals.keys().next_back().map_or(0, |last| last.saturating_add(1))
     }
 
-    fn judge(&mut self, lines: &Lines<'_>) {
-        self.damaged += lines.damaged;
+    fn judge(&mut self, mut lines: Lines<'_>) {
+        // Every line was synced before the next one was written.
+        lines.unfinished_from(lines.whole.last().map_or(0, |line| line.at.end));
+        self.damaged += lines.damaged.len() as u64;
         self.torn_bytes += lines.torn_bytes;
         for line in &lines.whole {
             match Step::parse(line.json) {
@@ -148,10 +154,14 @@ impl File {
         see: &mut dyn FnMut(u32, &Placed) -> io::Result<()>,
     ) -> io::Result<()> {
         self.bytes = bytes.len() as u64;
-        let lines = lines_of(LETTERS_FORMAT, Name::Letters(number), bytes)?;
-        self.damaged += lines.damaged;
+        let mut lines = lines_of(LETTERS_FORMAT, Name::Letters(number), bytes)?;
+        let is_mark = |line: &&line::Line<'_>| line.json == KEPT;
+        let kept = lines.whole.iter().rfind(is_mark);
+        // Whole lines behind it count all the same: they are there, and come again as the same.
+        lines.unfinished_from(kept.map_or(0, |mark| mark.at.end));
+        self.damaged += lines.damaged.len() as u64;
         self.torn_bytes += lines.torn_bytes;
-        for line in &lines.whole {
+        for line in lines.whole.iter().filter(|line| !is_mark(line)) {
             let Some(letter) = text::letter(line.json) else {
                 self.damaged += 1;
                 continue;

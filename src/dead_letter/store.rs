@@ -165,11 +165,12 @@ impl Store {
     pub(super) fn cost(&self, lines: &[u8]) -> u64 {
         let heading = line::heading(LETTERS_FORMAT, VERSION).len();
         let heading = if self.fits(lines) { 0 } else { heading };
-        (lines.len() + heading) as u64
+        (heading + lines.len() + mark().len()) as u64
     }
 
     fn fits(&self, lines: &[u8]) -> bool {
-        let fits = |open: &Open| open.end + lines.len() as u64 <= self.file_bytes;
+        let bytes = (lines.len() + mark().len()) as u64;
+        let fits = |open: &Open| open.end + bytes <= self.file_bytes;
         self.open.as_ref().is_some_and(fits)
     }
 
@@ -202,7 +203,12 @@ impl Store {
         }
         file.letters += keys.len() as u64;
         open.end += bytes;
-        self.open = Some(open);
+        // Not synced: if a power cut takes it, damage to this one put is not told from a torn one.
+        let mark = mark();
+        let is_marked = open.file.write_at(open.end, &[IoSlice::new(&mark)]).is_ok();
+        open.end += mark.len() as u64;
+        file.bytes = open.end;
+        self.open = is_marked.then_some(open);
         for key in keys {
             self.recent.add(*key);
         }
@@ -301,13 +307,16 @@ impl Store {
         Ok(())
     }
 
-    /// The letters of a file that count.
+    /// The letters of a file that count. Those of a put that failed do not.
     pub(super) fn live(&self, number: u32) -> io::Result<Vec<Placed>> {
         let (Some(disk), Some(file)) = (&self.disk, self.index.files.get(&number)) else {
             return Ok(Vec::new());
         };
         let mut letters = index::letters(&**disk, number)?;
-        letters.retain(|placed| !file.verdict.gone.has(placed.at.0));
+        let is_doubtful = |placed: &Placed| {
+            self.doubt.is_some_and(|(of, span)| of == number && placed.at.0 >= span.0)
+        };
+        letters.retain(|placed| !file.verdict.gone.has(placed.at.0) && !is_doubtful(placed));
         Ok(letters)
     }
 
@@ -358,4 +367,11 @@ impl Store {
         }
         disk.sync()
     }
+}
+
+/// [`index::KEPT`] as a line.
+fn mark() -> Vec<u8> {
+    let mut mark = Vec::new();
+    line::push(&mut mark, index::KEPT.as_bytes());
+    mark
 }
