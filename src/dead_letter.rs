@@ -33,7 +33,8 @@
 //!   What that may have left is declared void before anything that could repeat it is written.
 //! * A torn end is kept and skipped: every process begins files of its own. A damaged line costs
 //!   itself and is counted.
-//! * Nothing is deleted but files all of whose letters were replayed, and none that is damaged.
+//! * Nothing is deleted but files all of whose letters were replayed. One in which a letter is damaged
+//!   is renamed to `*.damaged` then, which no command reads and the cap does not count.
 //! * A letter is replayed exactly once. The intent is on the disk before its entry is appended to the
 //!   queue, its end after it; between the two, the queue's own books tell whether the entry is in:
 //!   they then have as many replayed tuples more as the intent says. This is as durable as the queue

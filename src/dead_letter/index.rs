@@ -31,6 +31,8 @@ pub(super) struct Index {
     pub(super) files: BTreeMap<u32, File>,
     /// Journals of files that are gone: what a deletion left.
     pub(super) orphans: Vec<(Name, u64)>,
+    /// The highest number of a file that was set aside because it is damaged.
+    set_aside: Option<u32>,
 }
 
 /// One file of letters and its journals.
@@ -43,8 +45,10 @@ pub(super) struct File {
     /// Attempts at its journal, and their bytes.
     pub(super) journals: BTreeMap<u32, u64>,
     pub(super) verdict: Verdict,
-    /// Lines, of letters and journals, that nobody can read.
+    /// Lines of letters that nobody can read.
     pub(super) damaged: u64,
+    /// Lines of journals that nobody can read.
+    pub(super) damaged_steps: u64,
     /// Bytes that a crash left unfinished.
     pub(super) torn_bytes: u64,
 }
@@ -67,8 +71,10 @@ impl Index {
         names.sort_unstable();
         let mut index = Self::default();
         for name in &names {
-            if let Name::Letters(number) = name {
-                index.files.insert(*number, File::default());
+            match name {
+                Name::Letters(number) => _ = index.files.insert(*number, File::default()),
+                Name::Damaged(number) => index.set_aside = Some(*number),
+                Name::Journal { .. } => {}
             }
         }
         for name in &names {
@@ -99,9 +105,11 @@ impl Index {
     /// Above every number there is a trace of.
     pub(super) fn next_number(&self) -> u32 {
         let orphans = self.orphans.iter().map(|(name, _)| match name {
-            Name::Letters(number) | Name::Journal { of: number, .. } => *number,
+            Name::Letters(number) | Name::Damaged(number) | Name::Journal { of: number, .. } => {
+                *number
+            }
         });
-        let last = self.files.keys().copied().chain(orphans).max();
+        let last = self.files.keys().copied().chain(orphans).chain(self.set_aside).max();
         last.map_or(1, |last| last.saturating_add(1))
     }
 
@@ -137,12 +145,12 @@ impl File {
     fn judge(&mut self, mut lines: Lines<'_>) {
         // Every line was synced before the next one was written.
         lines.unfinished_from(lines.whole.last().map_or(0, |line| line.at.end));
-        self.damaged += lines.damaged.len() as u64;
+        self.damaged_steps += lines.damaged.len() as u64;
         self.torn_bytes += lines.torn_bytes;
         for line in &lines.whole {
             match Step::parse(line.json) {
                 Some(step) => self.verdict.take(step),
-                None => self.damaged += 1,
+                None => self.damaged_steps += 1,
             }
         }
     }

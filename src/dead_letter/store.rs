@@ -20,6 +20,10 @@ use crate::queue::log::disk::{Disk, DiskFile};
 /// replayed; and beyond a sixteenth of the cap, for the same reason.
 const FILE_BYTES: u64 = 4 << 20;
 
+/// What the log says of a file that was set aside.
+const SET_ASIDE: &str = "every dead letter in this file was replayed but those that nobody can read; \
+                         it is kept under this name and does not count against the cap";
+
 /// Everything behind the lock.
 pub(super) struct Store {
     pub(super) folder: Arc<dyn Folder>,
@@ -320,13 +324,12 @@ impl Store {
         Ok(letters)
     }
 
-    /// Deletes files all of whose letters were replayed. One in which something is damaged stays: it
-    /// may be read by better means.
+    /// Deletes files all of whose letters were replayed. One in which a letter is damaged is set aside:
+    /// it may be read by better means.
     pub(super) fn collect(&mut self) -> io::Result<()> {
         let Some(disk) = self.disk.clone() else { return Ok(()) };
         let is_over = |(number, file): &(&u32, &index::File)| {
             file.letters == 0
-                && file.damaged == 0
                 && file.verdict.open.is_empty()
                 && self.doubt.is_none_or(|(doubtful, _)| doubtful != **number)
         };
@@ -343,6 +346,8 @@ impl Store {
         Ok(())
     }
 
+    /// Deletes a file, or gives it another name if it is damaged.
+    ///
     /// The letters first: a journal without them says nothing, they without it would be replayed
     /// again.
     fn remove(&mut self, disk: &dyn Disk, number: u32) -> io::Result<()> {
@@ -351,7 +356,15 @@ impl Store {
             self.open = None;
         }
         self.journal = self.journal.take().filter(|(of, _)| *of != number);
-        match disk.remove(&name.to_string()) {
+        let damaged = self.index.files.get(&number).map_or(0, |file| file.damaged);
+        let taken = if damaged == 0 {
+            disk.remove(&name.to_string())
+        } else {
+            let aside = Name::Damaged(number).to_string();
+            let renamed = disk.rename(&name.to_string(), &aside);
+            renamed.inspect(|()| tracing::warn!(file = aside, lines = damaged, "{SET_ASIDE}"))
+        };
+        match taken {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => disk.sync()?,
         }

@@ -77,7 +77,7 @@ fn look_into(
         meant,
         letters: index.letters(),
         used_bytes: index.bytes(),
-        damaged: index.files.values().map(|file| file.damaged).sum(),
+        damaged: index.files.values().map(|file| file.damaged + file.damaged_steps).sum(),
         torn_bytes: index.files.values().map(|file| file.torn_bytes).sum(),
     })
 }

@@ -7,11 +7,12 @@ use fastrand::Rng;
 
 use super::super::index::Index;
 use super::super::replay::Target;
-use super::super::{DeadLetters, ReplayError, Replayed, Selection};
+use super::super::{DeadLetters, ReplayError, Replayed, Selection, Standing};
 use super::support::*;
 use super::twin::{ENDS, Machine};
 use crate::clock::{Clock, ManualClock};
 use crate::metric::timestamp::Timestamp;
+use crate::queue::log::disk::Disk as _;
 use crate::queue::log::disk::sim::Fault;
 use crate::queue::log::engine::{Engine, Options, cost};
 use crate::queue::log::lanes::Order;
@@ -131,7 +132,7 @@ fn check(machine: &Machine, taken: &[u64], what: &str) {
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!((listed(&machine.letters), store.standing().letters), (vec![], 0), "{what}");
     let left = Index::read(&machine.letters, &mut |_, _| Ok(())).unwrap();
-    let has_gone = left.files.values().all(|file| file.damaged > 0) && left.orphans.is_empty();
+    let has_gone = left.files.is_empty() && left.orphans.is_empty();
     assert!(has_gone, "{what}: files of replayed letters go: {left:?}");
     let all = queued(&engine);
     assert_eq!(engine.books(0).replayed, all.len() as u64, "{what}");
@@ -358,6 +359,39 @@ fn a_replay_whose_time_is_over_says_so_and_goes_on_the_next_time() {
         assert_eq!(replayed, Replayed { letters: 2, is_cut_short });
     }
     assert_eq!(replay(&engine, &store, &all), Ok(0));
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_once_the_rest_of_it_was_replayed() {
+    for nth in 1..9 {
+        let machine = Machine::new(nth);
+        open(&machine.letters).put(&letters(0..3)).unwrap();
+        let name = machine.letters.list().unwrap().remove(0);
+        let bytes = machine.letters.files()[&name].clone();
+        let at = bytes.windows(4).position(|four| four == b"\"m1\"").unwrap();
+        machine.letters.flip(&name, at as u64 + 1, 1);
+        let (engine, store) = start(&machine).unwrap();
+        // While it happens the machine stops, and somebody looks after it.
+        machine.stop_at(1, nth + 6);
+        drop(replay(&engine, &store, &Selection::default()));
+        let machine = machine.after(ENDS[nth as usize % 3], &mut Rng::with_seed(nth));
+        let (engine, store) = start(&machine).unwrap();
+        replay(&engine, &store, &Selection::default()).unwrap();
+        let files = machine.letters.files();
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["0000000001.damaged"], "{nth}");
+        let damaged = machine.letters.files().pop_first().unwrap().1;
+        assert_eq!(damaged.len(), bytes.len(), "{nth}");
+        let Standing { letters: left, used_bytes, .. } = store.standing();
+        assert_eq!((left, used_bytes), (0, 0), "{nth}");
+        // Its number is not used again, by this process or another one.
+        for number in [5, 6] {
+            open(&machine.letters).put(&letters([number])).unwrap();
+            assert!(!machine.letters.files().contains_key(&name), "{nth}");
+        }
+        let mut all = queued(&engine);
+        all.sort_unstable();
+        assert_eq!((all, listed(&machine.letters)), (vec![0, 2], vec![5, 6]), "{nth}");
+    }
 }
 
 #[test]
