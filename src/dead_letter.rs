@@ -35,6 +35,9 @@
 //!   itself and is counted.
 //! * Nothing is deleted but files all of whose letters were replayed. One in which a letter is damaged
 //!   is renamed to `*.damaged` then, which no command reads and the cap does not count.
+//! * A file of which less than half counts after a replay is written anew under a higher number;
+//!   `{"instead_of":1}` before its letters says which one it stands for. It does not count while that one
+//!   is there; the first replay deletes it then.
 //! * A letter is replayed exactly once. The intent is on the disk before its entry is appended to the
 //!   queue, its end after it; between the two, the queue's own books tell whether the entry is in:
 //!   they then have as many replayed tuples more as the intent says. This is as durable as the queue

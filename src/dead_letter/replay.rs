@@ -126,6 +126,9 @@ impl DeadLetters {
         let _one = self.alone()?;
         let mut done = Replayed::default();
         let outcome = self.replay_all(target, selection, clock, until, &mut done);
+        if outcome.is_ok() {
+            self.make_room();
+        }
         self.note(&self.lock());
         outcome.map_err(|stop| self.error(selection, done.letters, stop))?;
         Ok(done)
@@ -160,6 +163,17 @@ impl DeadLetters {
             self.lock().collect()?;
         }
         Ok(())
+    }
+
+    /// What was replayed gives its room back, also where something else is left in its file.
+    fn make_room(&self) {
+        let mut store = self.lock();
+        if let Err(error) = store.compact() {
+            let receiver = &self.receiver;
+            tracing::warn!(%receiver, %error, "what is left of dead letters takes more room than it needs");
+            // What that left is in the way of the next replay.
+            store.collect().ok();
+        }
     }
 
     fn replay_batch(

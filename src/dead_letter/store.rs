@@ -16,6 +16,8 @@ use super::recent::{Key, Recent};
 use super::text;
 use crate::queue::log::disk::{Disk, DiskFile};
 
+mod compact;
+
 /// A file is closed before it grows beyond this, so that it can be deleted once its letters are
 /// replayed; and beyond a sixteenth of the cap, for the same reason.
 const FILE_BYTES: u64 = 4 << 20;

@@ -7,12 +7,11 @@ use fastrand::Rng;
 
 use super::super::index::Index;
 use super::super::replay::Target;
-use super::super::{DeadLetters, ReplayError, Replayed, Selection, Standing};
+use super::super::{DeadLetters, ReplayError, Replayed, Selection};
 use super::support::*;
 use super::twin::{ENDS, Machine};
 use crate::clock::{Clock, ManualClock};
 use crate::metric::timestamp::Timestamp;
-use crate::queue::log::disk::Disk as _;
 use crate::queue::log::disk::sim::Fault;
 use crate::queue::log::engine::{Engine, Options, cost};
 use crate::queue::log::lanes::Order;
@@ -58,14 +57,14 @@ fn options() -> Options {
 }
 
 /// Both sides of a machine, if it lives long enough.
-fn start(machine: &Machine) -> Option<(Engine, DeadLetters)> {
+pub(super) fn start(machine: &Machine) -> Option<(Engine, DeadLetters)> {
     let [queue, letters] = machine.disks();
     let engine = Engine::open(queue, &options()).ok()?.0;
     let folder = Arc::new(SimFolder::over(letters));
     Some((engine, DeadLetters::over(folder, RECEIVER, 16 << 10).ok()?))
 }
 
-fn replay(
+pub(super) fn replay(
     engine: &Engine,
     letters: &DeadLetters,
     selection: &Selection,
@@ -76,7 +75,7 @@ fn replay(
 }
 
 /// What lies in the queue: number of the letter, and the source it has there.
-fn queued(engine: &Engine) -> Vec<u64> {
+pub(super) fn queued(engine: &Engine) -> Vec<u64> {
     let mut numbers = Vec::new();
     let want = Want { bytes: 4 << 20, tuples: 10_000 };
     while let Some(lease) = engine.lease(0, want, Duration::ZERO).unwrap() {
@@ -115,7 +114,7 @@ fn live(machine: &Machine) -> Vec<u64> {
 
 /// After the start of the machine each of `taken` is in one of both places once, and so it is after
 /// another replay.
-fn check(machine: &Machine, taken: &[u64], what: &str) {
+pub(super) fn check(machine: &Machine, taken: &[u64], what: &str) {
     let (engine, store) = start(machine).expect(what);
     store.settle_now(&engine).unwrap_or_else(|error| panic!("{what}: {error}"));
     let remaining = listed(&machine.letters);
@@ -359,39 +358,6 @@ fn a_replay_whose_time_is_over_says_so_and_goes_on_the_next_time() {
         assert_eq!(replayed, Replayed { letters: 2, is_cut_short });
     }
     assert_eq!(replay(&engine, &store, &all), Ok(0));
-}
-
-#[test]
-fn a_damaged_file_is_set_aside_once_the_rest_of_it_was_replayed() {
-    for nth in 1..9 {
-        let machine = Machine::new(nth);
-        open(&machine.letters).put(&letters(0..3)).unwrap();
-        let name = machine.letters.list().unwrap().remove(0);
-        let bytes = machine.letters.files()[&name].clone();
-        let at = bytes.windows(4).position(|four| four == b"\"m1\"").unwrap();
-        machine.letters.flip(&name, at as u64 + 1, 1);
-        let (engine, store) = start(&machine).unwrap();
-        // While it happens the machine stops, and somebody looks after it.
-        machine.stop_at(1, nth + 6);
-        drop(replay(&engine, &store, &Selection::default()));
-        let machine = machine.after(ENDS[nth as usize % 3], &mut Rng::with_seed(nth));
-        let (engine, store) = start(&machine).unwrap();
-        replay(&engine, &store, &Selection::default()).unwrap();
-        let files = machine.letters.files();
-        assert_eq!(files.keys().collect::<Vec<_>>(), ["0000000001.damaged"], "{nth}");
-        let damaged = machine.letters.files().pop_first().unwrap().1;
-        assert_eq!(damaged.len(), bytes.len(), "{nth}");
-        let Standing { letters: left, used_bytes, .. } = store.standing();
-        assert_eq!((left, used_bytes), (0, 0), "{nth}");
-        // Its number is not used again, by this process or another one.
-        for number in [5, 6] {
-            open(&machine.letters).put(&letters([number])).unwrap();
-            assert!(!machine.letters.files().contains_key(&name), "{nth}");
-        }
-        let mut all = queued(&engine);
-        all.sort_unstable();
-        assert_eq!((all, listed(&machine.letters)), (vec![0, 2], vec![5, 6]), "{nth}");
-    }
 }
 
 #[test]

@@ -53,11 +53,17 @@ pub(crate) fn read(directory: &Path) -> Vec<Letter> {
                 .iter()
                 .filter(|file| file.starts_with(&format!("{stem}-")) && file.ends_with(".replays")),
         );
-        for (at, json) in lines(&directory.join(file)) {
+        let lines = lines(&directory.join(file));
+        // One that stands for another one does not count while that one is there.
+        let old = lines.first().and_then(|(_, json)| json["instead_of"].as_u64());
+        if old.is_some_and(|old| files.contains(&format!("{old:010}.letters"))) {
+            continue;
+        }
+        for (at, json) in lines {
             let is_in = |spans: &[Range<u64>]| spans.iter().any(|span| span.contains(&at));
             let (is_replayed, is_void) = (is_in(&gone.replayed), is_in(&gone.void));
-            // The mark behind the letters of a put is none.
-            if !is_void && json.get("kept").is_none() {
+            // Marks before and behind letters are none.
+            if !is_void && json.get("sequence").is_some() {
                 letters.push(Letter { json, is_replayed });
             }
         }
