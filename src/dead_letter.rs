@@ -19,6 +19,9 @@
 //! A letter: `{"sequence","index","received","source","at","status","answer","tuple"}`, instants as
 //! `[seconds, nanoseconds]`, the tuple as it was sent, byte for byte.
 //!
+//! Behind the letters of a put, once they are synced: `{"kept":true}`. What cannot be read before such
+//! a line is damaged, and what cannot behind the last one was never written whole.
+//!
 //! A step of a replay: `{"kind":"intent","id","spans","tuples","replayed_before","durability","at"}`,
 //! `{"kind":"done","id","spans"}`, `{"kind":"undone","id"}`, `{"kind":"void","spans"}`. Spans are
 //! stretches of bytes of the file of letters: damage does not move them.
@@ -30,7 +33,11 @@
 //!   What that may have left is declared void before anything that could repeat it is written.
 //! * A torn end is kept and skipped: every process begins files of its own. A damaged line costs
 //!   itself and is counted.
-//! * Nothing is deleted but files all of whose letters were replayed, and none that is damaged.
+//! * Nothing is deleted but files all of whose letters were replayed. One in which a letter is damaged
+//!   is renamed to `*.damaged` then, which no command reads and the cap does not count.
+//! * A file of which less than half counts after a replay is written anew under a higher number;
+//!   `{"instead_of":1}` before its letters says which one it stands for. It does not count while that one
+//!   is there; the first replay deletes it then.
 //! * A letter is replayed exactly once. The intent is on the disk before its entry is appended to the
 //!   queue, its end after it; between the two, the queue's own books tell whether the entry is in:
 //!   they then have as many replayed tuples more as the intent says. This is as durable as the queue
@@ -115,12 +122,29 @@ pub struct Standing {
 pub enum PutError {
     /// The cap is reached.
     #[error(
-        "the dead letters are full ({used} of {limit} bytes, `dead_letters.max_bytes`): look at them \
-         with `tidegate dead-letters ls`, mend the cause and replay them, or raise the cap"
+        "the dead letters are full ({used} of {limit} bytes, and {bytes} more to keep): raise \
+         `dead_letters.max_bytes`, or mend the cause and make room with `tidegate dead-letters replay`, \
+         which needs room in the queue; `tidegate dead-letters ls` shows them"
     )]
     Full {
         /// Bytes in use.
         used: u64,
+        /// Bytes that these would take.
+        bytes: u64,
+        /// The cap.
+        limit: u64,
+    },
+    /// Those of one delivery are more than the cap: no room that could be made is enough.
+    #[error(
+        "the dead letters of one delivery take {bytes} bytes, more than all of them may ({limit}): \
+         raise `dead_letters.max_bytes` to at least {}",
+        used.saturating_add(*bytes)
+    )]
+    TooLarge {
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that these would take.
+        bytes: u64,
         /// The cap.
         limit: u64,
     },
@@ -156,7 +180,7 @@ impl DeadLetters {
         max_bytes: u64,
         ownership: Ownership,
     ) -> Result<Self, OpenError> {
-        let path = data_dir.join(DIRECTORY).join(names::directory_of(receiver));
+        let path = data_dir.join(DIRECTORY).join(receiver);
         let directory = path.display().to_string();
         let folder = Arc::new(RealFolder { path, ownership });
         Self::over(folder, receiver, max_bytes).map_err(|cause| OpenError {
@@ -192,7 +216,7 @@ impl DeadLetters {
         let outcome = self.put_into(&mut store, letters);
         self.note(&store);
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).is_full =
-            matches!(outcome, Err(PutError::Full { .. }));
+            matches!(outcome, Err(PutError::Full { .. } | PutError::TooLarge { .. }));
         outcome
     }
 
@@ -206,9 +230,14 @@ impl DeadLetters {
         if keys.is_empty() {
             return Ok(());
         }
-        let (used, limit) = (store.index.bytes(), self.max_bytes);
-        if used.saturating_add(store.cost(&lines)) > limit {
-            return Err(PutError::Full { used, limit });
+        // What a failed put left takes room that nobody uses.
+        store.resolve_doubt().map_err(|error| failed(error.to_string()))?;
+        let (used, bytes, limit) = (store.index.bytes(), store.cost(&lines), self.max_bytes);
+        if bytes > limit {
+            return Err(PutError::TooLarge { used, bytes, limit });
+        }
+        if used.saturating_add(bytes) > limit {
+            return Err(PutError::Full { used, bytes, limit });
         }
         store.append(&keys, &lines).map_err(failed)
     }

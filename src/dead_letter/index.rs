@@ -1,6 +1,6 @@
 //! What a directory holds: its files, and which of their letters count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::Letter;
@@ -15,6 +15,21 @@ pub(super) const LETTERS_FORMAT: &str = "tidegate dead letters";
 pub(super) const JOURNAL_FORMAT: &str = "tidegate replays";
 pub(super) const VERSION: u32 = 1;
 
+/// The line behind the letters of a put, written once they are synced: what stands before it was
+/// whole. Without it nobody may have been told that they are kept.
+pub(super) const KEPT: &str = "{\"kept\":true}";
+
+/// The line before the letters of a file that was written anew: which one it stands for.
+const INSTEAD_OF: &str = "{\"instead_of\":";
+
+/// That line.
+pub(super) fn instead_of(old: u32) -> String {
+    format!("{INSTEAD_OF}{old}}}")
+}
+
+/// Enough for a heading and that line.
+const BEGINNING_BYTES: usize = 128;
+
 /// No file of ours is larger: it is closed at 4 MiB, and one put is what one lease held.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -27,6 +42,8 @@ pub(super) struct Index {
     pub(super) files: BTreeMap<u32, File>,
     /// Journals of files that are gone: what a deletion left.
     pub(super) orphans: Vec<(Name, u64)>,
+    /// The highest number of a file that was set aside because it is damaged.
+    set_aside: Option<u32>,
 }
 
 /// One file of letters and its journals.
@@ -39,8 +56,10 @@ pub(super) struct File {
     /// Attempts at its journal, and their bytes.
     pub(super) journals: BTreeMap<u32, u64>,
     pub(super) verdict: Verdict,
-    /// Lines, of letters and journals, that nobody can read.
+    /// Lines of letters that nobody can read.
     pub(super) damaged: u64,
+    /// Lines of journals that nobody can read.
+    pub(super) damaged_steps: u64,
     /// Bytes that a crash left unfinished.
     pub(super) torn_bytes: u64,
 }
@@ -63,8 +82,10 @@ impl Index {
         names.sort_unstable();
         let mut index = Self::default();
         for name in &names {
-            if let Name::Letters(number) = name {
-                index.files.insert(*number, File::default());
+            match name {
+                Name::Letters(number) => _ = index.files.insert(*number, File::default()),
+                Name::Damaged(number) => index.set_aside = Some(*number),
+                Name::Journal { .. } => {}
             }
         }
         for name in &names {
@@ -77,11 +98,14 @@ impl Index {
                 continue;
             };
             file.journals.insert(*attempt, bytes);
-            file.judge(&lines_of(JOURNAL_FORMAT, *name, &content.bytes)?);
+            file.judge(lines_of(JOURNAL_FORMAT, *name, &content.bytes)?);
         }
         let mut vanished = Vec::new();
+        let numbers: BTreeSet<u32> = index.files.keys().copied().collect();
         for (number, file) in &mut index.files {
+            let is_void = replaced(disk, *number)?.is_some_and(|old| numbers.contains(&old));
             match read_file(disk, Name::Letters(*number))? {
+                Some(content) if is_void => *file = File::void(content.bytes.len() as u64),
                 Some(content) => file.count(*number, &content.bytes, see)?,
                 None => vanished.push(*number),
             }
@@ -95,9 +119,11 @@ impl Index {
     /// Above every number there is a trace of.
     pub(super) fn next_number(&self) -> u32 {
         let orphans = self.orphans.iter().map(|(name, _)| match name {
-            Name::Letters(number) | Name::Journal { of: number, .. } => *number,
+            Name::Letters(number) | Name::Damaged(number) | Name::Journal { of: number, .. } => {
+                *number
+            }
         });
-        let last = self.files.keys().copied().chain(orphans).max();
+        let last = self.files.keys().copied().chain(orphans).chain(self.set_aside).max();
         last.map_or(1, |last| last.saturating_add(1))
     }
 
@@ -121,6 +147,21 @@ impl Index {
 }
 
 impl File {
+    /// One of this many bytes that stands for another one that is there.
+    pub(super) fn void(bytes: u64) -> Self {
+        let mut file = Self { bytes, ..Self::default() };
+        file.make_void();
+        file
+    }
+
+    /// None of its letters counts from here on: another file stands for it.
+    pub(super) fn make_void(&mut self) {
+        self.letters = 0;
+        self.damaged = 0;
+        self.verdict.open.clear();
+        self.verdict.gone.add(0..u64::MAX);
+    }
+
     pub(super) fn all_bytes(&self) -> u64 {
         self.bytes + self.journals.values().sum::<u64>()
     }
@@ -130,13 +171,15 @@ impl File {
         self.journals.keys().next_back().map_or(0, |last| last.saturating_add(1))
     }
 
-    fn judge(&mut self, lines: &Lines<'_>) {
-        self.damaged += lines.damaged;
+    fn judge(&mut self, mut lines: Lines<'_>) {
+        // Every line was synced before the next one was written.
+        lines.unfinished_from(lines.whole.last().map_or(0, |line| line.at.end));
+        self.damaged_steps += lines.damaged.len() as u64;
         self.torn_bytes += lines.torn_bytes;
         for line in &lines.whole {
             match Step::parse(line.json) {
                 Some(step) => self.verdict.take(step),
-                None => self.damaged += 1,
+                None => self.damaged_steps += 1,
             }
         }
     }
@@ -148,10 +191,15 @@ impl File {
         see: &mut dyn FnMut(u32, &Placed) -> io::Result<()>,
     ) -> io::Result<()> {
         self.bytes = bytes.len() as u64;
-        let lines = lines_of(LETTERS_FORMAT, Name::Letters(number), bytes)?;
-        self.damaged += lines.damaged;
+        let mut lines = lines_of(LETTERS_FORMAT, Name::Letters(number), bytes)?;
+        let kept = lines.whole.iter().rfind(|line| line.json == KEPT);
+        // Whole lines behind it count all the same: they are there, and come again as the same.
+        lines.unfinished_from(kept.map_or(0, |mark| mark.at.end));
+        let is_letter =
+            |line: &&line::Line<'_>| line.json != KEPT && !line.json.starts_with(INSTEAD_OF);
+        self.damaged += lines.damaged.len() as u64;
         self.torn_bytes += lines.torn_bytes;
-        for line in &lines.whole {
+        for line in lines.whole.iter().filter(is_letter) {
             let Some(letter) = text::letter(line.json) else {
                 self.damaged += 1;
                 continue;
@@ -164,6 +212,22 @@ impl File {
         }
         Ok(())
     }
+}
+
+/// The file that this one stands for.
+fn replaced(disk: &dyn Disk, number: u32) -> io::Result<Option<u32>> {
+    let mut beginning = [0; BEGINNING_BYTES];
+    let file = disk.open(&Name::Letters(number).to_string());
+    let read = match file.and_then(|file| file.read_at(0, &mut beginning)) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound || is_unreadable(&error) => 0,
+        Err(error) => return Err(named(Name::Letters(number), &error)),
+    };
+    let lines = line::read(LETTERS_FORMAT, &beginning[..read]);
+    let named = |line: &line::Line<'_>| {
+        line.json.strip_prefix(INSTEAD_OF)?.strip_suffix('}')?.parse::<u32>().ok()
+    };
+    Ok(lines.whole.first().and_then(named).filter(|old| *old < number))
 }
 
 /// The letters of one file, those that do not count included.

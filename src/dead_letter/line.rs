@@ -12,9 +12,9 @@ pub(super) struct Lines<'b> {
     pub(super) version: Option<u32>,
     /// Those that are whole, by the bytes they take.
     pub(super) whole: Vec<Line<'b>>,
-    /// Lines that nobody can read any more.
-    pub(super) damaged: u64,
-    /// Bytes at the end that a write left unfinished.
+    /// Where there are lines that nobody can read any more.
+    pub(super) damaged: Vec<Range<u64>>,
+    /// Bytes that a write left unfinished.
     pub(super) torn_bytes: u64,
 }
 
@@ -44,8 +44,6 @@ pub(super) fn heading(format: &str, version: u32) -> String {
 /// Reads a file of this format.
 pub(super) fn read<'b>(format: &str, bytes: &'b [u8]) -> Lines<'b> {
     let mut lines = Lines::default();
-    // Behind the last line that is whole.
-    let mut suspect = 0;
     let mut offset = 0;
     for (nth, chunk) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let start = offset;
@@ -62,26 +60,27 @@ pub(super) fn read<'b>(format: &str, bytes: &'b [u8]) -> Lines<'b> {
         }
         if let Some(json) = whole(text) {
             lines.push(start..offset, json);
-            suspect = 0;
             continue;
         }
-        lines.damaged += 1;
         // The end of the line before it may be what is damaged.
-        if let Some((skipped, json)) = salvage(text) {
+        let salvaged = salvage(text);
+        let skipped = salvaged.map_or(chunk.len(), |(skipped, _)| skipped);
+        lines.damaged.push(start as u64..(start + skipped) as u64);
+        if let Some((_, json)) = salvaged {
             lines.push(start + skipped..offset, json);
-            suspect = 0;
-        } else {
-            suspect += chunk.len() as u64;
         }
-    }
-    // What a crash tore may hold anything, line ends too.
-    if lines.torn_bytes > 0 {
-        lines.torn_bytes += suspect;
     }
     lines
 }
 
 impl<'b> Lines<'b> {
+    /// From this byte on nothing is known to have been written whole: what a crash tore may hold
+    /// anything, line ends too, and is not damage.
+    pub(super) fn unfinished_from(&mut self, byte: u64) {
+        let torn = self.damaged.extract_if(.., |damaged| damaged.start >= byte);
+        self.torn_bytes += torn.map(|damaged| damaged.end - damaged.start).sum::<u64>();
+    }
+
     fn push(&mut self, at: Range<usize>, json: &'b str) {
         self.whole.push(Line { at: at.start as u64..at.end as u64, json });
     }
@@ -141,7 +140,7 @@ mod tests {
     fn what_was_written_is_read_with_its_place() {
         let bytes = file(&["{\"a\":1}", "{}"]);
         let lines = read(FORMAT, &bytes);
-        assert_eq!((lines.version, lines.damaged, lines.torn_bytes), (Some(3), 0, 0));
+        assert_eq!((lines.version, &lines.damaged[..], lines.torn_bytes), (Some(3), &[][..], 0));
         assert_eq!(jsons(&lines), ["{\"a\":1}", "{}"]);
         assert_eq!(lines.whole[0].at, 9..26);
         assert_eq!(lines.whole[1].at, 26..bytes.len() as u64);
@@ -154,7 +153,7 @@ mod tests {
         for cut in 0..bytes.len() {
             let lines = read(FORMAT, &bytes[..cut]);
             let wanted = ends.iter().filter(|end| **end <= cut as u64).count();
-            assert_eq!((lines.whole.len(), lines.damaged), (wanted, 0), "cut at {cut}");
+            assert_eq!((lines.whole.len(), lines.damaged.len()), (wanted, 0), "cut at {cut}");
             let is_clean = cut == 0 || bytes[cut - 1] == b'\n';
             assert_eq!(lines.torn_bytes == 0, is_clean, "cut at {cut}");
         }
@@ -175,7 +174,14 @@ mod tests {
                 let kept: Vec<_> = lines.whole.iter().collect();
                 assert_eq!(kept, untouched, "byte {at} bit {bit}");
                 let in_head = at < 9;
-                assert_eq!(lines.damaged == 0, in_head && lines.version.is_some(), "byte {at}");
+                let is_clean = lines.damaged.is_empty();
+                assert_eq!(is_clean, in_head && lines.version.is_some(), "byte {at}");
+                // It is damage as long as something behind it was known to be written whole.
+                let (mut ended, mut open) = (lines, read(FORMAT, &damaged));
+                ended.unfinished_from(at as u64 + 1);
+                open.unfinished_from(0);
+                assert_eq!((ended.torn_bytes == 0, open.damaged.is_empty()), (true, true));
+                assert_eq!(open.torn_bytes == 0, is_clean);
             }
         }
     }

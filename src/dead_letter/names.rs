@@ -1,4 +1,4 @@
-//! Names of the files and directories of dead letters.
+//! Names of the files of dead letters.
 
 use std::fmt;
 
@@ -6,6 +6,8 @@ use std::fmt;
 const LETTERS: &str = ".letters";
 /// What became of letters.
 const JOURNAL: &str = ".replays";
+/// What is kept of letters only for whoever has better means to read it.
+const DAMAGED: &str = ".damaged";
 const DIGITS: usize = 10;
 
 /// A file of one receiver's dead letters. Numbers only rise as long as there are files.
@@ -15,6 +17,9 @@ pub(super) enum Name {
     Letters(u32),
     /// `0000000001-0000000000.replays`: what became of the letters of that file.
     Journal { of: u32, attempt: u32 },
+    /// `0000000001.damaged`: a file of letters of which all were replayed but those that nobody can
+    /// read.
+    Damaged(u32),
 }
 
 impl Name {
@@ -22,6 +27,9 @@ impl Name {
     pub(super) fn parse(file: &str) -> Option<Self> {
         if let Some(text) = file.strip_suffix(LETTERS) {
             return Some(Self::Letters(number(text)?));
+        }
+        if let Some(text) = file.strip_suffix(DAMAGED) {
+            return Some(Self::Damaged(number(text)?));
         }
         let (of, attempt) = file.strip_suffix(JOURNAL)?.split_once('-')?;
         Some(Self::Journal { of: number(of)?, attempt: number(attempt)? })
@@ -32,6 +40,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Letters(number) => write!(f, "{number:0DIGITS$}{LETTERS}"),
+            Self::Damaged(number) => write!(f, "{number:0DIGITS$}{DAMAGED}"),
             Self::Journal { of, attempt } => write!(f, "{of:0DIGITS$}-{attempt:0DIGITS$}{JOURNAL}"),
         }
     }
@@ -40,20 +49,6 @@ impl fmt::Display for Name {
 fn number(text: &str) -> Option<u32> {
     let is_plain = text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()
-}
-
-/// The directory of a receiver's files. `.` and `..` are names a receiver may have, and no directory
-/// of its own.
-pub(super) fn directory_of(receiver: &str) -> String {
-    match receiver {
-        "." | ".." => receiver.replace('.', "%2E"),
-        _ => receiver.to_owned(),
-    }
-}
-
-/// The receiver that a directory is of.
-pub(super) fn receiver_of(directory: &str) -> String {
-    directory.replace("%2E", ".")
 }
 
 #[cfg(test)]
@@ -65,6 +60,7 @@ mod tests {
         for name in [
             Name::Letters(1),
             Name::Letters(u32::MAX),
+            Name::Damaged(7),
             Name::Journal { of: 7, attempt: 0 },
             Name::Journal { of: u32::MAX, attempt: 12 },
         ] {
@@ -80,15 +76,6 @@ mod tests {
             "notes.txt",
         ] {
             assert_eq!(Name::parse(foreign), None, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn no_receiver_shares_a_directory_or_leaves_its_own() {
-        for name in [".", "..", "default", "a.b", "..."] {
-            let directory = directory_of(name);
-            assert!(directory != "." && directory != "..");
-            assert_eq!(receiver_of(&directory), name);
         }
     }
 }

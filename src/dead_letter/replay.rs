@@ -51,7 +51,7 @@ pub enum ReplayError {
         receiver: Arc<str>,
     },
     /// The queue did not take a batch.
-    #[error("{replayed} dead letters were replayed, {remaining} remain: {cause}")]
+    #[error("{replayed} dead letters were replayed, {remaining} remain: {cause}{}", way_out(cause))]
     Refused {
         /// Letters that were replayed.
         replayed: u64,
@@ -70,6 +70,17 @@ pub enum ReplayError {
     },
 }
 
+/// What to do where a replay and the queue wait for each other.
+fn way_out(cause: &AppendError) -> &'static str {
+    match cause {
+        AppendError::Full { .. } => {
+            "; what fills it may itself wait for a receiver whose dead letters are full: then raise \
+             `dead_letters.max_bytes` first"
+        }
+        _ => "",
+    }
+}
+
 /// Why it stops.
 enum Stop {
     Io(String),
@@ -79,7 +90,7 @@ enum Stop {
 impl DeadLetters {
     /// Puts the letters that are meant into the queue, for their receiver alone, and takes them out of
     /// the dead letters. Letters that come in meanwhile are not among them. It goes on when nobody waits
-    /// for it any more; after `budget` it stops with what it has done.
+    /// for it any more; after `budget` it stops with what it has done, which is at least one batch.
     pub async fn replay(
         self: &Arc<Self>,
         queue: &Arc<dyn Queue>,
@@ -115,6 +126,9 @@ impl DeadLetters {
         let _one = self.alone()?;
         let mut done = Replayed::default();
         let outcome = self.replay_all(target, selection, clock, until, &mut done);
+        if outcome.is_ok() {
+            self.make_room();
+        }
         self.note(&self.lock());
         outcome.map_err(|stop| self.error(selection, done.letters, stop))?;
         Ok(done)
@@ -137,7 +151,9 @@ impl DeadLetters {
             let mut letters = self.lock().live(number)?;
             letters.retain(|placed| placed.at.1 <= end && selection.has(&placed.letter));
             for batch in batches(letters) {
-                if until.is_some_and(|until| clock.monotonic() >= until) {
+                // At least one: what it takes to find it is paid again by whoever asks again.
+                let is_over = until.is_some_and(|until| clock.monotonic() >= until);
+                if is_over && done.letters > 0 {
                     done.is_cut_short = true;
                     return Ok(());
                 }
@@ -147,6 +163,17 @@ impl DeadLetters {
             self.lock().collect()?;
         }
         Ok(())
+    }
+
+    /// What was replayed gives its room back, also where something else is left in its file.
+    fn make_room(&self) {
+        let mut store = self.lock();
+        if let Err(error) = store.compact() {
+            let receiver = &self.receiver;
+            tracing::warn!(%receiver, %error, "what is left of dead letters takes more room than it needs");
+            // What that left is in the way of the next replay.
+            store.collect().ok();
+        }
     }
 
     fn replay_batch(

@@ -40,6 +40,11 @@ impl Spans {
         self.stretches.range(..=at).next_back().is_some_and(|(_, end)| at < *end)
     }
 
+    /// How many bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.stretches.iter().map(|(start, end)| end - start).sum()
+    }
+
     /// As a file has them.
     pub(super) fn to_pairs(&self) -> Vec<(u64, u64)> {
         self.stretches.iter().map(|(start, end)| (*start, *end)).collect()
@@ -64,6 +69,7 @@ mod tests {
             for (at, wanted) in model.iter().enumerate() {
                 assert_eq!(spans.has(at as u64), *wanted, "{spans:?} at {at}");
             }
+            assert_eq!(spans.bytes(), model.iter().filter(|is_in| **is_in).count() as u64);
             let mut again = Spans::default();
             again.add_all(&spans.to_pairs());
             assert_eq!(again, spans);

@@ -16,9 +16,15 @@ use super::recent::{Key, Recent};
 use super::text;
 use crate::queue::log::disk::{Disk, DiskFile};
 
+mod compact;
+
 /// A file is closed before it grows beyond this, so that it can be deleted once its letters are
 /// replayed; and beyond a sixteenth of the cap, for the same reason.
 const FILE_BYTES: u64 = 4 << 20;
+
+/// What the log says of a file that was set aside.
+const SET_ASIDE: &str = "every dead letter in this file was replayed but those that nobody can read; \
+                         it is kept under this name and does not count against the cap";
 
 /// Everything behind the lock.
 pub(super) struct Store {
@@ -165,18 +171,18 @@ impl Store {
     pub(super) fn cost(&self, lines: &[u8]) -> u64 {
         let heading = line::heading(LETTERS_FORMAT, VERSION).len();
         let heading = if self.fits(lines) { 0 } else { heading };
-        (lines.len() + heading) as u64
+        (heading + lines.len() + mark().len()) as u64
     }
 
     fn fits(&self, lines: &[u8]) -> bool {
-        let fits = |open: &Open| open.end + lines.len() as u64 <= self.file_bytes;
+        let bytes = (lines.len() + mark().len()) as u64;
+        let fits = |open: &Open| open.end + bytes <= self.file_bytes;
         self.open.as_ref().is_some_and(fits)
     }
 
-    /// Writes lines of letters; they are on the disk when this returns.
+    /// Writes lines of letters; they are on the disk when this returns. Nothing is in doubt before.
     pub(super) fn append(&mut self, keys: &[Key], lines: &[u8]) -> Result<(), String> {
         let disk = self.ready()?;
-        self.resolve_doubt().map_err(|error| error.to_string())?;
         self.try_append(&*disk, keys, lines).map_err(|error| error.to_string())
     }
 
@@ -203,7 +209,12 @@ impl Store {
         }
         file.letters += keys.len() as u64;
         open.end += bytes;
-        self.open = Some(open);
+        // Not synced: if a power cut takes it, damage to this one put is not told from a torn one.
+        let mark = mark();
+        let is_marked = open.file.write_at(open.end, &[IoSlice::new(&mark)]).is_ok();
+        open.end += mark.len() as u64;
+        file.bytes = open.end;
+        self.open = is_marked.then_some(open);
         for key in keys {
             self.recent.add(*key);
         }
@@ -277,9 +288,10 @@ impl Store {
 
     /// Writes the end of the last unfinished intent.
     pub(super) fn finish(&mut self, is_appended: bool) -> io::Result<()> {
-        let Some(Unfinished { number, intent, .. }) = self.unfinished.last().cloned() else {
+        let Some(Unfinished { number, intent, outcome }) = self.unfinished.last().cloned() else {
             return Ok(());
         };
+        let tuples = intent.tuples;
         let step = if is_appended {
             Step::Done { id: intent.id, spans: intent.spans }
         } else {
@@ -287,31 +299,39 @@ impl Store {
         };
         self.record(number, &step)?;
         self.unfinished.pop();
-        // Counted, not subtracted: a letter may have been damaged meanwhile. Where that fails, the old
-        // number keeps the file from being deleted.
-        if is_appended && let Ok(live) = self.live(number) {
-            self.index.files.entry(number).or_default().letters = live.len() as u64;
+        if !is_appended {
+            return Ok(());
         }
+        // Of another process's letters some may be damaged since: they are counted. Those of this one
+        // are subtracted, because a file has many batches, and counting reads all of it.
+        let counted = match outcome {
+            Outcome::Appended => None,
+            _ => self.live(number).ok().map(|live| live.len() as u64),
+        };
+        let file = self.index.files.entry(number).or_default();
+        file.letters = counted.unwrap_or(file.letters.saturating_sub(tuples));
         Ok(())
     }
 
-    /// The letters of a file that count.
+    /// The letters of a file that count. Those of a put that failed do not.
     pub(super) fn live(&self, number: u32) -> io::Result<Vec<Placed>> {
         let (Some(disk), Some(file)) = (&self.disk, self.index.files.get(&number)) else {
             return Ok(Vec::new());
         };
         let mut letters = index::letters(&**disk, number)?;
-        letters.retain(|placed| !file.verdict.gone.has(placed.at.0));
+        let is_doubtful = |placed: &Placed| {
+            self.doubt.is_some_and(|(of, span)| of == number && placed.at.0 >= span.0)
+        };
+        letters.retain(|placed| !file.verdict.gone.has(placed.at.0) && !is_doubtful(placed));
         Ok(letters)
     }
 
-    /// Deletes files all of whose letters were replayed. One in which something is damaged stays: it
-    /// may be read by better means.
+    /// Deletes files all of whose letters were replayed. One in which a letter is damaged is set aside:
+    /// it may be read by better means.
     pub(super) fn collect(&mut self) -> io::Result<()> {
         let Some(disk) = self.disk.clone() else { return Ok(()) };
         let is_over = |(number, file): &(&u32, &index::File)| {
             file.letters == 0
-                && file.damaged == 0
                 && file.verdict.open.is_empty()
                 && self.doubt.is_none_or(|(doubtful, _)| doubtful != **number)
         };
@@ -319,13 +339,17 @@ impl Store {
             self.index.files.iter().filter(is_over).map(|(number, _)| *number).collect();
         for number in over {
             // Nothing is deleted on the strength of a number alone.
-            if self.live(number)?.is_empty() {
+            let left = self.live(number)?.len() as u64;
+            self.index.files.entry(number).or_default().letters = left;
+            if left == 0 {
                 self.remove(&*disk, number)?;
             }
         }
         Ok(())
     }
 
+    /// Deletes a file, or gives it another name if it is damaged.
+    ///
     /// The letters first: a journal without them says nothing, they without it would be replayed
     /// again.
     fn remove(&mut self, disk: &dyn Disk, number: u32) -> io::Result<()> {
@@ -334,7 +358,15 @@ impl Store {
             self.open = None;
         }
         self.journal = self.journal.take().filter(|(of, _)| *of != number);
-        match disk.remove(&name.to_string()) {
+        let damaged = self.index.files.get(&number).map_or(0, |file| file.damaged);
+        let taken = if damaged == 0 {
+            disk.remove(&name.to_string())
+        } else {
+            let aside = Name::Damaged(number).to_string();
+            let renamed = disk.rename(&name.to_string(), &aside);
+            renamed.inspect(|()| tracing::warn!(file = aside, lines = damaged, "{SET_ASIDE}"))
+        };
+        match taken {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => disk.sync()?,
         }
@@ -350,4 +382,11 @@ impl Store {
         }
         disk.sync()
     }
+}
+
+/// [`index::KEPT`] as a line.
+fn mark() -> Vec<u8> {
+    let mut mark = Vec::new();
+    line::push(&mut mark, index::KEPT.as_bytes());
+    mark
 }

@@ -1,5 +1,6 @@
 //! The store on a simulated disk.
 
+mod compact;
 mod put;
 mod replay;
 mod support;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::folder::{DIRECTORY, Folder, Ownership, RealFolder};
 use super::index::Index;
-use super::{DeadLetters, Letter, OpenError, Selection, names};
+use super::{DeadLetters, Letter, OpenError, Selection};
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn receivers(data_dir: &Path) -> io::Result<Vec<String>> {
     for entry in directories {
         let entry = entry?;
         if let (true, Ok(name)) = (entry.file_type()?.is_dir(), entry.file_name().into_string()) {
-            found.push(names::receiver_of(&name));
+            found.push(name);
         }
     }
     found.sort_unstable();
@@ -49,7 +49,7 @@ pub fn look(
     selection: &Selection,
     see: &mut dyn FnMut(Letter) -> io::Result<()>,
 ) -> Result<Seen, OpenError> {
-    let path = data_dir.join(DIRECTORY).join(names::directory_of(receiver));
+    let path = data_dir.join(DIRECTORY).join(receiver);
     let directory = path.display().to_string();
     let folder = RealFolder { path, ownership: Ownership::Held };
     look_into(&folder, selection, see).map_err(|cause| OpenError {
@@ -77,7 +77,7 @@ fn look_into(
         meant,
         letters: index.letters(),
         used_bytes: index.bytes(),
-        damaged: index.files.values().map(|file| file.damaged).sum(),
+        damaged: index.files.values().map(|file| file.damaged + file.damaged_steps).sum(),
         torn_bytes: index.files.values().map(|file| file.torn_bytes).sum(),
     })
 }

@@ -125,10 +125,16 @@ fn through(
             })?;
             total.error = told.error;
             total.more = false;
+            let before = total.letters;
             for line in told.replayed {
                 total.letters += line.letters;
                 total.more |= line.more;
                 total.error = total.error.or(line.error);
+            }
+            if total.more && total.letters == before && total.error.is_none() {
+                let stuck = "the gateway found no time to replay any of what is left: try again later, \
+                             or stop it and replay then";
+                total.error = Some(stuck.to_owned());
             }
             if !total.more || total.error.is_some() {
                 break;

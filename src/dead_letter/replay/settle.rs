@@ -16,13 +16,16 @@ impl DeadLetters {
     /// Finds out what became of a replay that an earlier process did not finish. To be called once the
     /// queue is open; every replay does it too. Blocks.
     pub fn settle(&self, queue: &dyn Queue) -> Result<(), ReplayError> {
-        let _one = self.alone()?;
         // With a queue in memory nothing is written before the first letter, or replay.
         if queue.durability() == Durability::Memory || self.lock().index.open_intents().is_empty() {
             return Ok(());
         }
-        let target = QueueTarget { queue, runtime: None };
-        let settled = self.settle_with(&target);
+        self.settle_now(&QueueTarget { queue, runtime: None })
+    }
+
+    pub(in super::super) fn settle_now(&self, target: &dyn Target) -> Result<(), ReplayError> {
+        let _one = self.alone()?;
+        let settled = self.settle_with(target);
         self.note(&self.lock());
         settled.map_err(|stop| self.error(&Selection::default(), 0, stop))
     }

@@ -25,9 +25,11 @@ fn letters_are_durable_when_put_returns_and_a_restart_finds_them() {
     store.put(&letters(3..5)).unwrap();
     let after = disk.durable();
     assert_eq!(listed(&after), [0, 1, 2, 3, 4]);
-    let used_bytes = after.used_bytes();
-    let wanted = Standing { letters: 5, used_bytes, limit_bytes: CAP, is_full: false };
-    assert_eq!((store.standing(), open(&after).standing()), (wanted, wanted));
+    for (disk, standing) in [(&disk, store.standing()), (&after, open(&after).standing())] {
+        let used_bytes = disk.used_bytes();
+        let wanted = Standing { letters: 5, used_bytes, limit_bytes: CAP, is_full: false };
+        assert_eq!(standing, wanted);
+    }
 }
 
 #[test]
@@ -57,7 +59,14 @@ fn letters_that_do_not_fit_the_cap_are_not_taken_at_all() {
     store.put(&letters(0..2)).unwrap();
     let (used, operations) = (disk.used_bytes(), disk.operations());
     let full = store.put(&letters(2..40));
-    assert_eq!(full, Err(PutError::Full { used, limit: 2000 }));
+    assert!(matches!(full, Err(PutError::TooLarge { limit: 2000, .. })), "{full:?}");
+    let full = store.put(&letters(2..13));
+    let Err(error @ PutError::Full { used: told, limit: 2000, .. }) = full else {
+        panic!("{full:?}");
+    };
+    assert_eq!(told, used);
+    assert!(error.to_string().contains("raise `dead_letters.max_bytes`, or mend"), "{error}");
+    assert!(store.standing().is_full);
     assert_eq!((listed(&disk), disk.operations()), (vec![0, 1], operations));
     // Those that are there already need no room.
     store.put(&letters(0..2)).unwrap();
@@ -70,6 +79,38 @@ fn letters_that_do_not_fit_the_cap_are_not_taken_at_all() {
         assert_eq!(disk.used_bytes(), store.standing().used_bytes);
     }
     assert!((1700..=2000).contains(&disk.used_bytes()), "{}", disk.used_bytes());
+}
+
+#[test]
+fn letters_of_one_delivery_beyond_the_cap_name_the_cap_that_they_need() {
+    let disk = SimDisk::new(1);
+    let error = open_capped(disk.handle(), 2000).put(&letters(0..40)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("dead letters of one delivery take "), "{text}");
+    let needed: u64 = text.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(matches!(
+        open_capped(disk.handle(), needed - 1).put(&letters(0..40)),
+        Err(PutError::TooLarge { .. })
+    ));
+    open_capped(disk.handle(), needed).put(&letters(0..40)).unwrap();
+    assert_eq!(disk.used_bytes(), needed);
+}
+
+#[test]
+fn what_a_failed_put_left_takes_no_room_from_the_next_one() {
+    for (fault, nth) in [(Fault::IO, 3), (Fault::IO, 4), (Fault::NO_SPACE, 3)] {
+        let disk = SimDisk::new(1);
+        let store = open_capped(disk.handle(), 4000);
+        disk.fail_at(nth, fault);
+        // More than half of what there is room for, in a file of its own.
+        let many = letters(0..14);
+        let error = store.put(&many).unwrap_err();
+        assert!(matches!(error, PutError::Failed { .. }), "{error}");
+        assert!(store.standing().used_bytes > 2000, "{:?}", store.standing());
+        store.put(&many).unwrap();
+        assert_eq!(listed(&disk).len(), 14);
+        assert_eq!(disk.used_bytes(), store.standing().used_bytes);
+    }
 }
 
 #[test]
@@ -91,7 +132,7 @@ fn a_torn_tail_is_kept_and_the_next_letter_goes_to_a_new_file() {
     let disk = SimDisk::new(1);
     open(&disk).put(&letters(0..3)).unwrap();
     let name = disk.list().unwrap().remove(0);
-    disk.cut(&name, disk.used_bytes() - 5);
+    disk.cut(&name, disk.used_bytes() - 30);
     let torn = disk.files()[&name].clone();
     assert_eq!(listed(&disk), [0, 1]);
     assert!(damage(&disk).1 > 0);
@@ -112,6 +153,46 @@ fn a_damaged_line_costs_itself_and_is_counted() {
     assert_eq!(listed(&disk), [0, 2]);
     assert_eq!(damage(&disk), (1, 0));
     assert_eq!(open(&disk).standing().letters, 2);
+}
+
+#[test]
+fn a_put_torn_in_the_middle_is_unfinished_and_one_that_was_kept_is_damaged() {
+    // What a power cut leaves of one write: zeros in the middle, whole lines behind.
+    let tear = |disk: &SimDisk, of: &[u8]| {
+        let (name, bytes) = disk.files().pop_first().unwrap();
+        let at = bytes.windows(of.len()).position(|window| window == of).unwrap();
+        for (nth, byte) in of.iter().enumerate() {
+            disk.flip(&name, (at + nth) as u64, *byte);
+        }
+    };
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    store.put(&letters(0..2)).unwrap();
+    // The sync fails, and all of it shows.
+    disk.fail_at(2, Fault::IO);
+    store.put(&letters(2..5)).unwrap_err();
+    tear(&disk, b"\"m3\"");
+    let after = disk.kill();
+    assert_eq!(listed(&after), [0, 1, 2, 4]);
+    let (damaged, torn_bytes) = damage(&after);
+    assert_eq!((damaged, torn_bytes > 100), (0, true));
+    open(&after).put(&letters(2..5)).unwrap();
+    assert_eq!((listed(&after), damage(&after).0), (vec![0, 1, 2, 4, 3], 0));
+    tear(&after, b"\"m1\"");
+    assert_eq!((listed(&after), damage(&after).0), (vec![0, 2, 4, 3], 1));
+}
+
+#[test]
+fn letters_in_doubt_are_not_taken_for_a_replay() {
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    store.put(&letters(0..2)).unwrap();
+    disk.fail_at(2, Fault::IO);
+    store.put(&letters(2..5)).unwrap_err();
+    assert_eq!(listed(&disk), [0, 1, 2, 3, 4], "they show");
+    assert_eq!(store.lock().live(1).unwrap().len(), 2);
+    store.put(&letters(2..5)).unwrap();
+    assert_eq!(listed(&disk), [0, 1, 2, 3, 4]);
 }
 
 #[test]

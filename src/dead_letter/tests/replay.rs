@@ -57,14 +57,14 @@ fn options() -> Options {
 }
 
 /// Both sides of a machine, if it lives long enough.
-fn start(machine: &Machine) -> Option<(Engine, DeadLetters)> {
+pub(super) fn start(machine: &Machine) -> Option<(Engine, DeadLetters)> {
     let [queue, letters] = machine.disks();
     let engine = Engine::open(queue, &options()).ok()?.0;
     let folder = Arc::new(SimFolder::over(letters));
     Some((engine, DeadLetters::over(folder, RECEIVER, 16 << 10).ok()?))
 }
 
-fn replay(
+pub(super) fn replay(
     engine: &Engine,
     letters: &DeadLetters,
     selection: &Selection,
@@ -75,7 +75,7 @@ fn replay(
 }
 
 /// What lies in the queue: number of the letter, and the source it has there.
-fn queued(engine: &Engine) -> Vec<u64> {
+pub(super) fn queued(engine: &Engine) -> Vec<u64> {
     let mut numbers = Vec::new();
     let want = Want { bytes: 4 << 20, tuples: 10_000 };
     while let Some(lease) = engine.lease(0, want, Duration::ZERO).unwrap() {
@@ -114,10 +114,9 @@ fn live(machine: &Machine) -> Vec<u64> {
 
 /// After the start of the machine each of `taken` is in one of both places once, and so it is after
 /// another replay.
-fn check(machine: &Machine, taken: &[u64], what: &str) {
+pub(super) fn check(machine: &Machine, taken: &[u64], what: &str) {
     let (engine, store) = start(machine).expect(what);
-    let settled = store.replay_into(&engine, &Selection::default(), &clock(), Some(Duration::ZERO));
-    settled.unwrap_or_else(|error| panic!("{what}: {error}"));
+    store.settle_now(&engine).unwrap_or_else(|error| panic!("{what}: {error}"));
     let remaining = listed(&machine.letters);
     assert_eq!(store.standing().letters, remaining.len() as u64, "{what}");
     // Copies of the directories, so that looking changes nothing.
@@ -132,7 +131,7 @@ fn check(machine: &Machine, taken: &[u64], what: &str) {
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!((listed(&machine.letters), store.standing().letters), (vec![], 0), "{what}");
     let left = Index::read(&machine.letters, &mut |_, _| Ok(())).unwrap();
-    let has_gone = left.files.values().all(|file| file.damaged > 0) && left.orphans.is_empty();
+    let has_gone = left.files.is_empty() && left.orphans.is_empty();
     assert!(has_gone, "{what}: files of replayed letters go: {left:?}");
     let all = queued(&engine);
     assert_eq!(engine.books(0).replayed, all.len() as u64, "{what}");
@@ -305,6 +304,7 @@ fn a_full_queue_says_what_was_replayed_and_what_remains() {
     assert_eq!(store.standing().letters, 4);
     let text = error.to_string();
     assert!(text.starts_with("8 dead letters were replayed, 4 remain: queue is full ("), "{text}");
+    assert!(text.contains("then raise `dead_letters.max_bytes` first"), "{text}");
     // And again: nothing is doubled.
     replay(&engine, &store, &Selection::default()).unwrap_err();
     assert_eq!((engine.books(0).replayed, store.standing().letters), (8, 4));
@@ -350,10 +350,32 @@ fn a_replay_whose_time_is_over_says_so_and_goes_on_the_next_time() {
     let (engine, store) = start(&machine).unwrap();
     store.put(&letters(0..6)).unwrap();
     let clock = clock();
-    let until = clock.monotonic();
-    let replayed = store.replay_into(&engine, &Selection::default(), &clock, Some(until)).unwrap();
-    assert_eq!(replayed, Replayed { letters: 0, is_cut_short: true });
-    assert_eq!(replay(&engine, &store, &Selection::default()), Ok(6));
+    let until = Some(clock.monotonic());
+    let all = Selection::default();
+    // However little time there is, it goes on: one batch, of one source, each time.
+    for is_cut_short in [true, true, false] {
+        let replayed = store.replay_into(&engine, &all, &clock, until).unwrap();
+        assert_eq!(replayed, Replayed { letters: 2, is_cut_short });
+    }
+    assert_eq!(replay(&engine, &store, &all), Ok(0));
+}
+
+#[test]
+fn a_file_is_read_as_often_for_many_batches_as_for_one() {
+    let reads = |sources: u64| {
+        let machine = Machine::new(1);
+        let (engine, store) = start(&machine).unwrap();
+        let mut all = letters(0..12);
+        for letter in &mut all {
+            letter.source = Arc::from(format!("source{}", letter.at.seconds() as u64 % sources));
+        }
+        store.put(&all).unwrap();
+        let reads = || machine.letters.calls() - machine.letters.operations();
+        let before = reads();
+        assert_eq!(replay(&engine, &store, &Selection::default()), Ok(12));
+        reads() - before
+    };
+    assert_eq!(reads(12), reads(1));
 }
 
 #[test]

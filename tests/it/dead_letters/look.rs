@@ -139,13 +139,15 @@ fn wrong_arguments_say_what_would_be_right() {
 #[test]
 fn a_damaged_line_costs_itself_and_is_told_of() {
     let place = Place::new();
-    place.put("default", &sample());
+    let store = place.store("default");
+    store.put(&sample()[..3]).unwrap();
+    store.put(&sample()[3..]).unwrap();
     let file = place.files("default").remove(0);
     let mut bytes = std::fs::read(&file).unwrap();
     let at = bytes.windows(7).position(|seven| seven == b"shop.m1").unwrap();
     bytes[at] ^= 1;
     // And the last line was not finished.
-    bytes.truncate(bytes.len() - 3);
+    bytes.truncate(bytes.len() - 30);
     write(&file, &bytes);
     let output = place.run(&["ls"]);
     assert_eq!(code(&output), Some(1));

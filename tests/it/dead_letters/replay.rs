@@ -1,7 +1,7 @@
 //! Another try, through a gateway that runs and into the queue of one that does not.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout};
 use std::sync::Arc;
@@ -216,6 +216,42 @@ fn a_data_directory_that_somebody_holds_without_an_admin_port_is_left_alone() {
     let error = stderr(&output);
     assert!(error.contains("it cannot be asked: the admin port is off"), "{error}");
     assert_eq!(place.store("default").standing().letters, 5);
+}
+
+#[test]
+fn a_gateway_that_gets_nowhere_is_not_asked_for_ever() {
+    let place = Place::new();
+    place.put("default", &sample());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let lock = tidegate::queue::log::disk::Lock::take(&place.data_dir().join("lock")).unwrap();
+    lock.note(&format!("admin={}\n", listener.local_addr().unwrap())).unwrap();
+    let gateway = thread::spawn(move || {
+        for letters in [2, 0] {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(&stream);
+            let mut line = String::new();
+            let mut length = 0;
+            while reader.read_line(&mut line).unwrap() > 2 {
+                let head = line.to_ascii_lowercase();
+                if let Some(value) = head.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let told = serde_json::json!({
+                "replayed": [{ "receiver": "default", "letters": letters, "more": true }],
+            })
+            .to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", told.len());
+            write!(&stream, "{head}Connection: close\r\n\r\n{told}").unwrap();
+        }
+    });
+    let output = place.run(&["replay"]);
+    assert_eq!(code(&output), Some(1), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "replayed 2 dead letters to default\n");
+    assert!(stderr(&output).contains("found no time to replay any"), "{}", stderr(&output));
+    gateway.join().unwrap();
 }
 
 #[test]

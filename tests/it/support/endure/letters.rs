@@ -4,7 +4,7 @@
     reason = "part of tests: a failure here fails the test that runs it"
 )]
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
@@ -53,9 +53,17 @@ pub(crate) fn read(directory: &Path) -> Vec<Letter> {
                 .iter()
                 .filter(|file| file.starts_with(&format!("{stem}-")) && file.ends_with(".replays")),
         );
-        for (at, json) in lines(&directory.join(file)) {
-            let (is_replayed, is_void) = (gone.replayed.contains(&at), gone.void.contains(&at));
-            if !is_void {
+        let lines = lines(&directory.join(file));
+        // One that stands for another one does not count while that one is there.
+        let old = lines.first().and_then(|(_, json)| json["instead_of"].as_u64());
+        if old.is_some_and(|old| files.contains(&format!("{old:010}.letters"))) {
+            continue;
+        }
+        for (at, json) in lines {
+            let is_in = |spans: &[Range<u64>]| spans.iter().any(|span| span.contains(&at));
+            let (is_replayed, is_void) = (is_in(&gone.replayed), is_in(&gone.void));
+            // Marks before and behind letters are none.
+            if !is_void && json.get("sequence").is_some() {
                 letters.push(Letter { json, is_replayed });
             }
         }
@@ -63,21 +71,21 @@ pub(crate) fn read(directory: &Path) -> Vec<Letter> {
     letters
 }
 
-/// Where letters begin that do not count any more.
+/// Stretches of letters that do not count any more.
 #[derive(Default)]
 struct Gone {
-    replayed: BTreeSet<u64>,
-    void: BTreeSet<u64>,
+    replayed: Vec<Range<u64>>,
+    void: Vec<Range<u64>>,
 }
 
 fn gone<'f>(directory: &Path, journals: impl Iterator<Item = &'f String>) -> Gone {
     let mut gone = Gone::default();
     for (_, step) in journals.flat_map(|journal| lines(&directory.join(journal))) {
-        let starts = step["spans"].as_array().into_iter().flatten();
-        let starts = starts.map(|span| span[0].as_u64().unwrap());
+        let spans = step["spans"].as_array().into_iter().flatten();
+        let spans = spans.map(|span| span[0].as_u64().unwrap()..span[1].as_u64().unwrap());
         match step["kind"].as_str().unwrap() {
-            "done" => gone.replayed.extend(starts),
-            "void" => gone.void.extend(starts),
+            "done" => gone.replayed.extend(spans),
+            "void" => gone.void.extend(spans),
             _ => {}
         }
     }
