@@ -137,16 +137,20 @@ impl<'a> Delivery<'a> {
 
     /// Holds the receiver. Whether the lease may be kept: one worker stays free for fresh tuples.
     fn suspect(&mut self) -> bool {
+        self.hold();
+        if self.blames_encoding {
+            self.line.coding.doubt();
+        }
+        self.bond = None;
+        self.bond = self.line.crew.bind(Why::Suspect);
+        self.bond.is_some()
+    }
+
+    fn hold(&self) {
         let since = self.since.expect("only refusals make a session suspect");
         let last = self.last_refusal.as_ref().expect("they were kept");
         let line = self.line;
         line.gate.suspect(since, |change| line.board.suspected(last, change));
-        if self.blames_encoding {
-            line.coding.doubt();
-        }
-        self.bond = None;
-        self.bond = line.crew.bind(Why::Suspect);
-        self.bond.is_some()
     }
 
     async fn attempt(&mut self, part: Part, turn: Turn<'a>) -> After {
@@ -249,6 +253,10 @@ impl<'a> Delivery<'a> {
                 };
                 if evidence == Evidence::Anew {
                     self.since = Some(change.next_number);
+                    if self.session.is_suspect() {
+                        // What dispels the suspicion has to be evidence for this session, too.
+                        self.hold();
+                    }
                 }
                 self.after_refusal(change.after)
             }

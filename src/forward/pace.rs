@@ -216,6 +216,13 @@ impl Pace {
             (Word::Refused, _) if self.suspected.is_some() => {
                 Mode::Held { until: probe, by: Cause::Suspicion }
             }
+            // It began before the refusals it would have to dispel, when this was held already. No wait:
+            // whatever begins now began after them.
+            (Word::Accepted, _)
+                if self.suspected.is_some_and(|since| !self.evidence_since(since)) =>
+            {
+                Mode::Held { until: now, by: Cause::Suspicion }
+            }
             (Word::Accepted | Word::Refused, _) => Mode::Flowing,
         }
     }
@@ -441,6 +448,28 @@ mod tests {
         assert!(!pace.suspect(other, now), "there is evidence already");
         pace.report(first, Word::Refused, now, 1.0);
         assert_eq!(shown(&pace, now), "flowing");
+    }
+
+    #[test]
+    fn a_probe_that_began_before_the_refusals_is_no_evidence_and_the_next_one_is_due() {
+        let now = Instant::now();
+        for held in [Word::Never, Word::Refused] {
+            let mut pace = pace();
+            if held == Word::Never {
+                let begun = pace.begin();
+                pace.report(begun, held, now, 1.0);
+            } else {
+                assert!(pace.suspect(1, now));
+            }
+            let probe = pace.begin();
+            // What another delivery still had on the wire is refused meanwhile.
+            assert!(pace.suspect(pace.next_number(), now));
+            pace.report(probe, Word::Accepted, now, 1.0);
+            assert_eq!(shown(&pace, now), "suspected 0", "held by {held:?}");
+            let next = pace.begin();
+            pace.report(next, Word::Refused, now, 1.0);
+            assert_eq!(shown(&pace, now), "suspected 30000", "held by {held:?}");
+        }
     }
 
     #[test]
