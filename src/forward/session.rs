@@ -206,9 +206,10 @@ impl Session {
         self.guard.is_suspect()
     }
 
-    /// Whether it met a refusal of content: it looks for the tuples that cause it.
-    pub fn is_halving(&self) -> bool {
-        self.guard.reason() == Some(Reason::Content)
+    /// Whether something of it was refused, and nothing accepted since by anybody, as far as it was
+    /// told: it may be the receiver, so other tuples are the better ones to try.
+    pub fn is_doubtful(&self) -> bool {
+        self.guard.is_doubtful()
     }
 
     /// There is evidence. It settles the refusals that were about size; those of content are from

@@ -90,6 +90,28 @@ async fn other_tuples_that_are_accepted_show_that_it_is_the_tuple() {
 }
 
 #[tokio::test]
+async fn fresh_tuples_are_tried_before_those_of_many_deliveries_that_are_being_halved() {
+    let is_bad = |name: &String| name.starts_with("bad");
+    let (receiver, side) = start(refusing(422, move |names| names.iter().any(is_bad))).await;
+    for lease in 0..4 {
+        let bad: Vec<_> = names(0..10_000).iter().map(|name| format!("bad{lease}{name}")).collect();
+        append(&side.queue, &bad).await;
+    }
+    let forwarder = side.start(&Receiver {
+        concurrency: 4,
+        hold_probe: Duration::from_millis(200),
+        ..settings(receiver.address)
+    });
+    until(&forwarder, |now| is_held(&now.state)).await;
+    let before = receiver.seen().len();
+    append(&side.queue, &["good"]).await;
+    until(&forwarder, |now| now.delivered_tuples > 0).await;
+    let seen = receiver.seen();
+    let tried = seen[before..].iter().take_while(|seen| seen.names() != ["good"]).count();
+    assert!(tried <= 3, "{tried} requests before it");
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_split_and_the_size_is_learned() {
     let (receiver, side) =
         start(Box::new(|seen| Act::status(if seen.plain().len() > 100_000 { 413 } else { 200 })))

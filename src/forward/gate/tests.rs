@@ -94,11 +94,11 @@ async fn a_held_receiver_is_probed_in_turn_by_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn suspects_let_the_others_probe_first_and_then_take_turns_with_them() {
+async fn doubtful_ones_let_the_others_probe_first_and_then_take_turns_with_them() {
     let gate = gate(4);
     let (_stage, phase) = running();
     gate.suspect(1, |_| {});
-    let names = [("s", Who::Suspect), ("t", Who::Suspect), ("a", Who::Other), ("b", Who::Other)];
+    let names = [("s", Who::Doubtful), ("t", Who::Doubtful), ("a", Who::Other), ("b", Who::Other)];
     assert_eq!(
         probes(&gate, &phase, names, Word::Refused, 155).await,
         [("a", 30), ("s", 60), ("b", 90), ("t", 120), ("a", 150)]

@@ -3,8 +3,8 @@
 //! While the receiver flows, the first in line passes as long as fewer are in flight than the limit
 //! says. Otherwise one at a time passes as a probe: the first in line, so that a delivery that failed
 //! last probes last and cannot keep the others from finding out that they would be accepted. Only
-//! suspect deliveries stand in a line of their own, and probe in alternation with all others: fresh
-//! tuples are the likelier evidence, and go first.
+//! deliveries that were refused, without any evidence since, stand in a line of their own, and probe in
+//! alternation with all others: fresh tuples are the likelier evidence, and go first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -32,10 +32,11 @@ pub(in crate::forward) struct Turns {
 /// Who asks for a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::forward) enum Who {
-    /// A worker whose delivery nobody suspects.
+    /// A worker with fresh tuples, or with a delivery that meets no refusals, or only next to tuples that
+    /// are accepted.
     Other,
-    /// One whose tuples were all refused so far.
-    Suspect,
+    /// One of whose tuples some were refused, and none of anybody accepted since.
+    Doubtful,
 }
 
 /// What one in line is told.
@@ -88,7 +89,7 @@ impl Turns {
             limit,
             in_flight: 0,
             is_probing: false,
-            probed: Who::Suspect,
+            probed: Who::Doubtful,
             waiting: VecDeque::new(),
             next_waiter: 0,
             blocked: 0,
@@ -126,8 +127,9 @@ impl Turns {
     }
 
     fn first_to_probe(&self) -> Option<&(u64, Who)> {
-        let wanted = |(_, who): &&(u64, Who)| (*who == Who::Suspect) == (self.probed == Who::Other);
-        // Without a suspect in line the line is all there is.
+        let wanted =
+            |(_, who): &&(u64, Who)| (*who == Who::Doubtful) == (self.probed == Who::Other);
+        // Without a doubtful one in line the line is all there is.
         self.waiting.iter().find(wanted).or_else(|| self.waiting.front())
     }
 

@@ -70,6 +70,11 @@ impl Guard {
         }
     }
 
+    /// Refusals, and no evidence.
+    pub(super) fn is_doubtful(self) -> bool {
+        self != Self::Calm && !self.is_evident()
+    }
+
     pub(super) fn reason(self) -> Option<Reason> {
         match self {
             Self::Calm => None,

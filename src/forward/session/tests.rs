@@ -288,15 +288,16 @@ fn what_was_refused_before_the_evidence_is_asked_about_once_more() {
 #[test]
 fn evidence_begins_anew_with_the_first_refusal_of_content_and_of_size() {
     let mut session = Session::new(part(4));
-    assert!(!session.has_progress() && !session.is_halving());
+    assert!(!session.has_progress() && !session.is_doubtful());
     assert_eq!(session.too_large(refusal(413)), Evidence::Anew);
-    assert!(session.has_progress() && !session.is_halving());
+    assert!(session.has_progress() && session.is_doubtful());
     assert!(matches!(session.next(false, ALL), Step::Post(_)));
     session.accepted();
+    assert!(!session.is_doubtful());
     // What was accepted so far says that the receiver takes small bodies, not that it takes any tuple.
     assert!(matches!(session.next(true, ALL), Step::Post(_)));
     assert_eq!(session.refused(refusal(400)), Evidence::Anew);
-    assert!(session.is_halving());
+    assert!(session.is_doubtful());
     for _ in 0..2 {
         assert!(matches!(session.next(false, ALL), Step::Post(_)));
         assert_eq!(session.refused(refusal(400)), Evidence::Stands);
