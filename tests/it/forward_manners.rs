@@ -66,8 +66,9 @@ async fn a_receiver_that_refuses_everything_is_probed_by_one_request_at_a_time()
     }
     let seen = receiver.seen();
     let gaps = seen[before..].windows(2).map(|pair| pair[1].at - pair[0].at);
-    let gap = gaps.min().unwrap();
-    assert!(gap + Duration::from_millis(10) >= probe, "{gap:?} between two probes");
+    // The first fresh tuples need not wait; everything else does.
+    let short = gaps.filter(|gap| *gap + Duration::from_millis(10) < probe).count();
+    assert!(short <= 1, "{short} probes too soon after another");
     let fresh = |seen: &Seen| seen.names().iter().any(|name| name.as_str() >= "m000100");
     assert!(seen[before..].iter().any(fresh), "other tuples are tried as well");
     assert_eq!((side.letters().len(), side.books().queued), (0, 200));
