@@ -157,6 +157,7 @@ impl<'a> Delivery<'a> {
                 return After::Next;
             }
             line.coding.rotate();
+            line.tuned();
         }
         let encoding = line.coding.current();
         let body = self.pack(&part, encoding).await;
@@ -242,7 +243,10 @@ impl<'a> Delivery<'a> {
                 let refusal = refusal();
                 self.last_refusal = Some(refusal.clone());
                 let evidence = if outcome == Outcome::Split {
-                    line.learn(|size| size.too_large(raw_bytes));
+                    // Of one tuple alone nothing can be sent but all of it.
+                    if part.tuples() > 1 {
+                        line.learn(|size| size.too_large(raw_bytes));
+                    }
                     self.session.too_large(refusal)
                 } else {
                     self.session.refused(refusal)
@@ -257,7 +261,7 @@ impl<'a> Delivery<'a> {
                 self.after_refusal(change.after)
             }
             Outcome::StepDown if word == Word::Refused => {
-                line.tuned();
+                line.stepped_down();
                 After::Next
             }
             // Nothing was decided.

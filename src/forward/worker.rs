@@ -165,8 +165,16 @@ impl Line {
 
     /// Tells what was learned.
     pub(super) fn tuned(&self) {
-        let (encoding, size_bound) = (self.coding.current(), self.size().bound());
-        self.board.tuned(Tuned { encoding, size_bound });
+        self.board.tuned(self.now_tuned());
+    }
+
+    /// The same, for an encoding that was refused while another is left.
+    pub(super) fn stepped_down(&self) {
+        self.board.stepped_down(self.now_tuned());
+    }
+
+    fn now_tuned(&self) -> Tuned {
+        Tuned { encoding: self.coding.current(), size_bound: self.size().bound() }
     }
 
     /// Sends with the key that is in its file now; a new one is tried at once.

@@ -134,6 +134,18 @@ async fn a_body_that_is_too_large_is_split_and_the_size_is_learned() {
 }
 
 #[tokio::test]
+async fn a_tuple_too_large_alone_makes_no_other_request_smaller() {
+    let (receiver, side) =
+        start(Box::new(|seen| Act::status(if seen.plain().len() > 100_000 { 413 } else { 200 })))
+            .await;
+    append(&side.queue, &["x".repeat(200_000)]).await;
+    let forwarder = side.start(&settings(receiver.address));
+    let books = until_settled(&side, &forwarder).await;
+    assert_eq!(books.dead_lettered, 1);
+    assert_eq!(forwarder.status().borrow().size_bound, 4 << 20);
+}
+
+#[tokio::test]
 async fn an_encoding_that_is_refused_gives_way_to_the_next() {
     for (status, text) in [(415, ""), (400, "bad CONTENT-Encoding")] {
         let (receiver, side) = (Scripted::start(script([])).await, Side::new());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tidegate::config::{Receiver, ReceiverAuth, Secret};
+use tidegate::forward::envelope::content_encoding;
 use tidegate::forward::{Forwarder, State};
 use tidegate::queue::Queue;
 use tracing_subscriber::fmt::MakeWriter;
@@ -184,4 +185,27 @@ async fn the_log_says_once_what_changed_and_not_what_repeats() {
     let told = log.lines("INFO");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("accepts deliveries again"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_end_of_an_outage_and_a_probe_in_another_encoding_no_advice() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    // Down, then refusing, then refusing every encoding, then well.
+    let mut acts = vec![Act::status(503), Act::answer(422, "", "not this"), Act::status(503)];
+    acts.extend(vec![Act::status(415); 7]);
+    let (receiver, side) = (Scripted::start(script(acts)).await, Side::new());
+    append(&side.queue, &["one", "two"]).await;
+    let forwarder = side.start(&Receiver { concurrency: 1, ..settings(receiver.address) });
+    until_delivered(&side, &forwarder, 2).await;
+    let told = log.lines("INFO");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("accepts deliveries again"));
+    let warned = log.lines("WARN");
+    let advised = warned.iter().filter(|line| line.contains("`receiver.compression`"));
+    assert_eq!(advised.count(), 2, "from deflate to gzip and on: {warned:?}");
+    let seen = receiver.seen();
+    let last = seen.last().unwrap().header("content-encoding");
+    let shown = forwarder.status().borrow().encoding;
+    assert_eq!(content_encoding(shown), last, "what is shown is what is sent");
 }
