@@ -193,6 +193,10 @@ impl<'a> Delivery<'a> {
                 match self.line.coding.step(encoding, status(reply).unwrap_or_default()) {
                     Stepped::To(_) => Word::Refused,
                     Stepped::Exhausted => Word::Never,
+                    Stepped::Doubtful => {
+                        self.blames_encoding = true;
+                        return (Outcome::Halve, Word::Never);
+                    }
                     // The encoding is not the reason, so the content is.
                     Stepped::Proven => {
                         self.blames_encoding = true;

@@ -167,6 +167,25 @@ async fn an_encoding_that_is_refused_gives_way_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_tuple_whose_words_look_like_a_refused_encoding_is_found_with_nothing_else_queued() {
+    let is_bad = |name: &String| name == "Content-Encoding";
+    let (receiver, side) = (Scripted::start(script([])).await, Side::new());
+    receiver.rule_by_body(Box::new(move |seen| match seen.names().into_iter().find(is_bad) {
+        Some(bad) => Act::answer(400, "", &format!("cannot take {bad}")),
+        None => Act::status(200),
+    }));
+    let mut all = names(0..100);
+    all[70] = "Content-Encoding".to_owned();
+    append(&side.queue, &all).await;
+    let probe = Duration::from_millis(10);
+    let settings = settings(receiver.address);
+    let forwarder = side.start(&Receiver { concurrency: 1, hold_probe: probe, ..settings });
+    let books = until_settled(&side, &forwarder).await;
+    assert_eq!((books.delivered, books.dead_lettered), (99, 1));
+    assert_eq!(side.letters(), ["Content-Encoding"]);
+}
+
+#[tokio::test]
 async fn full_dead_letters_hold_everything_until_there_is_room() {
     let (receiver, side) = start(refusing(400, |names| names.iter().any(|n| n == "bad"))).await;
     let narrow = DeadLetters::open(side.directory.path(), "default", 1, Ownership::Held).unwrap();
