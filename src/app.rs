@@ -191,8 +191,8 @@ impl Gateway {
             Durability::Memory => Drain::All,
             Durability::Fsync | Durability::Os => Drain::InFlight,
         };
-        // Deliveries that wait for another attempt get it now, while requests still run: one slow
-        // upload must not use up the time in which they could have succeeded.
+        // Together: one slow upload must not use up the time in which deliveries could succeed. Those on
+        // the wire, that is; what waits for another attempt gets it now only where the queue cannot keep it.
         let delivering = self.receivers.shutdown(drain, deadline);
         let serving = async {
             self.stop.send(()).ok();

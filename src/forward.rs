@@ -179,15 +179,17 @@ impl Forwarder {
     }
 
     /// Delivers what `drain` says until `deadline` (contract C6.5) and stops; how many tuples remain
-    /// undelivered in the outlet. Deliveries that wait are tried at once, then every half second; when
-    /// the receiver refuses, or asks for a longer pause, so that no attempt is
-    /// possible before the deadline any more, this returns early.
+    /// undelivered in the outlet. With [`Drain::InFlight`] nothing that waits is tried any more. With
+    /// [`Drain::All`] it is tried at once, then every half second; when the receiver refuses, or asks for a
+    /// longer pause, so that no attempt is possible before the deadline any more, this returns early.
     ///
     /// A request cut off by the deadline may have arrived: its tuples are counted as remaining.
     pub async fn shutdown(mut self, drain: Drain, deadline: Instant) -> u64 {
         // In this order: a worker that hears of the end first would find its next attempt behind the
         // deadline, and give up.
-        self.line.gate.hurry();
+        if drain == Drain::All {
+            self.line.gate.hurry();
+        }
         self.stage.send_replace(Stage::Draining { what: drain, deadline });
         if let Some(supervisor) = &mut self.supervisor
             && let Err(error) = supervisor.await

@@ -124,6 +124,7 @@ impl Board {
             status.last_success = Some(at);
         });
         self.follow(&mut told, change, None, at, "");
+        self.announce_flow(&mut told);
     }
 
     /// An attempt was not.
@@ -179,9 +180,10 @@ impl Board {
             return;
         }
         match told.answered.clone() {
-            State::Flowing if change.before != Mode::Flowing => self.announce_flow(told),
             State::Retrying if change.before == Mode::Flowing => self.announce_outage(told, cause),
             State::Held { status, why } => self.announce_hold(told, status, &why),
+            // An acceptance is announced by whoever has one: that it refuses this and that again is no
+            // end of the trouble.
             State::Flowing | State::Retrying => {}
         }
     }
@@ -211,9 +213,7 @@ impl Board {
         }
         told.blocked = None;
         self.show(&told, at);
-        if told.answered == State::Flowing {
-            self.announce_flow(&mut told);
-        }
+        self.announce_flow(&mut told);
     }
 
     /// So many tuples are dead letters now, refused like this.
@@ -236,8 +236,8 @@ impl Board {
         );
     }
 
-    /// What requests look like from now on.
-    pub(super) fn tuned(&self, tuned: Tuned) {
+    /// What requests look like from now on. The encoding they had, where that is another.
+    pub(super) fn tuned(&self, tuned: Tuned) -> Option<Compression> {
         let mut before = None;
         self.status.send_if_modified(|status| {
             let is_new = (status.encoding, status.size_bound) != (tuned.encoding, tuned.size_bound);
@@ -245,7 +245,12 @@ impl Board {
             (status.encoding, status.size_bound) = (tuned.encoding, tuned.size_bound);
             is_new
         });
-        if let Some(before) = before {
+        before
+    }
+
+    /// The same, since the encoding before was refused. Those that probes try are not for the log.
+    pub(super) fn stepped_down(&self, tuned: Tuned) {
+        if let Some(before) = self.tuned(tuned) {
             tracing::warn!(
                 receiver.name = &*self.name,
                 receiver.url = self.url,
@@ -301,7 +306,8 @@ impl Board {
     }
 
     fn announce_flow(&self, told: &mut Told) {
-        if told.trouble.take().is_some() {
+        let is_flowing = told.answered == State::Flowing && told.blocked.is_none();
+        if is_flowing && told.trouble.take().is_some() {
             tracing::info!(
                 receiver.name = &*self.name,
                 receiver.url = self.url,

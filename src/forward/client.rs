@@ -236,7 +236,8 @@ async fn read(
 ) -> Answer {
     let status = response.status();
     let retry_after = retry_after(response.headers(), now);
-    let location = header_text(response.headers(), header::LOCATION).map(str::to_owned);
+    let location = header_text(response.headers(), header::LOCATION);
+    let location = location.and_then(|location| target.shown_from_here(location));
     let by = deadline.min(Instant::now() + ANSWER_WAIT_MAX);
     let (body, extent) = read_bounded(&mut response, by).await;
     let names_encoding = names_encoding(&body);

@@ -16,6 +16,9 @@ pub enum Stepped {
     To(Compression),
     /// None is left: hold, and [`Coding::rotate`] before each probe.
     Exhausted,
+    /// The same, and every encoding was refused with a 400 that names it: the words may be those of a tuple
+    /// that the answer repeats. Hold, and halve at each probe; whatever is accepted tells.
+    Doubtful,
     /// The 400 is not about the encoding, which was accepted after all had been refused: a tuple may hold
     /// the words that the answer repeats. Halve.
     Proven,
@@ -33,6 +36,9 @@ const HELD: u8 = 0b0100;
 /// One was accepted after that.
 const PROVEN: u8 = 0b1000;
 
+/// Refused with a 400 that names it since something was accepted: a bit for each place.
+const BLAMED: u8 = 0b0111_0000;
+
 impl Coding {
     /// Begins as configured.
     pub fn new(configured: Compression) -> Self {
@@ -48,20 +54,23 @@ impl Coding {
     /// meet the same refusal one takes the step.
     pub fn step(&self, from: Compression, status: u16) -> Stepped {
         let from = place(from);
-        let next = |now: u8| match now {
-            now if now == from && now + 1 < ORDER.len() as u8 => Some(now + 1),
-            now if now == from => Some(now | HELD),
-            // Whatever was proven: 415 leaves no doubt.
-            now if now == from | PROVEN && status == 415 => Some(from | HELD),
-            _ => None,
+        let blame = 0b0001_0000 << from;
+        let next = |now: u8| {
+            let blamed = if status == 415 { now & !blame } else { now | blame } & BLAMED;
+            let next = match now & !BLAMED {
+                now if now == from && now + 1 < ORDER.len() as u8 => now + 1,
+                now if now == from => now | HELD,
+                // Whatever was proven: 415 leaves no doubt.
+                now if now == from | PROVEN && status == 415 => from | HELD,
+                now => now,
+            };
+            Some(next | blamed)
         };
-        let now = match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            Ok(was) => next(was).expect("it was taken"),
-            Err(unchanged) => unchanged,
-        };
+        let was = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let now = next(was.expect("it is always taken")).unwrap_or_default();
         if now & HELD != 0 {
-            Stepped::Exhausted
-        } else if now == from | PROVEN {
+            if now & BLAMED == BLAMED { Stepped::Doubtful } else { Stepped::Exhausted }
+        } else if now & !BLAMED == from | PROVEN {
             Stepped::Proven
         } else {
             Stepped::To(ORDER[usize::from(now & PLACE)])
@@ -71,7 +80,7 @@ impl Coding {
     /// A session that was told [`Stepped::Proven`] found nothing that is accepted: it may be the encoding
     /// after all, and probes try the others again.
     pub fn doubt(&self) {
-        let next = |now: u8| (now & PROVEN != 0).then_some((now & PLACE) | HELD);
+        let next = |now: u8| (now & PROVEN != 0).then_some((now & !PROVEN) | HELD);
         // An error says that nothing was proven.
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
     }
@@ -79,16 +88,20 @@ impl Coding {
     /// A body in `with` was accepted.
     pub fn accepted(&self, with: Compression) {
         // Only the answer to a probe is news; every other delivery must not write to a shared line.
-        if self.load() & HELD != 0 {
-            self.0.store(place(with) | PROVEN, Ordering::Relaxed);
-        }
+        let next = |now: u8| match now {
+            now if now & HELD != 0 => Some(place(with) | PROVEN),
+            now if now & BLAMED != 0 => Some(now & !BLAMED),
+            _ => None,
+        };
+        // An error says that it is no news.
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
     }
 
     /// Once all were refused: the next in turn, for the next probe. Else without effect.
     pub fn rotate(&self) {
         let next = |now: u8| match now & HELD {
             0 => None,
-            _ => Some((((now & PLACE) + 1) % ORDER.len() as u8) | HELD),
+            _ => Some((((now & PLACE) + 1) % ORDER.len() as u8) | (now & !PLACE)),
         };
         // An error says that nothing is held.
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
@@ -183,6 +196,35 @@ mod tests {
         assert_eq!(coding.step(Deflate, 415), Stepped::Exhausted, "unless it says so itself");
         coding.rotate();
         assert_eq!(coding.current(), Gzip);
+    }
+
+    #[test]
+    fn when_all_are_refused_by_an_answer_that_may_repeat_a_tuple_nobody_knows() {
+        let coding = Coding::new(Deflate);
+        assert_eq!(coding.step(Deflate, 400), Stepped::To(Gzip));
+        assert_eq!(coding.step(Gzip, 415), Stepped::To(Identity));
+        assert_eq!(coding.step(Identity, 400), Stepped::Exhausted, "one of them is really refused");
+        for (tried, status, expected) in [
+            (Deflate, 400, Stepped::Exhausted),
+            (Gzip, 400, Stepped::Doubtful),
+            (Identity, 400, Stepped::Doubtful),
+            (Deflate, 415, Stepped::Exhausted),
+            (Gzip, 400, Stepped::Exhausted),
+        ] {
+            coding.rotate();
+            assert_eq!((coding.current(), coding.step(tried, status)), (tried, expected));
+        }
+        coding.accepted(Gzip);
+        assert_eq!(coding.step(Gzip, 400), Stepped::Proven);
+        // From a lower start the ones above are tried by probes alone.
+        let coding = Coding::new(Identity);
+        assert_eq!(coding.step(Identity, 400), Stepped::Exhausted);
+        let coding = Coding::new(Gzip);
+        coding.step(Gzip, 400);
+        coding.accepted(Identity);
+        coding.step(Identity, 400);
+        coding.rotate();
+        assert_eq!(coding.step(Deflate, 400), Stepped::Exhausted, "what was before counts no more");
     }
 
     #[test]

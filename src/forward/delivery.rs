@@ -47,8 +47,6 @@ pub(super) struct Delivery<'a> {
     phase: Phase,
     /// The number from which on an accepted attempt is evidence; `None` before the first refusal.
     since: Option<u64>,
-    /// Whether an attempt of its own was accepted.
-    has_accepted: bool,
     /// Only for failures while the receiver accepted others; the gate keeps the common wait.
     own: Backoff,
     last_refusal: Option<Refusal>,
@@ -83,7 +81,6 @@ impl<'a> Delivery<'a> {
             loan,
             phase,
             since: None,
-            has_accepted: false,
             own: line.backoff,
             last_refusal: None,
             blames_encoding: false,
@@ -109,7 +106,8 @@ impl<'a> Delivery<'a> {
                 }
                 Step::Post(part) => {
                     let Some(turn) = turn.take().filter(Turn::is_good) else {
-                        let who = if self.session.is_suspect() { Who::Suspect } else { Who::Other };
+                        let who =
+                            if self.session.is_doubtful() { Who::Doubtful } else { Who::Other };
                         turn = self.line.gate.enter(who, &self.phase).await;
                         if turn.is_none() {
                             return End::GivenUp;
@@ -137,16 +135,18 @@ impl<'a> Delivery<'a> {
 
     /// Holds the receiver. Whether the lease may be kept: one worker stays free for fresh tuples.
     fn suspect(&mut self) -> bool {
+        self.hold();
+        if self.blames_encoding {
+            self.line.coding.doubt();
+        }
+        self.keeps(Why::Refused)
+    }
+
+    fn hold(&self) {
         let since = self.since.expect("only refusals make a session suspect");
         let last = self.last_refusal.as_ref().expect("they were kept");
         let line = self.line;
         line.gate.suspect(since, |change| line.board.suspected(last, change));
-        if self.blames_encoding {
-            line.coding.doubt();
-        }
-        self.bond = None;
-        self.bond = line.crew.bind(Why::Suspect);
-        self.bond.is_some()
     }
 
     async fn attempt(&mut self, part: Part, turn: Turn<'a>) -> After {
@@ -157,6 +157,7 @@ impl<'a> Delivery<'a> {
                 return After::Next;
             }
             line.coding.rotate();
+            line.tuned();
         }
         let encoding = line.coding.current();
         let body = self.pack(&part, encoding).await;
@@ -192,6 +193,10 @@ impl<'a> Delivery<'a> {
                 match self.line.coding.step(encoding, status(reply).unwrap_or_default()) {
                     Stepped::To(_) => Word::Refused,
                     Stepped::Exhausted => Word::Never,
+                    Stepped::Doubtful => {
+                        self.blames_encoding = true;
+                        return (Outcome::Halve, Word::Never);
+                    }
                     // The encoding is not the reason, so the content is.
                     Stepped::Proven => {
                         self.blames_encoding = true;
@@ -235,25 +240,32 @@ impl<'a> Delivery<'a> {
             Outcome::Done => {
                 line.learn(|size| size.accepted(raw_bytes));
                 self.session.accepted();
-                (self.has_accepted, self.own, self.bond) = (true, line.backoff, None);
+                (self.own, self.bond) = (line.backoff, None);
                 After::Next
             }
             Outcome::Split | Outcome::Halve => {
                 let refusal = refusal();
                 self.last_refusal = Some(refusal.clone());
                 let evidence = if outcome == Outcome::Split {
-                    line.learn(|size| size.too_large(raw_bytes));
+                    // Of one tuple alone nothing can be sent but all of it.
+                    if part.tuples() > 1 {
+                        line.learn(|size| size.too_large(raw_bytes));
+                    }
                     self.session.too_large(refusal)
                 } else {
                     self.session.refused(refusal)
                 };
                 if evidence == Evidence::Anew {
                     self.since = Some(change.next_number);
+                    if self.session.is_suspect() {
+                        // What dispels the suspicion has to be evidence for this session, too.
+                        self.hold();
+                    }
                 }
                 self.after_refusal(change.after)
             }
             Outcome::StepDown if word == Word::Refused => {
-                line.tuned();
+                line.stepped_down();
                 After::Next
             }
             // Nothing was decided.
@@ -263,13 +275,23 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// The last free worker of a held receiver must not be bound as well: others have to be tried.
-    fn after_refusal(&self, mode: Mode) -> After {
-        let is_last = self.bond.is_none() && !self.has_accepted && self.line.crew.is_full();
-        if is_last && matches!(mode, Mode::Held { .. }) {
+    /// While the receiver is held every refusal without evidence needs leave to keep its lease: one
+    /// worker stays free for fresh tuples, which are the likelier evidence.
+    fn after_refusal(&mut self, mode: Mode) -> After {
+        let is_held = matches!(mode, Mode::Held { .. });
+        if is_held && self.session.is_doubtful() && !self.keeps(Why::Refused) {
             return After::End(End::GivenBack);
         }
         After::Next
+    }
+
+    /// Whether there is leave to keep the lease, now at the latest.
+    fn keeps(&mut self, why: Why) -> bool {
+        if self.bond.as_ref().is_none_or(|bond| !bond.is_for(why)) {
+            self.bond = None;
+            self.bond = self.line.crew.bind(why);
+        }
+        self.bond.is_some()
     }
 
     /// Whether the lease is kept for another try. A session that has nothing to lose gives it back, but

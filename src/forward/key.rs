@@ -8,18 +8,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::blocking::blocking;
 use crate::config::{Receiver, Secret, load_secret};
+use crate::queue::Pending;
 
 /// How often the file is read.
 pub(super) const POLL: Duration = Duration::from_secs(2);
+
+/// Longest wait for the file: a share that is gone or a pipe nobody writes to must not end the probes.
+const READ_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The setting, for messages that name the receiver: in `[receiver]`, or in one of `[[receivers]]`.
 const SETTING: &str = "api_key_file";
 
 /// The file of one receiver's key.
-#[derive(Debug)]
 pub(super) struct KeyFile {
     receiver: String,
     path: PathBuf,
@@ -27,9 +31,10 @@ pub(super) struct KeyFile {
 }
 
 /// What the file last held.
-#[derive(Debug)]
 struct Seen {
     key: Secret,
+    /// A read that goes on: one at a time, however long it takes, so that no threads pile up behind it.
+    reading: Option<Pending<'static, Result<Secret, String>>>,
     /// What was wrong with it, once that was said.
     fault: Option<String>,
 }
@@ -40,18 +45,28 @@ impl KeyFile {
         Some(Self {
             receiver: receiver.name.to_string(),
             path: receiver.api_key_file.clone()?,
-            seen: Mutex::new(Seen { key: receiver.api_key.clone(), fault: None }),
+            seen: Mutex::new(Seen { key: receiver.api_key.clone(), reading: None, fault: None }),
         })
     }
 
     /// Reads the file, off the reactor, and hands its key to `take` when it is another than before. A
     /// file that cannot be used leaves the old key in use, which is said once per fault.
     ///
-    /// One look at a time: whoever comes meanwhile waits, and then finds nothing new.
+    /// One look at a time: whoever comes meanwhile waits, and then finds nothing new. None takes longer
+    /// than [`READ_WAIT_MAX`]: what is read after that is found by a later look.
     pub(super) async fn look(&self, take: impl FnOnce(&Secret)) -> Found {
+        timeout(READ_WAIT_MAX, self.look_long(take)).await.unwrap_or(Found::Same)
+    }
+
+    async fn look_long(&self, take: impl FnOnce(&Secret)) -> Found {
         let mut seen = self.seen.lock().await;
         let path = self.path.clone();
-        match blocking(move || load_secret(SETTING, &path)).await {
+        let reading = seen
+            .reading
+            .get_or_insert_with(|| Box::pin(blocking(move || load_secret(SETTING, &path))));
+        let read = reading.await;
+        seen.reading = None;
+        match read {
             Ok(key) if key == seen.key => {
                 seen.fault = None;
                 Found::Same
@@ -64,7 +79,7 @@ impl KeyFile {
                     self.path.display(),
                 );
                 take(&key);
-                *seen = Seen { key, fault: None };
+                (seen.key, seen.fault) = (key, None);
                 Found::Another
             }
             Err(fault) => {
@@ -137,6 +152,21 @@ mod tests {
         assert_eq!(look(&file).await, None, "a file that is gone");
         std::fs::write(&path, "third").unwrap();
         assert_eq!(look(&file).await, None, "and back");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_keeps_nobody_and_is_read_when_it_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let file = key_file(&path, "first");
+        let started = tokio::time::Instant::now();
+        let (one, other) = tokio::join!(look(&file), look(&file));
+        assert_eq!((one, other), (None, None));
+        assert!(started.elapsed() < READ_WAIT_MAX * 3 / 2, "both at once, {:?}", started.elapsed());
+        std::fs::write(&path, "second").unwrap();
+        assert_eq!(look(&file).await.as_deref(), Some("second"), "what the first look asked for");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ pub(super) struct Crew {
 #[derive(Debug, Default)]
 struct Bound {
     waiting: usize,
-    suspect: usize,
+    refused: usize,
 }
 
 /// Why a delivery keeps its lease.
@@ -59,8 +59,8 @@ struct Bound {
 pub(super) enum Why {
     /// It was not answered, or told to wait, before anything else happened.
     Waiting,
-    /// It is suspect.
-    Suspect,
+    /// Tuples of it were refused, and the receiver accepted nothing since.
+    Refused,
 }
 
 /// Leave to keep a lease; ends when dropped.
@@ -78,11 +78,11 @@ impl Crew {
     /// Leave to keep a lease; `None` when this is the last free worker, or enough keep theirs.
     pub(super) fn bind(self: &Arc<Self>, why: Why) -> Option<Bond> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = bound.waiting + bound.suspect;
+        let others = bound.waiting + bound.refused;
         let is_full = match why {
             // Two free workers: who allows one request at a time wants no delivery to overtake another.
             Why::Waiting => others + 2 >= self.workers || bound.waiting >= KEPT_MAX,
-            Why::Suspect => others + 1 >= self.workers,
+            Why::Refused => others + 1 >= self.workers,
         };
         if is_full {
             return None;
@@ -90,11 +90,12 @@ impl Crew {
         *bound.of(why) += 1;
         Some(Bond { crew: Arc::clone(self), why })
     }
+}
 
-    /// Whether all workers but one keep leases that do not get on.
-    pub(super) fn is_full(&self) -> bool {
-        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        bound.waiting + bound.suspect + 1 >= self.workers
+impl Bond {
+    /// Whether it was given for this reason.
+    pub(super) fn is_for(&self, why: Why) -> bool {
+        self.why == why
     }
 }
 
@@ -102,7 +103,7 @@ impl Bound {
     fn of(&mut self, why: Why) -> &mut usize {
         match why {
             Why::Waiting => &mut self.waiting,
-            Why::Suspect => &mut self.suspect,
+            Why::Refused => &mut self.refused,
         }
     }
 }
@@ -123,25 +124,24 @@ mod tests {
         for (workers, why, expected) in [
             (2, Why::Waiting, 0),
             (3, Why::Waiting, 1),
-            (2, Why::Suspect, 1),
+            (2, Why::Refused, 1),
             (5, Why::Waiting, 3),
             (17, Why::Waiting, 3),
-            (17, Why::Suspect, 16),
+            (17, Why::Refused, 16),
         ] {
             let crew = Arc::new(Crew::new(workers));
             let bonds: Vec<Bond> = std::iter::from_fn(|| crew.bind(why)).collect();
             assert_eq!(bonds.len(), expected, "{workers} {why:?}");
-            assert_eq!(crew.is_full(), expected + 1 == workers, "{workers} {why:?}");
             drop(bonds);
-            assert!(!crew.is_full() && crew.bind(Why::Suspect).is_some());
+            assert!(crew.bind(Why::Refused).is_some());
         }
     }
 
     #[test]
-    fn suspects_and_those_that_wait_share_the_workers() {
+    fn refused_ones_and_those_that_wait_share_the_workers() {
         let crew = Arc::new(Crew::new(4));
-        let bonds = [crew.bind(Why::Waiting), crew.bind(Why::Suspect), crew.bind(Why::Suspect)];
-        assert!(bonds.iter().all(Option::is_some) && crew.is_full());
-        assert!(crew.bind(Why::Waiting).is_none() && crew.bind(Why::Suspect).is_none());
+        let bonds = [crew.bind(Why::Waiting), crew.bind(Why::Refused), crew.bind(Why::Refused)];
+        assert!(bonds.iter().all(Option::is_some));
+        assert!(crew.bind(Why::Waiting).is_none() && crew.bind(Why::Refused).is_none());
     }
 }

@@ -6,8 +6,12 @@ use crate::config::Secret;
 /// What stands where the key stood.
 const MASK: &str = "***";
 
-/// Most bytes one byte of the key becomes in any spelling known here: `\u0026` or `&quot;`.
-const SPELLING_BYTES_MAX: usize = 6;
+/// So many times a percent sign may itself be percent-encoded: each proxy on the way may do it once more.
+const ENCODED_TIMES_MAX: usize = 4;
+
+/// Most bytes one byte of the key becomes in any spelling known here: `%` and its digits, with a `25` for
+/// each time it was encoded again. `\u0026` and `&quot;` are shorter.
+const SPELLING_BYTES_MAX: usize = 3 + 2 * ENCODED_TIMES_MAX;
 
 /// Whether text that goes through [`Scrub::clean`] is all there was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub enum Extent {
     Cut,
 }
 
-/// Knows the key, and finds it however its bytes are spelled: plain, percent-encoded in either case,
-/// with `+` for a space, or escaped for JSON or HTML, all mixed.
+/// Knows the key, and finds it however its bytes are spelled: plain, percent-encoded in either case and
+/// several times over, with `+` for a space, or escaped for JSON or HTML, all mixed.
 #[derive(Clone)]
 pub struct Scrub {
     /// The one in use first.
@@ -81,32 +85,60 @@ impl std::fmt::Debug for Scrub {
     }
 }
 
-/// How many bytes at the start of `text` spell the whole key.
+/// How many bytes at the start of `text` spell the whole key, at most.
 fn match_key(text: &[u8], key: &Secret) -> Option<usize> {
     let key = key.reveal().as_bytes();
     if key.is_empty() {
         return None;
     }
-    key.iter().try_fold(0, |at, byte| Some(at + match_byte(text.get(at..)?, *byte)?))
+    // Where what was matched so far may end: `%25` is one byte of a key, or its first three.
+    let mut ends = vec![0];
+    for byte in key {
+        let next = ends.iter().flat_map(|end| {
+            let spelled = spellings(text.get(*end..).unwrap_or_default(), *byte);
+            spelled.map(move |bytes| end + bytes)
+        });
+        ends = next.collect();
+        ends.sort_unstable();
+        ends.dedup();
+        if ends.is_empty() {
+            return None;
+        }
+    }
+    ends.last().copied()
 }
 
-/// How many bytes at the start of `text` spell this byte of the key.
-fn match_byte(text: &[u8], byte: u8) -> Option<usize> {
-    let hex = |digits: &[u8]| {
-        let digits = std::str::from_utf8(digits).ok()?;
-        u32::from_str_radix(digits, 16).ok().filter(|value| *value == u32::from(byte))
-    };
-    match text {
-        [b'%', digits @ ..] if digits.len() >= 2 && hex(&digits[..2]).is_some() => Some(3),
-        [b'\\', b'u', digits @ ..] if digits.len() >= 4 && hex(&digits[..4]).is_some() => Some(6),
+/// How many bytes at the start of `text` spell this byte of the key, for each way in which they do.
+fn spellings(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    let escaped = match text {
+        [b'\\', b'u', digits @ ..] if is_hex(digits, 4, byte) => Some(6),
         [b'\\', escaped, ..] if *escaped == byte && !byte.is_ascii_alphanumeric() => Some(2),
         [b'+', ..] if byte == b' ' => Some(1),
-        [b'&', ..] if html(byte).any(|entity| text.starts_with(entity.as_bytes())) => {
-            html(byte).find(|entity| text.starts_with(entity.as_bytes())).map(str::len)
-        }
-        [first, ..] if *first == byte => Some(1),
+        [b'&', ..] => html(byte).find(|entity| text.starts_with(entity.as_bytes())).map(str::len),
         _ => None,
-    }
+    };
+    let plain = (text.first() == Some(&byte)).then_some(1);
+    plain.into_iter().chain(escaped).chain(percent(text, byte))
+}
+
+/// The same, percent-encoded: `%2F`, `%252F`, ...
+fn percent(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    let mut digits = text.strip_prefix(b"%");
+    let times = std::iter::from_fn(move || {
+        let here = digits?;
+        digits = here.strip_prefix(b"25");
+        Some(here)
+    });
+    let matching = times.take(1 + ENCODED_TIMES_MAX).enumerate();
+    matching.filter(move |(_, digits)| is_hex(digits, 2, byte)).map(|(again, _)| 3 + 2 * again)
+}
+
+/// Whether the first `count` characters are the byte in hexadecimal.
+fn is_hex(digits: &[u8], count: usize, byte: u8) -> bool {
+    let digits = digits.get(..count).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    value == Some(u32::from(byte))
 }
 
 /// The ways HTML spells this byte.
@@ -143,6 +175,12 @@ mod tests {
             ("s3cr/t+&\"key\" x", r"s3cr/t+\u0026\u0022key\u0022 x!"),
             ("s3cr/t+&\"key\" x", "<b>s3cr/t+&amp;&quot;key&#34; x!"),
             ("s3cr/t+&\"key\" x", "%73%33%63%72%2F%74%2B%26%22%6B%65%79%22%20%78!"),
+            ("s3cr/t+&\"key\" x", "?api_key=s3cr%252Ft%252b%25252526%2522key%25252522%20x!"),
+            ("a%25b", "?api_key=a%25b!"),
+            ("a%25b", "?api_key=a%2525b!"),
+            ("a%25b", "?api_key=a%252525b!"),
+            ("a/25", "?api_key=a%252F25!"),
+            ("a%", "?api_key=a%2525!"),
             ("schl\u{fc}ssel", "api_key=schl%C3%BCssel!"),
             ("schl\u{fc}ssel", "api_key=schl\u{fc}ssel!"),
             ("k", "k!"),
@@ -177,8 +215,8 @@ mod tests {
         let scrub = scrub.with(&Secret::new("new/key".to_owned()));
         let clean = scrub.clean("old older new%2Fkey", Extent::Whole, 512);
         assert_eq!(clean, "*** *** ***");
-        let clean = scrub.clean(&format!("{}new/ke", "a".repeat(50)), Extent::Cut, 512);
-        assert_eq!(clean, "a".repeat(56 - 7 * SPELLING_BYTES_MAX));
+        let clean = scrub.clean(&format!("{}new/ke", "a".repeat(94)), Extent::Cut, 512);
+        assert_eq!(clean, "a".repeat(100 - 7 * SPELLING_BYTES_MAX));
     }
 
     #[test]

@@ -91,6 +91,12 @@ impl Target {
         &self.shown
     }
 
+    /// Where a `Location` leads, in the same way: its query may be ours, key included, in whatever
+    /// spelling. `None` when it leads nowhere.
+    pub fn shown_from_here(&self, location: &str) -> Option<String> {
+        self.base.join(location).ok().map(|url| shown(&url))
+    }
+
     /// Takes this target's key out of text.
     pub fn scrub(&self) -> &Scrub {
         &self.scrub
@@ -157,6 +163,21 @@ mod tests {
                 assert!(!text.contains("hunter"), "{text}");
             }
             assert!(!format!("{:?}", target.key_header()).contains("hunter"));
+        }
+    }
+
+    #[test]
+    fn of_a_location_scheme_host_and_path_are_shown() {
+        let target = parse("https://h:8443/x/intake?a=b", ReceiverAuth::Query, "k").unwrap();
+        let cases = [
+            ("http://me:pw@other/y?api_key=k#k", Some("http://other/y")),
+            ("//me:pw@other/y?k", Some("https://other/y")),
+            ("/y?api_key=%256B", Some("https://h:8443/y")),
+            ("?api_key=k", Some("https://h:8443/x/intake")),
+            ("http://[", None),
+        ];
+        for (location, expected) in cases {
+            assert_eq!(target.shown_from_here(location).as_deref(), expected, "{location}");
         }
     }
 

@@ -25,7 +25,7 @@ use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
 use crate::clock::Clock;
 use crate::dead_letter::DeadLetters;
-use crate::queue::{Outlet, Want};
+use crate::queue::{Outlet, Pending, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -112,6 +112,20 @@ async fn watch_key(line: &Line) -> Infallible {
     }
 }
 
+/// What comes of it; `None` once a shutdown leaves in the queue what is there.
+async fn unless_leaving<T>(phase: &mut Phase, mut pending: Pending<'_, T>) -> Option<T> {
+    loop {
+        match phase.now() {
+            Stage::Draining { what: Drain::InFlight, .. } => return None,
+            Stage::Draining { what: Drain::All, .. } => return Some(pending.await),
+            Stage::Running => tokio::select! {
+                done = &mut pending => return Some(done),
+                () = phase.drained() => {}
+            },
+        }
+    }
+}
+
 impl Line {
     /// The next blocks, and the turn to deliver them; `None` when a shutdown wants no more of them.
     async fn begin(&self, phase: &mut Phase) -> Option<(Turn<'_>, Loan)> {
@@ -121,12 +135,20 @@ impl Line {
             if !self.wait_for_blocks(phase).await {
                 return None;
             }
-            let turn = self.gate.enter(Who::Other, phase).await?;
-            // What was ready may have expired meanwhile.
-            let Ok(lease) = timeout(LEASE_WAIT_MAX, self.outlet.lease(self.want())).await else {
-                continue;
+            let mut turn = self.gate.enter(Who::Other, phase).await?;
+            let mut lease = self.outlet.lease(self.want());
+            let loan = match timeout(LEASE_WAIT_MAX, &mut lease).await {
+                Ok(lease) => Loan::new(Arc::clone(&self.outlet), lease?),
+                // A slow disk, one that fails, or what was ready has expired meanwhile. It is read to its
+                // end, so that slow is not never; and without the turn, which others can use.
+                Err(_) => {
+                    drop(turn);
+                    let lease = unless_leaving(phase, lease).await??;
+                    let loan = Loan::new(Arc::clone(&self.outlet), lease);
+                    turn = self.gate.enter(Who::Other, phase).await?;
+                    loan
+                }
             };
-            let loan = Loan::new(Arc::clone(&self.outlet), lease?);
             // The lease took time, in which the receiver may have begun to refuse.
             if turn.is_good() && !phase.is_leaving_the_rest() {
                 return Some((turn, loan));
@@ -136,16 +158,7 @@ impl Line {
 
     /// Whether there is, or soon may be, something to lease.
     async fn wait_for_blocks(&self, phase: &mut Phase) -> bool {
-        loop {
-            match phase.now() {
-                Stage::Draining { what: Drain::InFlight, .. } => return false,
-                Stage::Draining { what: Drain::All, .. } => return self.outlet.ready().await,
-                Stage::Running => tokio::select! {
-                    is_more = self.outlet.ready() => return is_more,
-                    () = phase.drained() => {}
-                },
-            }
-        }
+        unless_leaving(phase, self.outlet.ready()).await.unwrap_or(false)
     }
 
     fn want(&self) -> Want {
@@ -165,8 +178,16 @@ impl Line {
 
     /// Tells what was learned.
     pub(super) fn tuned(&self) {
-        let (encoding, size_bound) = (self.coding.current(), self.size().bound());
-        self.board.tuned(Tuned { encoding, size_bound });
+        self.board.tuned(self.now_tuned());
+    }
+
+    /// The same, for an encoding that was refused while another is left.
+    pub(super) fn stepped_down(&self) {
+        self.board.stepped_down(self.now_tuned());
+    }
+
+    fn now_tuned(&self) -> Tuned {
+        Tuned { encoding: self.coding.current(), size_bound: self.size().bound() }
     }
 
     /// Sends with the key that is in its file now; a new one is tried at once.

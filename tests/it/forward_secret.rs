@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tidegate::config::{Receiver, ReceiverAuth, Secret};
+use tidegate::forward::envelope::content_encoding;
 use tidegate::forward::{Forwarder, State};
 use tidegate::queue::Queue;
 use tracing_subscriber::fmt::MakeWriter;
@@ -61,7 +62,7 @@ impl<'a> MakeWriter<'a> for Log {
 const KEY: &str = "s3cr3t/k+y=0123456789 &\"x\"";
 
 /// Parts of the key that no masking of single characters would hide.
-const TRACES: [&str; 3] = ["s3cr3t", "0123456789", "%2Fk%2By"];
+const TRACES: [&str; 4] = ["s3cr3t", "0123456789", "%2Fk%2By", "%252Fk%252By"];
 
 fn assert_clean(text: &str) {
     for trace in TRACES {
@@ -79,6 +80,8 @@ async fn the_key_is_in_no_log_no_status_and_no_debug_text() {
             let plain = format!("no: {request} {KEY} {}", serde_json::json!(KEY));
             let padded = format!("{}{KEY}", "x".repeat((16 << 10) - 10));
             let location = format!("location: http://h{request}\r\n");
+            let twice = request.replace('%', "%25");
+            let path = format!("location: http://h/{}\r\n", twice.replace('?', "/"));
             [
                 Act::answer(500, "", &plain),
                 Act::Reset(format!("HTTP/1.1 200 OK\r\n{request}")),
@@ -86,6 +89,8 @@ async fn the_key_is_in_no_log_no_status_and_no_debug_text() {
                 Act::Answer(format!("HTTP/1.1 200 OK\r\nbad header {KEY}\r\n\r\n")),
                 Act::answer(403, "", &plain),
                 Act::answer(302, &location, &plain),
+                Act::answer(302, &format!("location: {twice}\r\n"), &twice),
+                Act::answer(302, &path, &twice.replace('%', "%25")),
                 Act::answer(400, "", &padded),
             ]
         };
@@ -107,7 +112,7 @@ async fn the_key_is_in_no_log_no_status_and_no_debug_text() {
             assert_clean(&format!("{:?} {forwarder:?} {settings:?}", status.borrow()));
             status.changed().await.unwrap();
         }
-        assert!(receiver.seen().len() >= 8, "every act was played");
+        assert!(receiver.seen().len() >= 10, "every act was played");
         let on_wire = format!("{:?}", receiver.seen()[0]);
         assert!(on_wire.contains("s3cr3t"), "the receiver got it");
     }
@@ -182,4 +187,27 @@ async fn the_log_says_once_what_changed_and_not_what_repeats() {
     let told = log.lines("INFO");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("accepts deliveries again"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_end_of_an_outage_and_a_probe_in_another_encoding_no_advice() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    // Down, then refusing, then refusing every encoding, then well.
+    let mut acts = vec![Act::status(503), Act::answer(422, "", "not this"), Act::status(503)];
+    acts.extend(vec![Act::status(415); 7]);
+    let (receiver, side) = (Scripted::start(script(acts)).await, Side::new());
+    append(&side.queue, &["one", "two"]).await;
+    let forwarder = side.start(&Receiver { concurrency: 1, ..settings(receiver.address) });
+    until_delivered(&side, &forwarder, 2).await;
+    let told = log.lines("INFO");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("accepts deliveries again"));
+    let warned = log.lines("WARN");
+    let advised = warned.iter().filter(|line| line.contains("`receiver.compression`"));
+    assert_eq!(advised.count(), 2, "from deflate to gzip and on: {warned:?}");
+    let seen = receiver.seen();
+    let last = seen.last().unwrap().header("content-encoding");
+    let shown = forwarder.status().borrow().encoding;
+    assert_eq!(content_encoding(shown), last, "what is shown is what is sent");
 }

@@ -12,6 +12,8 @@ use super::super::pace::Word;
 use super::super::phase::Drain;
 use super::*;
 
+mod storm;
+
 const RETRY: Word = Word::Later { after: None };
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -94,15 +96,50 @@ async fn a_held_receiver_is_probed_in_turn_by_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn suspects_let_the_others_probe_first_and_then_take_turns_with_them() {
+async fn doubtful_ones_let_the_others_probe_first_and_then_take_turns_with_them() {
     let gate = gate(4);
     let (_stage, phase) = running();
     gate.suspect(1, |_| {});
-    let names = [("s", Who::Suspect), ("t", Who::Suspect), ("a", Who::Other), ("b", Who::Other)];
+    let names = [("s", Who::Doubtful), ("t", Who::Doubtful), ("a", Who::Other), ("b", Who::Other)];
     assert_eq!(
         probes(&gate, &phase, names, Word::Refused, 155).await,
-        [("a", 30), ("s", 60), ("b", 90), ("t", 120), ("a", 150)]
+        [("a", 0), ("s", 30), ("a", 60), ("t", 90), ("b", 120), ("s", 150)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_fresh_delivery_after_a_suspicion_probes_at_once_whenever_it_comes() {
+    for (word, after) in [(Word::Accepted, Duration::ZERO), (Word::Refused, SECOND * 30)] {
+        let gate = gate(4);
+        let (_stage, phase) = running();
+        gate.suspect(1, |_| {});
+        sleep(SECOND * 5).await;
+        let started = Instant::now();
+        // Given up before it began, it is still to be made.
+        drop(gate.enter(Who::Other, &phase).await.unwrap());
+        let early = gate.enter(Who::Other, &phase).await.unwrap();
+        assert!(early.is_probe() && early.is_good() && started.elapsed().is_zero());
+        early.report(attempt(word), |_| {});
+        gate.suspect(1, |_| {});
+        gate.enter(Who::Other, &phase).await.unwrap();
+        assert_eq!(started.elapsed(), after, "{word:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_receiver_says_itself_makes_everybody_wait() {
+    let gate = gate(4);
+    let (_stage, phase) = running();
+    grow(&gate, &phase, 2).await;
+    let on_wire = gate.enter(Who::Other, &phase).await.unwrap();
+    gate.suspect(100, |_| {});
+    let early = gate.enter(Who::Other, &phase).await.unwrap();
+    on_wire.report(attempt(Word::Never), |_| {});
+    assert!(early.is_good(), "an answer of before");
+    early.report(attempt(Word::Never), |_| {});
+    let started = Instant::now();
+    gate.enter(Who::Other, &phase).await.unwrap();
+    assert_eq!(started.elapsed(), SECOND * 30);
 }
 
 /// Who probed when, in seconds, when every probe is answered like this.

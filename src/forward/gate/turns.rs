@@ -3,8 +3,8 @@
 //! While the receiver flows, the first in line passes as long as fewer are in flight than the limit
 //! says. Otherwise one at a time passes as a probe: the first in line, so that a delivery that failed
 //! last probes last and cannot keep the others from finding out that they would be accepted. Only
-//! suspect deliveries stand in a line of their own, and probe in alternation with all others: fresh
-//! tuples are the likelier evidence, and go first.
+//! deliveries that were refused, without any evidence since, stand in a line of their own, and probe in
+//! alternation with all others: fresh tuples are the likelier evidence, and go first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::limit::{Ended, Limit, Sample};
-use super::super::pace::{Begun, Mode, Pace, Word};
+use super::super::pace::{Begun, Cause, Mode, Pace, Word};
 
 /// Everything that decides who may try the receiver.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(in crate::forward) struct Turns {
     is_probing: bool,
     /// Whose probe was the last to be answered.
     probed: Who,
+    /// Whether others may probe a suspected receiver without a wait, which nobody did yet.
+    is_early: bool,
     waiting: VecDeque<(u64, Who)>,
     next_waiter: u64,
     /// Deliveries that cannot be settled for a reason of our own; nobody passes meanwhile.
@@ -32,10 +34,11 @@ pub(in crate::forward) struct Turns {
 /// Who asks for a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::forward) enum Who {
-    /// A worker whose delivery nobody suspects.
+    /// A worker with fresh tuples, or with a delivery that meets no refusals, or only next to tuples that
+    /// are accepted.
     Other,
-    /// One whose tuples were all refused so far.
-    Suspect,
+    /// One of whose tuples some were refused, and none of anybody accepted since.
+    Doubtful,
 }
 
 /// What one in line is told.
@@ -54,6 +57,8 @@ pub(super) enum Look {
 pub(super) struct Granted {
     pub(super) begun: Begun,
     pub(super) is_probe: bool,
+    /// A probe that did not wait.
+    is_early: bool,
     who: Who,
 }
 
@@ -88,7 +93,8 @@ impl Turns {
             limit,
             in_flight: 0,
             is_probing: false,
-            probed: Who::Suspect,
+            probed: Who::Doubtful,
+            is_early: false,
             waiting: VecDeque::new(),
             next_waiter: 0,
             blocked: 0,
@@ -109,42 +115,55 @@ impl Turns {
 
     /// Whether it is the turn of this place.
     pub(super) fn look(&self, place: u64, now: Instant) -> Look {
-        let first = match self.pace.mode() {
+        let mode = self.pace.mode();
+        let first = match mode {
             Mode::Flowing => self.waiting.front(),
-            Mode::Retrying { .. } | Mode::Held { .. } => self.first_to_probe(),
+            Mode::Retrying { .. } | Mode::Held { .. } => self.first_to_probe(now),
         };
-        if self.blocked > 0 || first.is_none_or(|(first, _)| *first != place) {
+        let Some((_, who)) = first.filter(|(first, _)| *first == place && self.blocked == 0) else {
             return Look::Wait;
-        }
-        match self.pace.mode() {
+        };
+        match mode {
             Mode::Flowing if self.in_flight < self.limit.now() => Look::Pass,
             Mode::Retrying { until, .. } | Mode::Held { until, .. } if !self.is_probing => {
-                if until <= now { Look::Pass } else { Look::At(until) }
+                let is_early = *who == Who::Other && self.may_be_early();
+                if until <= now || is_early { Look::Pass } else { Look::At(until) }
             }
             _ => Look::Wait,
         }
     }
 
-    fn first_to_probe(&self) -> Option<&(u64, Who)> {
-        let wanted = |(_, who): &&(u64, Who)| (*who == Who::Suspect) == (self.probed == Who::Other);
-        // Without a suspect in line the line is all there is.
+    fn first_to_probe(&self, now: Instant) -> Option<&(u64, Who)> {
+        let is_due = matches!(self.pace.mode(), Mode::Held { until, .. } if until <= now);
+        let is_others = self.probed == Who::Doubtful || (self.may_be_early() && !is_due);
+        let wanted = |(_, who): &&(u64, Who)| (*who == Who::Other) == is_others;
+        // Without a doubtful one in line the line is all there is.
         self.waiting.iter().find(wanted).or_else(|| self.waiting.front())
+    }
+
+    /// Whether others need not wait. What the receiver says itself is a reason to.
+    fn may_be_early(&self) -> bool {
+        self.is_early && matches!(self.pace.mode(), Mode::Held { by: Cause::Suspicion, .. })
     }
 
     /// Gives the turn to this place, which was told to pass.
     pub(super) fn grant(&mut self, place: u64) -> Granted {
         let who = self.waiting.iter().find(|(known, _)| *known == place).map(|(_, who)| *who);
+        let who = who.unwrap_or(Who::Other);
         self.leave(place);
+        let is_early = who == Who::Other && self.may_be_early();
+        self.is_early &= !is_early;
         let is_probe = self.pace.mode() != Mode::Flowing;
         self.is_probing |= is_probe;
         self.in_flight += 1;
-        Granted { begun: self.pace.begin(), is_probe, who: who.unwrap_or(Who::Other) }
+        Granted { begun: self.pace.begin(), is_probe, is_early, who }
     }
 
     /// Whether an attempt may still begin with this turn: the state may have changed since.
     pub(super) fn is_good(&self, granted: &Granted, now: Instant) -> bool {
         let may = match self.pace.mode() {
             Mode::Flowing => true,
+            Mode::Held { by: Cause::Suspicion, .. } if granted.is_early => true,
             Mode::Retrying { until, .. } | Mode::Held { until, .. } => {
                 granted.is_probe && until <= now
             }
@@ -154,6 +173,12 @@ impl Turns {
 
     /// The turn ends without an attempt.
     pub(super) fn give_back(&mut self, granted: &Granted) {
+        // A probe that was not made is still to be made.
+        self.is_early |= granted.is_early;
+        self.end(granted);
+    }
+
+    fn end(&mut self, granted: &Granted) {
         self.in_flight -= 1;
         self.is_probing &= !granted.is_probe;
     }
@@ -184,7 +209,7 @@ impl Turns {
         if granted.is_probe {
             self.probed = granted.who;
         }
-        self.give_back(granted);
+        self.end(granted);
         self.change(before)
     }
 
@@ -192,6 +217,10 @@ impl Turns {
     pub(super) fn suspect(&mut self, since: u64, now: Instant) -> Option<Change> {
         let before = self.pace.mode();
         let is_held = self.pace.suspect(since, now);
+        // Only once for each time it is held: not again while the suspicion lasts.
+        if before == Mode::Flowing {
+            self.is_early = is_held;
+        }
         is_held.then(|| self.change(before))
     }
 

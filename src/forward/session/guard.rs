@@ -55,6 +55,11 @@ impl Guard {
         self.enter(Standing::Evident, |now| now != Standing::Evident)
     }
 
+    /// Too many refusals since what was accepted.
+    pub(super) fn wear_out(&mut self) {
+        self.enter(Standing::Open, |now| now == Standing::Evident);
+    }
+
     /// Nothing but refusals. Whether that is news.
     pub(super) fn suspect(&mut self) -> bool {
         self.enter(Standing::Suspect, |now| now == Standing::Open)
@@ -68,6 +73,11 @@ impl Guard {
             }
             _ => false,
         }
+    }
+
+    /// Refusals, and no evidence.
+    pub(super) fn is_doubtful(self) -> bool {
+        self != Self::Calm && !self.is_evident()
     }
 
     pub(super) fn reason(self) -> Option<Reason> {
