@@ -88,7 +88,7 @@ pub fn advice(status: u16, receiver: &str) -> String {
         ),
         400 | 422 => format!(
             "it has taken nothing since it began to refuse, so the tuples may not be the reason; see its \
-             answer, and check that `url` of receiver {receiver} leads to a StackState receiver. If it is \
+             answer, and check that `url` of receiver {receiver} leads to a StackState endpoint. If it is \
              the tuples, the next one it takes will show"
         ),
         _ => format!("check `url` of receiver {receiver} and what listens there"),

@@ -100,7 +100,7 @@ impl Queue for MemoryQueue {
     }
 
     fn would_take(&self) -> Result<(), AppendError> {
-        self.shared.lock().room(self.shared.limit_bytes, 1)
+        self.shared.lock().room(self.shared.limit_bytes, 1, &self.shared.destinations)
     }
 
     fn count_rejected(&self, metrics: u64) {
@@ -237,10 +237,12 @@ impl Shared {
             return Err(AppendError::Unaddressed { target: Arc::clone(target) });
         }
         let mut state = self.lock();
-        state.room(self.limit_bytes, cost_bytes)?;
+        state.room(self.limit_bytes, cost_bytes, &self.destinations)?;
+        state.make_way(self.limit_bytes, cost_bytes, &self.destinations)?;
         state.used_bytes += cost_bytes;
         state.totals.accepted += entry.accepted;
         state.totals.rejected += entry.rejected;
+        let newest = state.next_sequence;
         for block in entry.blocks {
             if entry.target.is_none() {
                 state.totals.tuples += u64::from(block.tuples);
@@ -265,13 +267,17 @@ impl Shared {
                     _ => shelf.push(Arc::clone(&item), entry.target.is_some()),
                 }
             }
-            let mut freed_bytes = freed(item);
-            for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
-                let bound = destination.wanted.max_backlog_bytes;
-                freed_bytes += bound.map_or(0, |bytes| shelf.expire(bytes));
-            }
+            let freed_bytes = freed(item);
             state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         }
+        let mut freed_bytes = 0;
+        for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
+            // Only older ones, and only behind new ones: an entry that is larger than the bound has its
+            // chance until the next one comes.
+            let bound = destination.wanted.max_backlog_bytes.filter(|_| shelf.has_since(newest));
+            freed_bytes += bound.map_or(0, |bytes| shelf.expire(bytes, newest));
+        }
+        state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         drop(state);
         self.wake_all();
         Ok(())
@@ -294,13 +300,50 @@ impl Shared {
 }
 
 impl State {
-    /// Whether `cost_bytes` more fit below the cap.
-    fn room(&self, limit_bytes: u64, cost_bytes: u64) -> Result<(), AppendError> {
+    /// Whether `cost_bytes` more fit below the cap, or would as soon as those with a bound gave way.
+    fn room(
+        &self,
+        limit_bytes: u64,
+        cost_bytes: u64,
+        destinations: &[Destination],
+    ) -> Result<(), AppendError> {
         if self.phase != Phase::Open {
             return Err(AppendError::Closed);
         }
-        if self.used_bytes.saturating_add(cost_bytes) > limit_bytes {
+        let (mut kept_bytes, mut can_give_way) = (0, false);
+        for (shelf, destination) in self.shelves.iter().zip(destinations) {
+            // They may be the same blocks.
+            kept_bytes = kept_bytes.max(match destination.wanted.max_backlog_bytes {
+                Some(_) => shelf.lent_bytes(),
+                None => shelf.waiting_bytes() + shelf.lent_bytes(),
+            });
+            can_give_way |= destination.wanted.max_backlog_bytes.is_some() && shelf.is_waiting();
+        }
+        let used = if can_give_way { kept_bytes } else { self.used_bytes };
+        if used.saturating_add(cost_bytes) > limit_bytes {
             return Err(AppendError::Full { used: self.used_bytes, limit: limit_bytes });
+        }
+        Ok(())
+    }
+
+    /// Makes room for `cost_bytes`: those with a bound give up their oldest, whoever has most waiting
+    /// first. Several who are dead stop the others as little as one (contract C5.5), also where each
+    /// keeps to its bound.
+    fn make_way(
+        &mut self,
+        limit_bytes: u64,
+        cost_bytes: u64,
+        destinations: &[Destination],
+    ) -> Result<(), AppendError> {
+        while self.used_bytes.saturating_add(cost_bytes) > limit_bytes {
+            let gives_way = |(shelf, destination): &(&mut Shelf, &Destination)| {
+                destination.wanted.max_backlog_bytes.is_some() && shelf.is_waiting()
+            };
+            let shelves = self.shelves.iter_mut().zip(destinations).filter(gives_way);
+            let Some((largest, _)) = shelves.max_by_key(|(shelf, _)| shelf.waiting_bytes()) else {
+                return Err(AppendError::Full { used: self.used_bytes, limit: limit_bytes });
+            };
+            self.used_bytes = self.used_bytes.saturating_sub(largest.give_up_oldest());
         }
         Ok(())
     }

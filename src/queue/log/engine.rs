@@ -1,8 +1,8 @@
 //! The log without threads: every step of its life as a call, on whatever disk it is given.
 //!
-//! Four locks, taken in this order and never another: the round's, held while everything is kept in
-//! order; the appender's, held while a group is written; the keeper's, held while positions are saved;
-//! the state's, held for moves in memory only.
+//! Five locks, taken in this order and never another: the round's, held while everything is kept in
+//! order; that of counting, held while damage is written off; the appender's, held while a group is
+//! written; the keeper's, held while positions are saved; the state's, held for moves in memory only.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +58,7 @@ pub struct Engine {
     limits: Limits,
     meters: Meters,
     round: Mutex<()>,
+    counting: Mutex<()>,
     appender: Mutex<Appender>,
     keeper: Mutex<Keeper>,
     reader: Reader,
@@ -96,7 +97,7 @@ impl Engine {
         let outcome = state.room(&self.limits, bytes);
         match outcome {
             Ok(()) => granted(&mut state),
-            Err(_) => state.is_pressed = true,
+            Err(_) => state.wanted_bytes = state.wanted_bytes.max(bytes),
         }
         outcome
     }
@@ -213,6 +214,7 @@ impl Engine {
                 let Some(segment) = state.catalogue.holding(first) else { return Ok(lent) };
                 let place = destination.place(first);
                 let request = Request::new(segment, first, last, place, Want::default());
+                let request = request.looking();
                 (request, destination.addressee.clone(), lent)
             };
             match self.reader.read(&request, &to) {
@@ -251,6 +253,11 @@ impl Engine {
         std::mem::take(&mut self.lock().is_moved)
     }
 
+    /// Whether so many bytes more would be let in.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        self.lock().room(&self.limits, bytes).is_ok()
+    }
+
     /// What the last commits leave to be done for want of room.
     pub(super) fn take_relief(&self) -> Relief {
         std::mem::take(&mut self.lock().relief)
@@ -286,6 +293,12 @@ impl Engine {
     /// What waits for one destination.
     pub fn depth(&self, index: usize) -> Depth {
         self.lock().depth(index)
+    }
+
+    /// Bytes that wait for one destination, without what is on loan.
+    #[cfg(test)]
+    pub(super) fn waiting_bytes(&self, index: usize) -> u64 {
+        self.lock().waiting_bytes(index)
     }
 
     /// Both at one moment, of any destination that has a position.

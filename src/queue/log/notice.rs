@@ -81,9 +81,10 @@ pub enum Notice {
 pub enum Expiry {
     /// More waited than its bound allows.
     Bound,
-    /// The cap was near, and it kept more of the disk than its bound allows.
+    /// The cap was near: it kept more of the disk than its bound allows, or has a bound and was the
+    /// next to give way.
     Cap,
-    /// It is not configured: the cap was reached, or the bound that it had.
+    /// It is not configured: the cap was near, or the bound that it had was reached.
     Orphan,
 }
 
@@ -98,14 +99,14 @@ impl Expiry {
             ),
             Self::Cap => write!(
                 f,
-                "the queue is nearly full, and receiver {destination} keeps more of the disk than its \
-                 `max_backlog_bytes`: its oldest {tuples} tuples were given up and counted as expired, so \
-                 that others go on"
+                "the queue is nearly full, and receiver {destination} keeps much of it: {tuples} of its \
+                 oldest tuples were given up and counted as expired, so that others go on; see why it takes \
+                 less than comes in, or raise `queue.max_bytes`"
             ),
             Self::Orphan => write!(
                 f,
                 "{tuples} tuples for receiver {destination}, which is not configured, were given up and \
-                 counted as expired: the queue is full, or more waited than the `max_backlog_bytes` it had"
+                 counted as expired: the queue is nearly full, or more waited than the `max_backlog_bytes` it had"
             ),
         }
     }

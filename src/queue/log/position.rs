@@ -200,6 +200,12 @@ impl Position {
         first > last || run.is_some_and(|run| run.state != State::Lent && last <= run.last)
     }
 
+    /// Every stretch that is on loan, rising.
+    pub fn lent(&self) -> impl Iterator<Item = (u64, u64)> {
+        let lent = self.runs.iter().filter(|(_, run)| run.state == State::Lent);
+        lent.map(|(&first, run)| (first, run.last))
+    }
+
     /// Whether any sequence is on loan.
     pub fn has_loans(&self) -> bool {
         self.runs.values().any(|run| run.state == State::Lent)

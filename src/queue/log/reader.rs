@@ -42,7 +42,8 @@ pub(super) struct Request {
     end: u64,
     last_committed: u64,
     tuples_at_end: u64,
-    want: Want,
+    /// `None` to find the first one of the destination, and no more.
+    want: Option<Want>,
     medium: Medium,
 }
 
@@ -95,7 +96,7 @@ impl Request {
             end: segment.end,
             last_committed: segment.last,
             tuples_at_end: segment.totals.tuples,
-            want,
+            want: Some(want),
             medium: Medium::Away,
         }
     }
@@ -103,6 +104,11 @@ impl Request {
     /// The same, taking what cannot be read for lost.
     pub(super) fn giving_up(self) -> Self {
         Self { medium: Medium::Damaged, ..self }
+    }
+
+    /// The same for whoever wants to know of the first record that is for it, and of no other.
+    pub(super) fn looking(self) -> Self {
+        Self { want: None, ..self }
     }
 
     pub(super) fn is_giving_up(&self) -> bool {
@@ -181,8 +187,9 @@ impl Reader {
         match to.of(&record.head) {
             Belongs::Own => {
                 let mut batch = Batch::begin(record);
+                let Some(want) = request.want else { return Ok(Found::Blocks(batch)) };
                 while let Some(record) = request.follow(&mut scanner)? {
-                    if !batch.take(record, to, request.want) {
+                    if !batch.take(record, to, want) {
                         break;
                     }
                 }

@@ -60,8 +60,8 @@ pub(super) struct State {
     pub(super) writing_since: Option<Duration>,
     /// Why the last group failed.
     pub(super) fault: Option<Arc<str>>,
-    /// An entry was refused for want of room.
-    pub(super) is_pressed: bool,
+    /// Bytes of the largest entry that was refused since the last round; 0 if none was.
+    pub(super) wanted_bytes: u64,
     /// What the last commit leaves to be done for want of room.
     pub(super) relief: Relief,
     /// Records were passed by nobody who leases: whoever waits for the end may have reached it.

@@ -30,6 +30,8 @@ pub(super) struct Shelf {
     depth: Depth,
     /// What the blocks in it cost, those on loan included.
     cost_bytes: u64,
+    /// What those cost that are on loan.
+    lent_bytes: u64,
     series: u64,
     replayed: u64,
     delivered: u64,
@@ -59,16 +61,39 @@ impl Shelf {
         self.filtered += tuples;
     }
 
-    /// Gives up the oldest blocks that wait, until all of them cost at most `bytes`; what is on loan
-    /// stays. The cost of those no other destination waits for.
-    pub(super) fn expire(&mut self, bytes: u64) -> u64 {
+    /// Gives up the oldest blocks that wait, until those cost at most `bytes`; none from sequence
+    /// `newest` on. What is on loan does not count: else the loans of a receiver that is well would cost
+    /// it what waits behind them. The cost of those no other destination waits for.
+    pub(super) fn expire(&mut self, bytes: u64, newest: u64) -> u64 {
         let mut freed_bytes = 0;
-        while self.cost_bytes > bytes {
-            let Some(item) = self.take_oldest() else { break };
-            self.expired += u64::from(item.leased.block.tuples);
-            freed_bytes += self.forget(item);
+        while self.waiting_bytes() > bytes
+            && self.oldest().is_some_and(|item| item.sequence < newest)
+        {
+            freed_bytes += self.give_up_oldest();
         }
         freed_bytes
+    }
+
+    /// Gives up the oldest block that waits; its cost, unless another destination waits for it.
+    pub(super) fn give_up_oldest(&mut self) -> u64 {
+        let Some(item) = self.take_oldest() else { return 0 };
+        self.expired += u64::from(item.leased.block.tuples);
+        self.forget(item)
+    }
+
+    /// Whether a block from sequence `newest` on was put in.
+    pub(super) fn has_since(&self, newest: u64) -> bool {
+        self.fresh.back().is_some_and(|item| item.sequence >= newest)
+    }
+
+    /// What the blocks cost that wait.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        self.cost_bytes - self.lent_bytes
+    }
+
+    /// What the blocks cost that are on loan.
+    pub(super) fn lent_bytes(&self) -> u64 {
+        self.lent_bytes
     }
 
     /// The oldest blocks that fit, at least one; `None` when nothing waits.
@@ -91,6 +116,7 @@ impl Shelf {
         let id = self.next_lease;
         self.next_lease += 1;
         let blocks = items.iter().map(|item| item.leased.clone()).collect();
+        self.lent_bytes += cost_bytes(&items);
         self.loans.insert(id, items);
         Some(Lease { id, blocks })
     }
@@ -102,6 +128,7 @@ impl Shelf {
         let Some(items) = self.loans.remove(&lease) else { return 0 };
         self.delivered += fate.delivered;
         self.dead_lettered += fate.dead_lettered;
+        self.lent_bytes -= cost_bytes(&items);
         for item in items {
             freed_bytes += self.forget(item);
         }
@@ -120,6 +147,7 @@ impl Shelf {
 
     pub(super) fn release(&mut self, lease: u64) {
         let items = self.loans.remove(&lease).unwrap_or_default();
+        self.lent_bytes -= cost_bytes(&items);
         self.returned.extend(items.into_iter().map(|item| (item.sequence, item)));
     }
 
@@ -127,7 +155,7 @@ impl Shelf {
     pub(super) fn abandon(&mut self) -> Books {
         self.lost += self.depth.tuples;
         self.depth = Depth::default();
-        self.cost_bytes = 0;
+        (self.cost_bytes, self.lent_bytes) = (0, 0);
         self.fresh = VecDeque::new();
         self.returned = BTreeMap::new();
         self.loans = HashMap::new();
@@ -179,6 +207,10 @@ impl Shelf {
             None => self.fresh.pop_front(),
         }
     }
+}
+
+fn cost_bytes(items: &[Arc<Item>]) -> u64 {
+    items.iter().map(|item| item.cost_bytes).sum()
 }
 
 /// What letting go of a block gives back: its cost, unless another destination waits for it.

@@ -123,6 +123,77 @@ fn a_dead_receiver_keeps_its_newest_and_the_other_one_gets_everything() {
     assert_eq!(live.books(), Books { series: 50, delivered: 50, ..Books::default() });
 }
 
+/// Each keeps to its bound, and together they fill the queue.
+#[test]
+fn several_who_are_dead_stop_nobody_by_what_they_hold_together() {
+    for drains in [false, true] {
+        let names = ["a", "b", "c"];
+        let only = |name: &str| Destination {
+            sources: Sources::Only(vec![name.into()]),
+            max_backlog_bytes: Some(900),
+            ..Destination::named(name)
+        };
+        let queue = MemoryQueue::new(2000, names.map(only).into());
+        let mut got = Vec::new();
+        for number in 10..70 {
+            queue.room().unwrap();
+            let source = Arc::from(names[number % 3]);
+            now(queue.append(Entry { source, ..entry(&[&number.to_string()]) })).unwrap();
+            let c = outlet(&queue, "c");
+            if drains && c.depth().blocks > 0 {
+                let lease = now(c.lease(ANY)).unwrap();
+                got.extend(texts(&lease));
+                now(c.deliver(lease));
+            }
+        }
+        for name in names {
+            let books = outlet(&queue, name).books();
+            assert!(books.is_balanced() && books.filtered == 40, "{name}: {books:?}");
+            assert_eq!(books.expired > 0, !drains || name != "c", "{name}: {books:?}");
+        }
+        assert!(!drains || got.len() == 20, "{got:?}");
+        assert!(queue.standing().used_bytes > 1500, "no more than it takes");
+    }
+}
+
+#[test]
+fn only_a_bound_gives_way_and_nobody_in_vain() {
+    let bounded = Destination { max_backlog_bytes: Some(1500), ..Destination::named("bounded") };
+    let queue = MemoryQueue::new(1290, vec![Destination::named("unbounded"), bounded]);
+    for number in 0..10 {
+        now(queue.append(entry(&[&number.to_string()]))).unwrap();
+    }
+    queue.room().unwrap_err();
+    now(queue.append(entry(&["x"]))).unwrap_err();
+    assert_eq!(outlet(&queue, "bounded").books().expired, 0, "it would free nothing");
+    let unbounded = outlet(&queue, "unbounded");
+    now(unbounded.deliver(now(unbounded.lease(ANY)).unwrap()));
+    now(queue.append(entry(&["x"]))).unwrap();
+    assert_eq!(outlet(&queue, "bounded").books().expired, 1);
+    assert_eq!(unbounded.books().expired, 0);
+}
+
+#[test]
+fn what_is_on_loan_costs_nothing_that_waits_and_a_large_entry_stays_until_the_next() {
+    let bound = 2 * (BLOCK_OVERHEAD_BYTES + 1);
+    let only = Destination { max_backlog_bytes: Some(bound), ..Destination::named("a") };
+    let queue = MemoryQueue::new(1 << 20, vec![only]);
+    let a = outlet(&queue, "a");
+    now(queue.append(entry(&["1", "2", "3", "4"]))).unwrap();
+    assert_eq!(a.books().expired, 0, "the newest entry is kept whole");
+    let lease = now(a.lease(ANY)).unwrap();
+    assert_eq!(texts(&lease), ["1", "2", "3", "4"]);
+    now(queue.append(entry(&["5"]))).unwrap();
+    now(queue.append(entry(&["6"]))).unwrap();
+    assert_eq!(a.books().expired, 0, "the loan is twice the bound, and costs nothing");
+    now(queue.append(entry(&["7"]))).unwrap();
+    assert_eq!(texts(&now(a.lease(ANY)).unwrap()), ["6", "7"]);
+    a.release(lease);
+    now(queue.append(entry(&["8"]))).unwrap();
+    assert_eq!(texts(&now(a.lease(ANY)).unwrap()), ["4", "8"]);
+    assert!(a.books().is_balanced());
+}
+
 #[test]
 fn a_block_is_counted_until_its_last_destination_has_it() {
     let queue = MemoryQueue::new(

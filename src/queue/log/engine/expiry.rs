@@ -19,41 +19,59 @@ impl Engine {
     }
 
     fn expire_one(&self, index: usize) -> io::Result<()> {
-        let mut expired = None;
-        let outcome = loop {
-            let Some(surplus) = self.surplus(index) else { break Ok(()) };
-            match self.let_go(index, &surplus) {
+        let (mut expired, mut outcome) = (None, Ok(()));
+        let mut at = 0;
+        while let Some(surplus) = self.surplus(index, at) {
+            match self.let_go(index, &surplus).or_else(|error| {
+                // Whole, it may go without being read.
+                let whole = self.whole(index, &surplus).ok_or(error)?;
+                self.let_go(index, &whole)
+            }) {
                 Ok(tuples) => expired = Some(expired.unwrap_or(0) + tuples),
-                Err(error) => break Err(error),
+                // It must not stand in the way of all that is behind it.
+                Err(error) => {
+                    at = surplus.segment.last + 1;
+                    outcome = outcome.and(Err(error));
+                }
             }
-        };
+        }
         self.tell_of(index, Expiry::Bound, expired);
         outcome
     }
 
     /// The lock is not held while the surplus is counted.
-    fn surplus(&self, index: usize) -> Option<Surplus> {
-        self.lock().surplus(index)
+    fn surplus(&self, index: usize, at: u64) -> Option<Surplus> {
+        self.lock().surplus(index, at)
     }
 
-    /// Near the cap, those give segments up who have to give way, the oldest first. Whether any was.
-    pub(super) fn make_room(&self, is_pressed: bool) -> io::Result<bool> {
+    /// All of the surplus' segment, if all of it waits and no more will come.
+    fn whole(&self, index: usize, surplus: &Surplus) -> Option<Surplus> {
+        let segment = &surplus.segment;
+        let stretch = (segment.first(), segment.last);
+        let waiting = self.lock().destinations[index].position.waiting(stretch.0, stretch.1);
+        (segment.is_closed && waiting == Some(stretch)).then(|| Surplus {
+            segment: segment.clone(),
+            first: stretch.0,
+            last: stretch.1,
+        })
+    }
+
+    /// Near the cap, or for an entry of `wanted` bytes that was refused, those give segments up who have
+    /// to give way. Whether any was, and the first error.
+    pub(super) fn make_room(&self, wanted: u64) -> (bool, io::Result<()>) {
         let mut expired = vec![None; self.lock().destinations.len()];
-        let outcome = loop {
-            let sacrifice = self.lock().sacrifice(&self.limits, is_pressed);
-            let Some(sacrifice) = sacrifice else { break Ok(()) };
-            if let Err(error) = self.offer(&sacrifice, &mut expired) {
-                break Err(error);
-            }
-            // Those who are within their rights lose no more than a round needs.
-            if sacrifice.is_last_resort {
-                break Ok(());
-            }
-        };
+        let (mut spared, mut outcome) = (Vec::new(), Ok(()));
+        loop {
+            let sacrifice = self.lock().sacrifice(&self.limits, wanted, &spared);
+            let Some(sacrifice) = sacrifice else { break };
+            // What fails, or is taken by somebody meanwhile, is not tried again in this round.
+            spared.push(sacrifice.segment.first());
+            outcome = outcome.and(self.offer(&sacrifice, &mut expired));
+        }
         for (index, tuples) in expired.iter().enumerate() {
             self.tell_of(index, Expiry::Cap, *tuples);
         }
-        outcome.map(|()| expired.iter().any(Option::is_some))
+        (expired.iter().any(Option::is_some), outcome)
     }
 
     fn offer(&self, sacrifice: &Sacrifice, expired: &mut [Option<u64>]) -> io::Result<()> {
@@ -80,7 +98,7 @@ impl Engine {
         let (to, may_be_addressed) = {
             let state = self.lock();
             let destination = &state.destinations[index];
-            (destination.addressee.clone(), destination.position.replayed() > 0)
+            (destination.addressee.clone(), destination.may_be_addressed(*first))
         };
         let before = self.reader.tuples_before(segment, *first)?;
         let behind = self.reader.tuples_before(segment, last + 1)?;

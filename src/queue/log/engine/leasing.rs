@@ -191,7 +191,7 @@ impl Engine {
 impl Claim {
     /// The same, to lend nothing.
     pub(in super::super) fn looking(self) -> Self {
-        Self { aim: Aim::Look, ..self }
+        Self { aim: Aim::Look, request: self.request.looking(), ..self }
     }
 }
 

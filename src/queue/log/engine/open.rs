@@ -58,7 +58,7 @@ impl Engine {
             free_bytes: disk.free_bytes().ok(),
             writing_since: None,
             fault: None,
-            is_pressed: false,
+            wanted_bytes: 0,
             relief: Relief::default(),
             is_moved: false,
             is_unbalanced: false,
@@ -85,6 +85,7 @@ impl Engine {
             limits: Limits { max_bytes: options.max_bytes, min_free_bytes: options.min_free_bytes },
             meters: options.meters.clone(),
             round: Mutex::default(),
+            counting: Mutex::default(),
             appender: Mutex::new(appender),
             keeper: Mutex::new(keeper),
             reader,
@@ -279,6 +280,7 @@ impl Setup<'_> {
         // One that is not configured any more obeys the bound that it had.
         let bound = configured.map_or(saved.max_backlog_bytes, bound);
         let mut destination = Destination::new(addressee, position, lanes, saved);
+        destination.suspect_addressed(self.state.head);
         destination.is_configured = configured.is_some();
         destination.max_backlog_bytes = Some(bound).filter(|bytes| *bytes > 0);
         destination.is_dirty = bound != destination.saved.max_backlog_bytes;

@@ -20,6 +20,7 @@
 //!   is no such file.
 
 mod backlog;
+mod crowded;
 mod damage;
 mod failing;
 mod filter;

@@ -1,9 +1,10 @@
 //! What keeps a log in order while it is used: positions saved, passed segments deleted, room made.
 
 use std::io::{self, IoSlice};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::catalogue::{Catalogue, Segment};
 use super::super::keeper::Keeper;
 use super::super::position::Saved;
 use super::super::recovery::aside;
@@ -130,16 +131,16 @@ impl Engine {
         let expired = self.expire();
         let saved = self.save();
         let mut collected = self.collect();
-        let is_pressed = std::mem::take(&mut self.lock().is_pressed);
-        if is_pressed {
+        let wanted = std::mem::take(&mut self.lock().wanted_bytes);
+        if wanted > 0 {
             self.retire();
             collected = collected.and(self.collect());
         }
-        let given_up = self.make_room(is_pressed);
-        if let Ok(true) = given_up {
+        let (is_given_up, made) = self.make_room(wanted);
+        if is_given_up {
             collected = collected.and(self.save()).and(self.collect());
         }
-        saved.and(collected).and(expired).and(given_up.map(|_| ()))
+        saved.and(collected).and(expired).and(made)
     }
 
     /// After a failed group somebody has to find out that the disk works again, also when nobody sends
@@ -225,10 +226,7 @@ impl Engine {
         // Not in the head of the loop: the lock would be held until its end.
         let destinations = self.lock().destinations.len();
         for index in 0..destinations {
-            let keeper = lock(&self.keeper);
-            let counted = self.count(index, &keeper)?;
-            drop(keeper);
-            let Some((booked, counted)) = counted else { continue };
+            let Some((booked, counted)) = self.count(index)? else { continue };
             let mut state = self.lock();
             if counted != booked && !state.destinations[index].has_holes {
                 state.unbalance(index, booked, counted);
@@ -241,18 +239,24 @@ impl Engine {
     /// others beside it. What cannot be counted now is written off when everything else is delivered.
     pub(super) fn write_off(&self, index: usize) -> io::Result<()> {
         // Held over both steps: two who count at once would write the same off twice.
-        let keeper = lock(&self.keeper);
-        if let Some((booked, counted)) = self.count(index, &keeper)? {
-            let destination = &mut self.lock().destinations[index];
-            destination.position.write_off(booked.saturating_sub(counted));
-            destination.is_dirty = true;
+        let _counting = lock(&self.counting);
+        if let Some((booked, counted)) = self.count(index)? {
+            let mut state = self.lock();
+            let queued = state.books(index).queued;
+            let destination = &mut state.destinations[index];
+            // Else everything was delivered meanwhile, and it is written off.
+            if destination.has_holes {
+                destination.position.write_off(booked.saturating_sub(counted).min(queued));
+                destination.is_dirty = true;
+            }
         }
         Ok(())
     }
 
-    /// Tuples that wait for a destination by the books and by the files; `None` where the files cannot
-    /// tell. Nothing is deleted meanwhile: that takes the keeper's lock.
-    fn count(&self, index: usize, _: &MutexGuard<'_, Keeper>) -> io::Result<Option<(u64, u64)>> {
+    /// Tuples that wait for a destination by the books and by the files, at one moment; `None` where the
+    /// files cannot tell. No lock is held while they are read: a disk that is slow to read must not keep
+    /// the writer from room.
+    fn count(&self, index: usize) -> io::Result<Option<(u64, u64)>> {
         let (stretches, catalogue, booked) = {
             let state = self.lock();
             let position = &state.destinations[index].position;
@@ -263,8 +267,23 @@ impl Engine {
             let stretches = position.undelivered(state.head).collect::<Vec<_>>();
             (stretches, state.catalogue.clone(), state.books(index).queued)
         };
-        let counted = self.reader.count(&catalogue, &stretches)?;
+        let counted = match self.reader.count(&catalogue, &stretches) {
+            // Delivered and deleted meanwhile.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && self.has_shrunk(&catalogue) =>
+            {
+                return Ok(None);
+            }
+            counted => counted?,
+        };
         Ok(counted.map(|counted| (booked, counted)))
+    }
+
+    /// Whether any of these segments is not there any more.
+    fn has_shrunk(&self, before: &Catalogue) -> bool {
+        let state = self.lock();
+        let is_gone = |segment: &Segment| !state.catalogue.covers(segment.first(), segment.last);
+        before.iter().any(is_gone)
     }
 }
 

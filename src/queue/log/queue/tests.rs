@@ -19,6 +19,7 @@ use crate::queue::{Destination, Meters};
 mod brittle;
 mod panics;
 mod several;
+mod slow;
 
 use brittle::{BrittleClock, BrittleDisk, Hand, Triggers};
 
@@ -45,12 +46,16 @@ fn open(directory: &TempDir) -> LogQueue {
 
 /// A queue on a disk and with a clock that panic when they are told to.
 fn open_brittle(directory: &TempDir) -> (LogQueue, Hand) {
+    open_brittle_with(directory, &options())
+}
+
+fn open_brittle_with(directory: &TempDir, options: &Options) -> (LogQueue, Hand) {
     let triggers = Arc::new(Triggers::default());
     let lock = Lock::take(&directory.path().join(LOCK)).unwrap();
     let disk = RealDisk::open(&directory.path().join(DIRECTORY), Access::ReadWrite).unwrap();
     let disk = Arc::new(BrittleDisk::new(disk, Arc::clone(&triggers)));
     let clock = BrittleClock::new(Arc::clone(&triggers));
-    (LogQueue::start(lock, disk, &options(), Arc::new(clock)).unwrap(), Hand(triggers))
+    (LogQueue::start(lock, disk, options, Arc::new(clock)).unwrap(), Hand(triggers))
 }
 
 fn entry(text: &'static str) -> Entry {

@@ -60,6 +60,10 @@ impl Shared {
         match self.engine().take_relief() {
             Relief::None => {}
             Relief::Soon => self.keeper.ring(),
+            // The keeper makes room beside the groups that still fit: they are not to wait for it.
+            Relief::Now if self.engine().has_room_for(2 * self.group_bytes_max) => {
+                self.keeper.ring();
+            }
             Relief::Now => {
                 // What fails is told of by the keeper, who tries the same.
                 self.guard(|| self.engine().maintain()).ok();

@@ -11,7 +11,7 @@ pub(in super::super) enum Relief {
     None,
     /// Somebody is over its bound, or near the cap there is something to delete: the keeper is to have its round now.
     Soon,
-    /// So is the cap near: before anything else is written.
+    /// So is the cap near: at the latest before a group is written that might not fit.
     Now,
 }
 
@@ -33,8 +33,6 @@ pub(in super::super) struct Sacrifice {
     pub(in super::super) segment: Segment,
     /// Those who wait for something in it.
     pub(in super::super) holders: Vec<usize>,
-    /// Whether one of them keeps to its bound, or has none: it is not configured.
-    pub(in super::super) is_last_resort: bool,
 }
 
 impl State {
@@ -50,9 +48,9 @@ impl State {
             let at_most = destination.backlog_bytes_max.saturating_add(written);
             destination.backlog_bytes_max = at_most;
             if at_most > most {
-                let bytes = self.depth(index).bytes;
+                let bytes = self.waiting_bytes(index);
                 let is_over = bytes > most;
-                // A round takes it down to its bound. Where it cannot, as all of it is on loan, each
+                // A round takes it down to its bound. Where it cannot, as the disk does not let it, each
                 // commit would ask for another one.
                 self.destinations[index].backlog_bytes_max = if is_over { bound } else { bytes };
                 if is_over {
@@ -62,7 +60,7 @@ impl State {
         }
         let used = self.catalogue.bytes() + self.pending_bytes;
         let is_tight = used > limits.max_bytes / 4 * 3;
-        if is_tight && (relief == Relief::Soon || self.sacrifice(limits, false).is_some()) {
+        if is_tight && (relief == Relief::Soon || self.sacrifice(limits, 0, &[]).is_some()) {
             relief = Relief::Now;
         } else if relief == Relief::None && limits.is_near(used) && self.passed_bytes() > 0 {
             relief = Relief::Soon;
@@ -70,13 +68,15 @@ impl State {
         self.relief = self.relief.max(relief);
     }
 
-    /// The oldest records that wait and are too many for a destination's bound; as many as it takes, of
-    /// one segment.
-    pub(in super::super) fn surplus(&self, index: usize) -> Option<Surplus> {
+    /// The oldest records that wait, from sequence `at` on, and are too many for a destination's bound; as
+    /// many as it takes, of one segment.
+    ///
+    /// What is on loan does not count: else the loans of a receiver that is well would cost it what
+    /// waits behind them.
+    pub(in super::super) fn surplus(&self, index: usize, mut at: u64) -> Option<Surplus> {
         let bound = self.destinations[index].max_backlog_bytes?;
-        let excess = self.depth(index).bytes.checked_sub(bound).filter(|excess| *excess > 0)?;
+        let excess = self.waiting_bytes(index).checked_sub(bound).filter(|excess| *excess > 0)?;
         let position = &self.destinations[index].position;
-        let mut at = 0;
         loop {
             let (first, last) = position.waiting(at, self.head)?;
             let Some(segment) = self.catalogue.holding(first) else {
@@ -89,36 +89,91 @@ impl State {
         }
     }
 
-    /// The oldest segment that keeps the log near its cap for nobody's sake but theirs who have to give
-    /// way: whose bound is below what they pin, be it a few records in many segments; and those nobody
-    /// delivers to, once an entry was refused (`is_pressed`).
+    /// Bytes that wait for a destination, without what is on loan.
+    pub(in super::super) fn waiting_bytes(&self, index: usize) -> u64 {
+        let lent = self.destinations[index].position.lent();
+        let bytes = |(first, last)| {
+            self.catalogue.holding(first).map_or(0, |segment| segment.bytes_between(first, last))
+        };
+        self.depth(index).bytes.saturating_sub(lent.map(bytes).sum())
+    }
+
+    /// The segment to give up first while the log is near its cap, or has no room for the `wanted` bytes
+    /// of an entry that was refused: one that nobody holds but those who give way, and among those the
+    /// one for whose sake the fewest do ([`Self::ranks`]), the oldest first. Not one of `spared`, which
+    /// are named by their first sequence; nor one of which something is on loan: it could not go.
     pub(in super::super) fn sacrifice(
         &self,
         limits: &Limits,
-        is_pressed: bool,
+        wanted: u64,
+        spared: &[u64],
     ) -> Option<Sacrifice> {
         // The cap alone: whatever else refuses entries is not cured by giving data up.
         let used = self.catalogue.bytes() + self.pending_bytes;
-        if !limits.is_near(used) || !limits.is_near(used - self.passed_bytes()) {
+        if !limits.is_near(used.saturating_add(wanted)) {
             return None;
         }
-        let gives_way: Vec<bool> =
-            (0..self.destinations.len()).map(|index| self.gives_way(index, is_pressed)).collect();
-        if !gives_way.contains(&true) {
+        let left = used - self.passed_bytes();
+        let ranks = self.ranks();
+        let loans = self.destinations.iter().flat_map(|known| known.position.lent());
+        let loans: Vec<(u64, u64)> = loans.collect();
+        let ranked = self.catalogue.iter().filter_map(|segment| {
+            let is_lent = |lent: &(u64, u64)| lent.0 <= segment.last && segment.first() <= lent.1;
+            let is_free = segment.is_closed && !loans.iter().any(is_lent);
+            let is_free = is_free && !spared.contains(&segment.first());
+            let rank = if is_free { self.rank(segment, &ranks) } else { None };
+            rank.map(|rank| (rank, segment))
+        });
+        let ranked: Vec<(usize, &Segment)> = ranked.collect();
+        let gain: u64 = ranked.iter().map(|(_, segment)| segment.bytes).sum();
+        // Nobody gives anything up for an entry that would not fit all the same.
+        let is_too_large = (left - gain).saturating_add(wanted) > limits.max_bytes;
+        let is_wanting = left.saturating_add(wanted) > limits.max_bytes && !is_too_large;
+        if !limits.is_near(left) && !is_wanting {
             return None;
         }
-        self.catalogue.iter().filter(|segment| segment.is_closed).find_map(|segment| {
-            let mut holders = (0..gives_way.len()).filter(|index| self.holds(*index, segment));
-            let holders: Option<Vec<usize>> =
-                holders.by_ref().map(|index| gives_way[index].then_some(index)).collect();
-            let waits = |index: &usize| {
-                let position = &self.destinations[*index].position;
-                position.waiting(segment.first(), segment.last).is_some()
-            };
-            let holders = holders.filter(|holders| holders.iter().any(waits))?;
-            let is_last_resort = holders.iter().any(|index| !self.is_over(*index));
-            Some(Sacrifice { segment: segment.clone(), holders, is_last_resort })
-        })
+        let (_, segment) = ranked.into_iter().min_by_key(|(rank, _)| *rank)?;
+        let holders = (0..ranks.len()).filter(|index| self.holds(*index, segment)).collect();
+        Some(Sacrifice { segment: segment.clone(), holders })
+    }
+
+    /// In what order destinations give way; `None` for those who never do. First those that nobody
+    /// delivers to, then those who pin more than their bound. Then whoever has a bound, and pins most:
+    /// several who are dead stop the others as little as one, also where each keeps to its bound and
+    /// what they hold together is the cap. One without a bound is the only receiver there is.
+    fn ranks(&self) -> Vec<Option<usize>> {
+        let indices = 0..self.destinations.len();
+        let pinned: Vec<u64> = indices.clone().map(|index| self.pinned_bytes(index)).collect();
+        let rank = |index: usize| {
+            let destination = &self.destinations[index];
+            if !destination.is_configured {
+                return Some(0);
+            }
+            let bound = destination.max_backlog_bytes?;
+            if pinned[index] > bound {
+                return Some(1);
+            }
+            let key = |other: usize| (pinned[other], other);
+            Some(2 + indices.clone().filter(|other| key(*other) > key(index)).count())
+        };
+        indices.clone().map(rank).collect()
+    }
+
+    /// The rank of the last one to give way of those who hold a segment, if all of them do and something
+    /// of it waits.
+    fn rank(&self, segment: &Segment, ranks: &[Option<usize>]) -> Option<usize> {
+        let (first, last) = (segment.first(), segment.last);
+        let mut highest = None;
+        let mut does_wait = false;
+        for (index, destination) in self.destinations.iter().enumerate() {
+            let position = &destination.position;
+            if !self.holds(index, segment) {
+                continue;
+            }
+            does_wait |= position.waiting(first, last).is_some();
+            highest = highest.max(Some(ranks[index]?));
+        }
+        highest.filter(|_| does_wait)
     }
 
     /// What can be deleted, once the positions are saved.
@@ -130,15 +185,10 @@ impl State {
         passed.map(|segment| segment.bytes).sum()
     }
 
-    fn gives_way(&self, index: usize, is_pressed: bool) -> bool {
-        is_pressed && !self.destinations[index].is_configured || self.is_over(index)
-    }
-
-    /// Whether it keeps more of the disk than it may have waiting.
-    fn is_over(&self, index: usize) -> bool {
-        let Some(bound) = self.destinations[index].max_backlog_bytes else { return false };
+    /// What a destination keeps of the disk: be it by a few records in many segments.
+    fn pinned_bytes(&self, index: usize) -> u64 {
         let pinned = self.catalogue.iter().filter(|segment| self.holds(index, segment));
-        pinned.map(|segment| segment.bytes).sum::<u64>() > bound
+        pinned.map(|segment| segment.bytes).sum()
     }
 
     /// Whether a segment cannot go because of this destination.

@@ -33,6 +33,8 @@ pub(in super::super) struct Destination {
     /// Something of its backlog was damaged: its books may hold tuples that are in no record.
     pub(in super::super) has_holes: bool,
     next_loan: u64,
+    /// Records behind this sequence are none of them for it alone.
+    last_addressed: u64,
     /// Since when reading fails at these sequences; bounded.
     failing: HashMap<u64, Duration>,
     /// A record that is known to be for it, if it still waits.
@@ -88,6 +90,7 @@ impl Destination {
             loans: HashMap::new(),
             has_holes: false,
             next_loan: 0,
+            last_addressed: 0,
             failing: HashMap::new(),
             own: None,
             places: HashMap::new(),
@@ -111,6 +114,7 @@ impl Destination {
         for Planned { head, .. } in plan.iter().filter(|record| record.head.target.is_some()) {
             if self.addressee.of(head) == Belongs::Own {
                 self.position.add_replayed(u64::from(head.tuples));
+                self.last_addressed = head.sequence;
             }
         }
         let is_behind = self.position.waiting(0, after).is_some();
@@ -131,6 +135,17 @@ impl Destination {
             self.position.pass(after + 1, last, tally);
             self.is_dirty = true;
         }
+    }
+
+    /// Whether a record from this sequence on may be for it alone: the totals of the log do not know
+    /// of those.
+    pub(in super::super) fn may_be_addressed(&self, sequence: u64) -> bool {
+        self.position.replayed() > 0 && sequence <= self.last_addressed
+    }
+
+    /// Any record up to this sequence may be for it alone.
+    pub(in super::super) fn suspect_addressed(&mut self, last: u64) {
+        self.last_addressed = last;
     }
 
     /// Reading at this sequence failed.

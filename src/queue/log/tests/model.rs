@@ -129,6 +129,7 @@ fn a_position_too_ragged_to_be_saved_costs_duplicates_and_nothing_else() {
             is_os: false,
             configured: 0,
             manners: steps::PLAIN,
+            is_crowded: false,
         };
         assert_eq!(run(&setting, &steps), Ok(1), "seed {seed}");
     }

@@ -276,6 +276,7 @@ impl Model {
         assert_eq!(self.position.is_drained(head), low > head);
         let loans = self.loans();
         assert_eq!(self.position.has_loans(), !loans.is_empty());
+        assert_eq!(self.position.lent().count(), loans.len());
         let begins = |at: &u64| is_done(*at) && !is_done(*at - 1);
         let runs = (low + 1..=head).filter(begins).count();
         assert_eq!(self.position.runs(), runs + loans.len());

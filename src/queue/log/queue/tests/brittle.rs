@@ -13,6 +13,7 @@ use crate::queue::log::disk::{Disk, DiskFile, RealDisk};
 #[derive(Default)]
 pub(super) struct Triggers {
     pub(super) hold_sync: AtomicBool,
+    pub(super) hold_read: AtomicBool,
     pub(super) fail_sync: AtomicBool,
     pub(super) panic_sync: AtomicBool,
     pub(super) panic_read: AtomicBool,
@@ -21,7 +22,7 @@ pub(super) struct Triggers {
     pub(super) ahead_s: AtomicU64,
     /// Rounds of the keeper.
     pub(super) rounds: AtomicU64,
-    /// A sync is being held.
+    /// A sync or a read is being held.
     pub(super) holds: AtomicBool,
     /// Something has panicked.
     pub(super) panics: AtomicBool,
@@ -57,20 +58,25 @@ impl std::ops::Deref for Hand {
 impl Drop for Hand {
     fn drop(&mut self) {
         self.0.hold_sync.store(false, Ordering::SeqCst);
+        self.0.hold_read.store(false, Ordering::SeqCst);
     }
 }
 
 impl Triggers {
     fn sync(&self) -> io::Result<()> {
-        while self.hold_sync.load(Ordering::SeqCst) {
-            self.holds.store(true, Ordering::SeqCst);
-            std::thread::yield_now();
-        }
+        self.hold_while(&self.hold_sync);
         self.panic_if(&self.panic_sync);
         if self.fail_sync.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
+    }
+
+    fn hold_while(&self, trigger: &AtomicBool) {
+        while trigger.load(Ordering::SeqCst) {
+            self.holds.store(true, Ordering::SeqCst);
+            std::thread::yield_now();
+        }
     }
 
     fn panic_if(&self, trigger: &AtomicBool) {
@@ -146,6 +152,7 @@ impl DiskFile for BrittleFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.triggers.hold_while(&self.triggers.hold_read);
         self.triggers.panic_if(&self.triggers.panic_read);
         self.inner.read_at(offset, buffer)
     }

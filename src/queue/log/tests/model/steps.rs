@@ -35,6 +35,8 @@ pub(super) struct Setting {
     /// Which destinations are configured at first, beside [`NAMES`]`[0]`.
     pub(super) configured: u8,
     pub(super) manners: [Manners; NAMES.len()],
+    /// All have a bound, and the cap is low: then no entry is refused.
+    pub(super) is_crowded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -155,7 +157,11 @@ struct Mood {
     filters: bool,
     bounds: bool,
     is_os: bool,
+    crowded: bool,
 }
+
+/// Among so many histories one is crowded.
+const CROWDED_EVERY: u64 = 8;
 
 pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
@@ -170,7 +176,11 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         filters: rng.u8(0..3) == 0,
         bounds: rng.u8(0..4) == 0,
         is_os,
+        crowded: false,
     };
+    if seed.is_multiple_of(CROWDED_EVERY) {
+        return crowd(rng, seed);
+    }
     let setting = Setting {
         seed,
         segment_bytes: [1500, 3000, 8000][rng.usize(0..3)],
@@ -179,9 +189,47 @@ pub(super) fn history(seed: u64) -> (Setting, Vec<Step>) {
         is_os,
         configured: if mood.newcomers { rng.u8(0..4) } else { 1 },
         manners: manners(&mut rng, mood),
+        is_crowded: false,
     };
     let count = rng.usize(60..180);
     let steps = (0..count).map(|_| step(&mut rng, mood)).collect();
+    (setting, steps)
+}
+
+/// Several with bounds below a low cap, on a disk that is well. Most leases end at once.
+fn crowd(mut rng: Rng, seed: u64) -> (Setting, Vec<Step>) {
+    let mood = Mood {
+        crashes: 0,
+        faults: 0,
+        full: 0,
+        flips: false,
+        position_flips: false,
+        newcomers: rng.u8(0..4) == 0,
+        filters: rng.u8(0..4) > 0,
+        bounds: true,
+        is_os: false,
+        crowded: true,
+    };
+    let setting = Setting {
+        seed,
+        segment_bytes: [1500, 3000][rng.usize(0..2)],
+        max_bytes: rng.u64(30_000..60_000),
+        is_fifo: rng.bool(),
+        is_os: false,
+        configured: 1,
+        manners: manners(&mut rng, mood),
+        is_crowded: true,
+    };
+    let mut steps = Vec::new();
+    for _ in 0..rng.usize(100..250) {
+        let step = step(&mut rng, mood);
+        let ack = match step {
+            Step::Lease { side, .. } => Some(Step::Ack { side, nth: 0, refused: 0 }),
+            _ => None,
+        };
+        steps.push(step);
+        steps.extend(ack.filter(|_| rng.u8(0..8) > 0));
+    }
     (setting, steps)
 }
 
@@ -219,11 +267,18 @@ fn step(rng: &mut Rng, mood: Mood) -> Step {
 /// The first one gets everything and keeps it: what there is shows by it.
 fn manners(rng: &mut Rng, mood: Mood) -> [Manners; NAMES.len()] {
     let mut all = PLAIN;
+    if mood.crowded {
+        all[0].bound = Some(rng.u64(15_000..60_000));
+    }
     for manners in &mut all[1..] {
         if mood.filters {
             manners.sources = rng.u8(0..=ALL_SOURCES);
         }
-        manners.bound = (mood.bounds && rng.bool()).then(|| rng.u64(1..8000));
+        manners.bound = if mood.crowded {
+            Some(rng.u64(15_000..60_000))
+        } else {
+            (mood.bounds && rng.bool()).then(|| rng.u64(1..8000))
+        };
     }
     all
 }

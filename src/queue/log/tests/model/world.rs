@@ -10,11 +10,12 @@ use super::super::super::engine::{self, Engine, Options};
 use super::super::super::lanes::Order;
 use super::super::super::notice::Notice;
 use super::super::super::segment::Name;
+use super::super::super::state::Relief;
 use super::damage;
 use super::ledger::{Ledger, Seen};
 use super::steps::{ALL_SOURCES, End, How, Manners, NAMES, Restart, Setting, Shape, Step, Trouble};
 use crate::metric::timestamp::Timestamp;
-use crate::queue::{AppendError, Destination, Durability, Fate, Meters, Sources, Want};
+use crate::queue::{AppendError, Destination, Durability, Entry, Fate, Meters, Sources, Want};
 
 pub(super) struct World {
     setting: Setting,
@@ -32,6 +33,8 @@ pub(super) struct World {
     /// Syncs may fail and lose what they should have written.
     is_lossy: bool,
     is_full: bool,
+    /// Nothing was on loan in the last round or since.
+    is_relieved: bool,
     /// What was damaged.
     hits: damage::Hits,
     /// Disk calls in the middle of which the machine or the process stopped.
@@ -62,6 +65,7 @@ impl World {
             is_troubled: false,
             is_lossy: false,
             is_full: false,
+            is_relieved: true,
             hits: damage::Hits::default(),
             points: 0,
         };
@@ -174,6 +178,9 @@ impl World {
             let entry = self.ledger.add(shape, received);
             match self.engine.admit(engine::cost(&entry)) {
                 Ok(()) => entries.push(entry),
+                Err(AppendError::Full { .. }) if self.makes_room_for(&entry, &entries) => {
+                    entries.push(entry);
+                }
                 Err(AppendError::Full { .. } | AppendError::Reserve { .. }) => {
                     self.ledger.refused();
                 }
@@ -188,6 +195,35 @@ impl World {
             Ok(()) => self.ledger.acknowledged(entries.len()),
             outcome => self.expect_well(&outcome),
         }
+        // As the writer does.
+        if self.setting.is_crowded && self.engine.take_relief() != Relief::None {
+            self.maintain();
+        }
+    }
+
+    /// Where all have a bound no entry is refused if room can be made for it, and none at all that fits
+    /// what is kept free. Whether it was let in at the second try.
+    fn makes_room_for(&mut self, entry: &Entry, before: &[Entry]) -> bool {
+        let is_lent = self.sides().any(|side| self.ledger.sides[side].nth_loan(0).is_some());
+        if !self.setting.is_crowded || is_lent {
+            return false;
+        }
+        let max = self.setting.max_bytes;
+        let all: u64 = before.iter().chain([entry]).map(engine::cost).sum();
+        // Sequences have as many digits in every name.
+        let files = self.disk.files();
+        let mut segments = files.iter().filter(|(name, _)| Name::parse(name).is_some());
+        let active = segments.next_back().map_or(0, |(_, bytes)| bytes.len() as u64);
+        let is_kept_free = self.is_relieved && all <= max / 16 && active <= max / 16 * 15;
+        assert!(!is_kept_free, "{all} bytes were refused that are kept free");
+        // Those before it would take the room.
+        if !before.is_empty() || active + all > max {
+            return false;
+        }
+        self.maintain();
+        let admitted = self.engine.admit(engine::cost(entry));
+        assert!(admitted.is_ok(), "room can be made for {all} bytes: {admitted:?}");
+        true
     }
 
     /// Leases; whether there was anything.
@@ -200,6 +236,7 @@ impl World {
         let books = self.engine.books(self.index(side));
         assert_eq!(lease.is_some(), self.ledger.has_waiting(side), "{side}: {books:?}");
         if let Some(lease) = &lease {
+            self.is_relieved = false;
             self.ledger.lent(side, lease, want);
         }
         lease.is_some()
@@ -233,6 +270,7 @@ impl World {
             self.sides().map(|side| self.engine.depth(self.index(side)).bytes).collect();
         let outcome = self.engine.maintain();
         self.expect_well(&outcome);
+        self.is_relieved = self.sides().all(|side| self.ledger.sides[side].nth_loan(0).is_none());
         for (side, before) in self.sides().collect::<Vec<_>>().into_iter().zip(depths) {
             let books = self.engine.books(self.index(side));
             let expired = books.expired - self.ledger.sides[side].books.expired;
@@ -245,10 +283,8 @@ impl World {
             }
             let left = self.look_at_all(side);
             let depth = self.engine.depth(self.index(side));
-            assert!(
-                depth.bytes <= bound || left.is_empty() || outcome.is_err(),
-                "{side}: {depth:?}"
-            );
+            let waiting = self.engine.waiting_bytes(self.index(side));
+            assert!(waiting <= bound || left.is_empty() || outcome.is_err(), "{side}: {depth:?}");
             // Near the cap it is by segments, and those go that nobody else waits for.
             self.ledger.expired(side, &left, expired, !is_capped);
         }
