@@ -137,17 +137,16 @@ impl Line {
             }
             let mut turn = self.gate.enter(Who::Other, phase).await?;
             let mut lease = self.outlet.lease(self.want());
-            let loan = match timeout(LEASE_WAIT_MAX, &mut lease).await {
-                Ok(lease) => Loan::new(Arc::clone(&self.outlet), lease?),
+            let loan = |lease| Loan::new(Arc::clone(&self.outlet), lease);
+            let loan = if let Ok(lease) = timeout(LEASE_WAIT_MAX, &mut lease).await {
+                loan(lease?)
+            } else {
                 // A slow disk, one that fails, or what was ready has expired meanwhile. It is read to its
                 // end, so that slow is not never; and without the turn, which others can use.
-                Err(_) => {
-                    drop(turn);
-                    let lease = unless_leaving(phase, lease).await??;
-                    let loan = Loan::new(Arc::clone(&self.outlet), lease);
-                    turn = self.gate.enter(Who::Other, phase).await?;
-                    loan
-                }
+                drop(turn);
+                let loan = loan(unless_leaving(phase, lease).await??);
+                turn = self.gate.enter(Who::Other, phase).await?;
+                loan
             };
             // The lease took time, in which the receiver may have begun to refuse.
             if turn.is_good() && !phase.is_leaving_the_rest() {

@@ -48,6 +48,9 @@ pub(super) fn first_sight(head: &request::Parts, connection: u64, outcome: Outco
     Seen {
         outcome,
         connection,
+        is_malformed: key(&head.uri, &head.headers).0.is_none()
+            || check_media(&head.headers).is_err()
+            || encoding(&head.headers).is_none(),
         tuples: 0,
         carried: Vec::new(),
         wire_bytes: 0,
@@ -94,10 +97,14 @@ pub(super) fn look(head: &request::Parts, connection: u64, outcome: Outcome, bod
     seen.wire_bytes = body.bytes();
     let Body::Whole(body) = body else { return seen };
     let plain = encoding(&head.headers).map(|it| coding::inflate(it, body.clone(), BODY_BYTES_MAX));
-    let Some(Ok(plain)) = plain else { return seen };
+    let Some(Ok(plain)) = plain else {
+        seen.is_malformed = true;
+        return seen;
+    };
     seen.body_bytes = plain.len();
-    if let Ok(envelope) = envelope::parse(&plain, TimeUnit::Seconds) {
-        seen.carried = envelope.tuples;
+    match envelope::parse(&plain, unit(&head.headers)) {
+        Ok(envelope) => seen.carried = envelope.tuples,
+        Err(_) => seen.is_malformed = true,
     }
     seen
 }
@@ -119,14 +126,17 @@ fn open(rules: &Rules, head: &request::Parts, body: &Body) -> Result<(Envelope, 
         InflateError::Corrupt => Answer::corrupt_encoding(),
         InflateError::TooLarge => too_large(),
     })?;
-    let unit = match header(&head.headers, "sts-time-format") {
-        Some("ms") => TimeUnit::Millis,
-        _ => TimeUnit::Seconds,
-    };
-    let envelope = envelope::parse(&body, unit)
+    let envelope = envelope::parse(&body, unit(&head.headers))
         .map_err(|refusal| Answer::new(hyper::StatusCode::BAD_REQUEST, refusal.to_string()))?;
     poison::find(&rules.poisons, &envelope.tuples).map_err(Answer::poisoned)?;
     Ok((envelope, body.len()))
+}
+
+fn unit(headers: &HeaderMap) -> TimeUnit {
+    match header(headers, "sts-time-format") {
+        Some("ms") => TimeUnit::Millis,
+        _ => TimeUnit::Seconds,
+    }
 }
 
 /// JSON, whatever its parameters; a request that does not say so is refused.

@@ -38,6 +38,8 @@ pub struct Totals {
     pub hung: u64,
     /// Requests whose body never ended: the client left or stalled.
     pub broken: u64,
+    /// Requests no rule could make right, in whichever of the others they are ([`Seen::is_malformed`]).
+    pub malformed: u64,
 }
 
 /// One intake request. Holds no key.
@@ -47,6 +49,9 @@ pub struct Seen {
     pub outcome: Outcome,
     /// The number of its connection, from 1.
     pub connection: u64,
+    /// Whether it has no key, no JSON media type, an encoding nobody knows or that it is not in, or no
+    /// valid envelope: looked at as far as it was read, also where a fault decided its answer.
+    pub is_malformed: bool,
     /// Tuples accepted from it.
     pub tuples: usize,
     /// The tuples in it, accepted or not; empty where its body was not read, or could not be.
@@ -163,6 +168,7 @@ impl Book {
             let totals = &mut received.totals;
             totals.requests += 1;
             totals.tuples += tuples.len() as u64;
+            totals.malformed += u64::from(seen.is_malformed);
             match seen.outcome {
                 Outcome::Answered(status) => *totals.statuses.entry(status).or_default() += 1,
                 Outcome::Cut => totals.cut += 1,

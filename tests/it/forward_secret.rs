@@ -1,7 +1,7 @@
 //! The api key is on the wire and nowhere else; and what the log says (contract C6.1).
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tidegate::config::{Receiver, ReceiverAuth, Secret};
@@ -32,6 +32,13 @@ impl Log {
 
     /// Collects from here on, down to the finest level of every library.
     fn collect(&self) -> tracing::subscriber::DefaultGuard {
+        // With a single collector in the process, whether an event is wanted is decided for good by the
+        // thread that reaches it first, which may be another test's, without any.
+        static OTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
+        OTHER.get_or_init(|| {
+            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+            tracing::Dispatch::new(subscriber.with_writer(std::io::sink).finish())
+        });
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_ansi(false)

@@ -227,7 +227,7 @@ async fn faults_are_set_and_healed_over_the_control_route() {
     assert_eq!(
         listed.body,
         format!(
-            r#"{{"totals":{{"requests":5,"connections":1,"tuples":2,"statuses":{{"200":2,"400":1,"503":2}},"cut":0,"hung":0,"broken":0}},"tuples":[{TUPLE},{TUPLE}]}}"#
+            r#"{{"totals":{{"requests":5,"connections":1,"tuples":2,"statuses":{{"200":2,"400":1,"503":2}},"cut":0,"hung":0,"broken":0,"malformed":0}},"tuples":[{TUPLE},{TUPLE}]}}"#
         )
     );
 }

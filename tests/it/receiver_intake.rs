@@ -222,7 +222,7 @@ async fn tuples_are_kept_and_listed_digit_for_digit() {
 
     let listed = call(receiver.addr(), &Request::to("GET", "/_received?newest=1")).await;
     let newest = kept.last().unwrap();
-    let totals = r#"{"requests":1,"connections":2,"tuples":5,"statuses":{"200":1},"cut":0,"hung":0,"broken":0}"#;
+    let totals = r#"{"requests":1,"connections":2,"tuples":5,"statuses":{"200":1},"cut":0,"hung":0,"broken":0,"malformed":0}"#;
     assert_eq!(listed.body, format!(r#"{{"totals":{totals},"tuples":[{newest}]}}"#));
     assert_eq!(header(&listed.head, "content-type"), Some("application/json"));
 }

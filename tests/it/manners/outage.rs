@@ -56,7 +56,7 @@ async fn resets_in_head_body_and_answer_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_drip_never_come_or_never_end_hold_nobody_up_for_long() {
+async fn answers_that_drip_never_come_or_never_end_lose_nothing() {
     let setup = Setup::one().adjust(|config| {
         let receiver = &mut config.receivers[0];
         receiver.timeout = Duration::from_millis(150);

@@ -7,37 +7,56 @@ use tidegate::receiver::{Fault, Poison, Standing};
 
 use super::world::{PATIENCE, Setup, arrived, assert_same, names};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receiver_that_is_dead_for_long_costs_its_own_oldest_and_nothing_else() {
-    let setup = Setup::receivers(&[("alive", ""), ("dead", "")]).adjust(|config| {
-        config.receivers[1].max_backlog_bytes = Some(200_000);
-        config.receivers[1].timeout = Duration::from_mins(10);
-    });
-    let mut world = setup.start().await;
-    world.receiver("dead").faults().stand(Standing::always(Fault::Hang));
-    // Every one of these is answered 202 while the dead one hangs; `send` sees to that.
-    for part in 0..60 {
-        world.send(&names("m", part * 200..(part + 1) * 200)).await;
-    }
-    world.receiver("alive").wait_for_tuples(12_000, PATIENCE).await.unwrap();
-    let expired = world.until_count("dead", "expired_total", |expired| expired > 0).await;
-    let books = world.balanced("dead").await;
-    assert!(books("queued") > 0 && books("delivered_total") == 0, "{expired}");
-    world.judge("alive", &world.accepted(), &BTreeSet::new()).await;
+/// Small enough that a dead receiver's backlog would fill the whole queue without its bound.
+const QUEUE_BYTES: u64 = 6 << 20;
 
-    world.receiver("dead").faults().heal();
-    // Only requests that hang already go on hanging: a restart ends them.
+const BACKLOG_BYTES: u64 = 1 << 20;
+
+/// One receiver that hangs and one that refuses connections, each with its bound, beside one that lives;
+/// more than the queue holds goes through it, and every POST is answered 202.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_are_dead_for_long_cost_their_own_oldest_and_nothing_else() {
     let adjust = |config: &mut tidegate::config::Config| {
-        config.receivers[1].max_backlog_bytes = Some(200_000);
+        config.queue.max_bytes = QUEUE_BYTES;
+        config.queue.segment_bytes = 1 << 20;
+        for receiver in &mut config.receivers[1..] {
+            receiver.max_backlog_bytes = Some(BACKLOG_BYTES);
+            receiver.timeout = Duration::from_mins(10);
+        }
     };
+    let receivers = [("alive", ""), ("hanging", ""), ("gone", "")];
+    let mut world = Setup::receivers(&receivers).adjust(adjust).start().await;
+    world.receiver("hanging").faults().stand(Standing::always(Fault::Hang));
+    world.receiver_mut("gone").go_down().await.unwrap();
+    // `send` sees to it that each is answered 202. Names of 600 bytes: 12 MB in all, twice the queue.
+    let prefix = "m".repeat(600);
+    for part in 0..100 {
+        world.send(&names(&prefix, part * 200..(part + 1) * 200)).await;
+        let sent = u64::from(part + 1) * 200;
+        world.receiver("alive").wait_for_tuples(sent, PATIENCE).await.unwrap();
+    }
+    world.settled("alive").await;
+    world.judge("alive", &world.accepted(), &BTreeSet::new()).await;
+    for receiver in ["hanging", "gone"] {
+        // A tuple takes 650 bytes or so: the bound keeps 1,600 of them, and a segment or two of them more.
+        world.until_count(receiver, "expired_total", |expired| expired > 12_000).await;
+        let books = world.balanced(receiver).await;
+        assert!(books("queued") > 1_000 && books("delivered_total") == 0, "{receiver}");
+    }
+
+    world.receiver("hanging").faults().heal();
+    world.receiver_mut("gone").come_up().unwrap();
+    // Only requests that hang already go on hanging: a restart ends them.
     world.restart(adjust).await;
-    world.settled("dead").await;
-    let books = world.balanced("dead").await;
-    assert_eq!(books("delivered_total") + books("expired_total"), 12_000);
-    // The newest are among what arrived; what was on its way all the time may be as old as it is.
-    let all = arrived(&world.receiver("dead").received());
-    assert_eq!(all.len() as u64, books("delivered_total"));
-    assert!(all.contains("m.011999") && all.len() < 12_000);
+    for receiver in ["hanging", "gone"] {
+        world.settled(receiver).await;
+        let books = world.balanced(receiver).await;
+        assert_eq!(books("delivered_total") + books("expired_total"), 20_000, "{receiver}");
+        // The newest are among what arrived; what was on its way all the time may be as old as it is.
+        let all = arrived(&world.receiver(receiver).received());
+        assert_eq!(all.len() as u64, books("delivered_total"), "{receiver}");
+        assert!(all.contains(&format!("{prefix}.019999")) && all.len() < 8_000, "{receiver}");
+    }
     world.stop().await;
 }
 

@@ -174,8 +174,11 @@ impl World {
         self.gateway = Some(gateway.unwrap());
     }
 
-    /// Stops the gateway in order.
+    /// Stops the gateway in order. Whatever the faults, every request was well-formed.
     pub(crate) async fn stop(&mut self) -> Ended {
+        for (name, receiver) in &self.receivers {
+            assert_eq!(receiver.received().totals.malformed, 0, "requests to {name}");
+        }
         self.gateway.take().unwrap().stop().await
     }
 

@@ -144,8 +144,16 @@ async fn a_running_gateway_killed_at_each_step_of_a_replay() {
         let mut replaying = command.spawn().unwrap();
         reached.await;
         process.gateway.kill();
+        let arrived = arrivals(&process).len() as u64;
         // It says what it knows of a gateway that is gone.
         replaying.wait().unwrap();
+        // The kill hit the step it names, or a later one: a step may be over before it is seen.
+        match death {
+            Death::Begun => assert!(has_journal(&directory) || arrived > 0, "{death:?}"),
+            Death::Done => assert!(process.letters().iter().all(is_replayed), "{death:?}"),
+            Death::Delivering => assert_eq!(arrived, 0, "{death:?}"),
+            Death::Delivered => assert_eq!(arrived, LETTERS, "{death:?}"),
+        }
         process.gateway.start().await;
         process.settled().await;
         let again = process.run(&["dead-letters", "replay"]);
