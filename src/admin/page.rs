@@ -18,7 +18,7 @@ use crate::queue::Books;
 mod deliveries;
 
 use deliveries::deliveries;
-pub(super) use deliveries::{encoding_word, state_word};
+pub(super) use deliveries::state_word;
 
 /// What [`render`] makes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::page::{encoding_word, state_word};
+use super::page::state_word;
 use super::reading::{Delivery, Destination, Health, seconds_between};
 use crate::forward::State;
 use crate::metric::timestamp::Timestamp;
@@ -60,7 +60,7 @@ fn of_delivery(delivery: &Delivery) -> impl Iterator<Item = (String, Value)> {
         ("in_flight", json!(status.in_flight)),
         ("limit", json!(status.limit)),
         ("concurrency", json!(facts.concurrency)),
-        ("encoding", json!(encoding_word(status.encoding))),
+        ("encoding", json!(status.encoding.as_str())),
         ("body_bound_bytes", json!(status.size_bound)),
         ("last_success", json!(status.last_success.and_then(instant))),
         (

@@ -86,6 +86,17 @@ pub enum Compression {
     Identity,
 }
 
+impl Compression {
+    /// As the setting `compression` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deflate => "deflate",
+            Self::Gzip => "gzip",
+            Self::Identity => "identity",
+        }
+    }
+}
+
 const API_KEY: Keys =
     Keys { value: "api_key", file: "api_key_file", env: "api_key_env", sha256: None };
 
@@ -135,11 +146,8 @@ impl Receiver {
     fn rest(section: &mut Section<'_>, destination: Destination) -> Self {
         let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
         let auth = [("query", ReceiverAuth::Query), ("header", ReceiverAuth::Header)];
-        let compression = [
-            ("deflate", Compression::Deflate),
-            ("gzip", Compression::Gzip),
-            ("identity", Compression::Identity),
-        ];
+        let compression = [Compression::Deflate, Compression::Gzip, Compression::Identity]
+            .map(|compression| (compression.as_str(), compression));
         let timeout = section.duration("timeout", seconds(30), seconds(1)..=seconds(3600));
         let receiver = Self {
             name: destination.name,

@@ -254,10 +254,11 @@ impl Board {
             tracing::warn!(
                 receiver.name = &*self.name,
                 receiver.url = self.url,
-                "receiver {} takes no {before:?} bodies, it gets {:?} from now on; set its \
+                "receiver {} takes no bodies in {}, it gets {} from now on; set its \
                  `compression` to spare the detour",
                 self.name,
-                tuned.encoding,
+                before.as_str(),
+                tuned.encoding.as_str(),
             );
         }
     }

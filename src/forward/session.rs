@@ -20,12 +20,6 @@
 //! on with one request at each probe of its receiver, and posts its refused tuples again and again,
 //! until something is accepted. A lone tuple that is too large needs no evidence (its size is the
 //! reason), but counts towards suspicion.
-//!
-//! Evidence wears out: a receiver may begin to refuse everything in the middle of a session. When
-//! [`LONE_REFUSALS_MAX`] tuples in a row are refused alone, and nothing was accepted that began after the
-//! first of them, there is none any more. Those of them that were never asked about twice are doubtful
-//! again; the others were refused before evidence and after it, and that is final, or a session with many
-//! bad tuples would never end. So between two acceptances at most that many become dead letters.
 
 use std::sync::Arc;
 
@@ -51,8 +45,6 @@ pub struct Session {
     stack: Vec<Job>,
     /// Refused alone when there was no evidence.
     doubtful: Vec<Doubtful>,
-    /// Refused alone, one after the other, while there was evidence from before: it may be worn out.
-    recent: Vec<Recent>,
     /// Refused for good.
     lone: Vec<Lone>,
     delivered: u64,
@@ -64,8 +56,6 @@ pub struct Session {
 struct Job {
     part: Part,
     tie: Tie,
-    /// Whether it is a tuple that was refused alone before.
-    is_again: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +71,6 @@ enum Tie {
 struct Doubtful {
     lone: Lone,
     reason: Reason,
-}
-
-#[derive(Clone, Debug)]
-struct Recent {
-    lone: Lone,
-    is_again: bool,
 }
 
 /// An answer that refused something.
@@ -127,19 +111,12 @@ pub enum Step {
     },
 }
 
-impl Job {
-    fn new(part: Part, tie: Tie) -> Self {
-        Self { part, tie, is_again: false }
-    }
-}
-
 impl Session {
     /// A session about these tuples.
     pub fn new(part: Part) -> Self {
         Self {
-            stack: vec![Job::new(part, Tie::None)],
+            stack: vec![Job { part, tie: Tie::None }],
             doubtful: Vec::new(),
-            recent: Vec::new(),
             lone: Vec::new(),
             delivered: 0,
             guard: Guard::Calm,
@@ -173,7 +150,7 @@ impl Session {
                 // The cuts of a first half would have to be accepted all for a conclusion about the
                 // second: not worth the bookkeeping, so that one is posted itself.
                 let cuts = job.part.within(bytes_max).into_iter().rev();
-                self.stack.extend(cuts.map(|part| Job::new(part, Tie::None)));
+                self.stack.extend(cuts.map(|part| Job { part, tie: Tie::None }));
             } else {
                 let part = job.part.clone();
                 self.stack.push(job);
@@ -197,33 +174,11 @@ impl Session {
     pub fn refused(&mut self, refusal: Refusal) -> Evidence {
         let evidence = self.guard.refuse(Reason::Content);
         let job = self.posted();
-        if let Some(halves) = job.part.halves() {
-            self.push_halves(halves);
-        } else if self.guard.is_evident() {
-            let lone = self.lone(&job.part, refusal);
-            return self.note_recent(Recent { lone, is_again: job.is_again });
-        } else {
-            self.keep(&job.part, refusal, Reason::Content);
+        match job.part.halves() {
+            Some(halves) => self.push_halves(halves),
+            None => self.keep(&job.part, refusal, Reason::Content),
         }
         evidence
-    }
-
-    /// One more in a row that was refused alone in spite of evidence.
-    fn note_recent(&mut self, recent: Recent) -> Evidence {
-        self.recent.push(recent);
-        if self.recent.len() >= LONE_REFUSALS_MAX {
-            self.guard.wear_out();
-            for Recent { lone, is_again } in self.recent.drain(..) {
-                if is_again {
-                    self.lone.push(lone);
-                } else {
-                    self.doubtful.push(Doubtful { lone, reason: Reason::Content });
-                }
-            }
-            return Evidence::Anew;
-        }
-        // What is accepted from the first of them on shows that the receiver is not at fault.
-        if self.recent.len() == 1 { Evidence::Anew } else { Evidence::Stands }
     }
 
     /// The part was refused for its size: 413.
@@ -232,7 +187,7 @@ impl Session {
         let job = self.posted();
         match job.part.halves_by_bytes() {
             Some((first, second)) => {
-                let jobs = [second, first].map(|part| Job::new(part, Tie::None));
+                let jobs = [second, first].map(|part| Job { part, tie: Tie::None });
                 self.stack.extend(jobs);
             }
             None => self.keep(&job.part, refusal, Reason::Size),
@@ -258,10 +213,11 @@ impl Session {
     }
 
     /// There is evidence. It settles the refusals that were about size; those of content are from
-    /// before it, when the receiver may have refused everything.
+    /// before it, when the receiver may have refused everything. So are all of a suspect session: what was
+    /// too large for everything may have been mended.
     fn prove(&mut self) {
-        self.lone.extend(self.recent.drain(..).map(|recent| recent.lone));
-        if self.guard.prove() {
+        let was_suspect = self.guard.is_suspect();
+        if self.guard.prove() && !was_suspect {
             let doubtful = std::mem::take(&mut self.doubtful);
             let (size, content): (Vec<_>, Vec<_>) =
                 doubtful.into_iter().partition(|refused| refused.reason == Reason::Size);
@@ -274,7 +230,6 @@ impl Session {
     fn settle(&mut self) -> Option<Step> {
         let is_few = self.doubtful.len() < LONE_REFUSALS_MAX;
         if is_few && self.doubtful.iter().all(|refused| refused.reason == Reason::Size) {
-            self.lone.extend(self.recent.drain(..).map(|recent| recent.lone));
             self.lone.extend(self.doubtful.drain(..).map(|refused| refused.lone));
             return Some(Step::Over {
                 delivered: self.delivered,
@@ -282,39 +237,30 @@ impl Session {
             });
         }
         let again = self.doubtful.drain(..).rev();
-        let again = again.map(|refused| Job {
-            is_again: true,
-            ..Job::new(refused.lone.piece.into(), Tie::None)
-        });
+        let again = again.map(|refused| Job { part: refused.lone.piece.into(), tie: Tie::None });
         self.stack.extend(again);
         self.guard.suspect().then_some(Step::Suspect)
     }
 
     fn push_halves(&mut self, (first, second): (Part, Part)) {
-        self.stack.push(Job::new(second, Tie::None));
-        self.stack.push(Job::new(first, Tie::FirstHalf));
+        self.stack.push(Job { part: second, tie: Tie::None });
+        self.stack.push(Job { part: first, tie: Tie::FirstHalf });
     }
 
     /// Keeps the refusal of a lone tuple.
-    fn keep(&mut self, part: &Part, refusal: Refusal, reason: Reason) {
-        let lone = self.lone(part, refusal);
+    fn keep(&mut self, part: &Part, mut refusal: Refusal, reason: Reason) {
+        let [piece] = part.pieces() else { unreachable!("a tuple alone is one piece") };
+        // Thousands of tuples that are refused in the same words share them.
+        let last = self.doubtful.last().map(|refused| &refused.lone).or(self.lone.last());
+        if let Some(last) = last.filter(|last| last.refusal.answer == refusal.answer) {
+            refusal.answer = Arc::clone(&last.refusal.answer);
+        }
+        let lone = Lone { piece: piece.clone(), refusal };
         if self.guard.is_evident() {
             self.lone.push(lone);
         } else {
             self.doubtful.push(Doubtful { lone, reason });
         }
-    }
-
-    fn lone(&self, part: &Part, mut refusal: Refusal) -> Lone {
-        let [piece] = part.pieces() else { unreachable!("a tuple alone is one piece") };
-        // Thousands of tuples that are refused in the same words share them.
-        let recent = self.recent.last().map(|recent| &recent.lone);
-        let last =
-            recent.or(self.doubtful.last().map(|refused| &refused.lone)).or(self.lone.last());
-        if let Some(last) = last.filter(|last| last.refusal.answer == refusal.answer) {
-            refusal.answer = Arc::clone(&last.refusal.answer);
-        }
-        Lone { piece: piece.clone(), refusal }
     }
 
     /// The part that was posted last.

@@ -211,7 +211,7 @@ async fn a_refusal_is_no_end_of_an_outage_and_a_probe_in_another_encoding_no_adv
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("accepts deliveries again"));
     let warned = log.lines("WARN");
-    let advised = warned.iter().filter(|line| line.contains("`receiver.compression`"));
+    let advised = warned.iter().filter(|line| line.contains("set its `compression`"));
     assert_eq!(advised.count(), 2, "from deflate to gzip and on: {warned:?}");
     let seen = receiver.seen();
     let last = seen.last().unwrap().header("content-encoding");

@@ -6,7 +6,6 @@ use super::super::names;
 use super::super::reading::{Delivery, Destination, Health};
 use super::super::sheet::Sheet;
 use super::unix_s;
-use crate::config::Compression;
 use crate::forward::State;
 
 pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
@@ -37,7 +36,7 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
     let last_error = |to: &Delivery| to.status.last_error.as_ref().map(|(at, _)| unix_s(*at));
     sheet.by_receiver(&names::LAST_ERROR, health, of(last_error))?;
     let encodings = known.iter().flat_map(|(receiver, delivery)| {
-        let of = encoding_word(delivery.status.encoding);
+        let of = delivery.status.encoding.as_str();
         let encodings = ["deflate", "gzip", "identity"];
         encodings.map(|word| ([*receiver, ("encoding", word)], u64::from(word == of)))
     });
@@ -54,15 +53,6 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
 /// The value of a delivery as one of its destination, which may have none.
 fn of<V>(value: impl Fn(&Delivery) -> Option<V>) -> impl Fn(&Destination) -> Option<V> {
     move |destination| value(destination.delivery.as_ref()?)
-}
-
-/// As the setting `compression` has it.
-pub(in super::super) fn encoding_word(encoding: Compression) -> &'static str {
-    match encoding {
-        Compression::Deflate => "deflate",
-        Compression::Gzip => "gzip",
-        Compression::Identity => "identity",
-    }
 }
 
 /// The word for programs.

@@ -55,11 +55,6 @@ impl Guard {
         self.enter(Standing::Evident, |now| now != Standing::Evident)
     }
 
-    /// Too many refusals since what was accepted.
-    pub(super) fn wear_out(&mut self) {
-        self.enter(Standing::Open, |now| now == Standing::Evident);
-    }
-
     /// Nothing but refusals. Whether that is news.
     pub(super) fn suspect(&mut self) -> bool {
         self.enter(Standing::Suspect, |now| now == Standing::Open)
