@@ -136,6 +136,11 @@ impl Index {
         self.files.values().map(File::all_bytes).sum::<u64>() + orphans
     }
 
+    /// Whether all letters of some file were replayed, and nobody came to delete it.
+    pub(super) fn has_leftovers(&self) -> bool {
+        self.files.values().any(|file| file.letters == 0 && !file.journals.is_empty())
+    }
+
     /// Intents without an end, and the files they are about.
     pub(super) fn open_intents(&self) -> Vec<(u32, Intent)> {
         let of = |(number, file): (&u32, &File)| {

@@ -13,14 +13,20 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{AppendError, Durability, Queue};
 
 impl DeadLetters {
-    /// Finds out what became of a replay that an earlier process did not finish. To be called once the
-    /// queue is open; every replay does it too. Blocks.
+    /// Finds out what became of a replay that an earlier process did not finish, and takes away what one
+    /// has left. To be called once the queue is open; every replay does it too. Blocks.
     pub fn settle(&self, queue: &dyn Queue) -> Result<(), ReplayError> {
         // With a queue in memory nothing is written before the first letter, or replay.
-        if queue.durability() == Durability::Memory || self.lock().index.open_intents().is_empty() {
+        if queue.durability() == Durability::Memory || self.is_settled() {
             return Ok(());
         }
         self.settle_now(&QueueTarget { queue, runtime: None })
+    }
+
+    /// Whether no earlier process left a replay, or its files, half way.
+    pub(in super::super) fn is_settled(&self) -> bool {
+        let store = self.lock();
+        store.index.open_intents().is_empty() && !store.index.has_leftovers()
     }
 
     pub(in super::super) fn settle_now(&self, target: &dyn Target) -> Result<(), ReplayError> {

@@ -116,6 +116,12 @@ fn live(machine: &Machine) -> Vec<u64> {
 /// another replay.
 pub(super) fn check(machine: &Machine, taken: &[u64], what: &str) {
     let (engine, store) = start(machine).expect(what);
+    if store.is_settled() {
+        // A start then does nothing more: what was replayed must not take room for ever.
+        let files = Index::read(&machine.letters, &mut |_, _| Ok(())).unwrap().files;
+        let is_used = files.values().all(|file| file.letters > 0 || file.journals.is_empty());
+        assert!(is_used, "{what}: files of replayed letters are left: {files:?}");
+    }
     store.settle_now(&engine).unwrap_or_else(|error| panic!("{what}: {error}"));
     let remaining = listed(&machine.letters);
     assert_eq!(store.standing().letters, remaining.len() as u64, "{what}");
