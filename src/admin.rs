@@ -9,14 +9,14 @@
 //!       readiness    why the gateway is not ready, for `/readyz`
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
 //!                    form in `sheet`
-//!       receivers    each receiver as JSON, for `/receivers`
+//!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
 //! Everything is read when somebody asks; nobody on the way of a metric knows of it. What is told holds
-//! no secret. Outside `/receivers` it holds no client's address and no metric's name either: neither
-//! requests nor answers of receivers are quoted. `/receivers` has a receiver's own words, with its key
-//! taken out, because whoever has to cure a held one needs them; they may name a metric.
+//! no secret, and `/metrics` no client's address and no metric's name either: neither requests nor
+//! answers of receivers are quoted there. `/receivers`, and `/readyz` with it, have a receiver's own words
+//! with its key taken out, because whoever has to cure a held one needs them; they may name a metric.
 
 use std::io;
 use std::net::SocketAddr;

@@ -76,7 +76,7 @@ pub(super) struct Cause {
     pub(super) message: String,
 }
 
-/// The answer of `/readyz`.
+/// The verdict of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Readiness {
     pub(super) ready: bool,
@@ -151,8 +151,8 @@ fn cannot_read(destination: &Destination) -> Option<Cause> {
     })
 }
 
-/// Held, or retried in vain. The receiver's own words may quote anything, a metric or an address: the
-/// log has them, this port does not.
+/// Held, or retried in vain. The receiver's own words may quote anything, a metric or an address: they
+/// are not in causes, which go to whoever is woken, but stand beside them.
 fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
     let name = &destination.name;
     let delivery = destination.delivery.as_ref()?;

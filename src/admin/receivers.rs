@@ -1,4 +1,5 @@
-//! `/receivers`: everything about every receiver as JSON, for `tidegate queue ls` and whoever looks.
+//! `/receivers`, also in `/readyz`: everything about every receiver as JSON, for `tidegate queue ls` and whoever
+//! looks.
 
 use std::time::{Duration, SystemTime};
 

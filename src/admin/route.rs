@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use serde_json::json;
 
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
@@ -35,15 +36,17 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
             let told = receivers::render(&Health::of(state).await).to_string();
             respond(StatusCode::OK, "application/json", told)
         }
-        "/readyz" => readyz(&Readiness::of(&Health::of(state).await)),
+        "/readyz" => readyz(&Health::of(state).await),
         _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
     }
 }
 
-fn readyz(readiness: &Readiness) -> Answer {
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::to_vec(readiness).expect("readiness is words and text");
-    respond(status, "application/json", body)
+/// The causes, and every receiver, so that whoever finds the gateway not ready need not ask again.
+fn readyz(health: &Health) -> Answer {
+    let Readiness { ready, causes } = Readiness::of(health);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let told = json!({"ready": ready, "causes": causes, "receivers": receivers::render(health)});
+    respond(status, "application/json", told.to_string())
 }
 
 pub(super) fn respond(

@@ -105,6 +105,15 @@ async fn a_held_receiver_shows_until_it_accepts() {
     until_causes(stand.admin.addr(), &["receiver_held"]).await;
     let told = get(stand.admin.addr(), "/readyz").await.json();
     assert_eq!(told["causes"][0]["receiver"], "default");
+    // With it comes all that is known of each.
+    let one = &told["receivers"][0];
+    assert_eq!((&one["name"], &one["state"]), (&"default".into(), &"held".into()), "{told}");
+    assert!(one["last_error"]["text"].as_str().unwrap().contains("go away"), "{told}");
+    assert_eq!(
+        (&one["backlog"]["tuples"], &one["last_success"]),
+        (&1.into(), &().into()),
+        "{told}"
+    );
     let message = told["causes"][0]["message"].as_str().unwrap();
     assert!(
         message.contains("HTTP 403") && message.contains("`api_key` of receiver default"),
