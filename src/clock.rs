@@ -14,6 +14,14 @@ pub trait Clock: Send + Sync + 'static {
     fn monotonic(&self) -> Duration;
 }
 
+/// An instant as the operating system's type, for whoever writes it out as RFC 3339; `None` before 1970
+/// and after the year 9999, which cannot be written so.
+pub fn system_time(at: Timestamp) -> Option<SystemTime> {
+    const SECONDS_MAX: u64 = 253_402_300_799;
+    let seconds = u64::try_from(at.seconds()).ok().filter(|seconds| *seconds <= SECONDS_MAX)?;
+    Some(UNIX_EPOCH + Duration::new(seconds, at.nanos()))
+}
+
 /// The operating system's clocks.
 #[derive(Debug)]
 pub struct SystemClock {

@@ -348,6 +348,22 @@ impl Lease {
 }
 
 impl Books {
+    /// Every class under the name that programs know it by, in the order of the sum.
+    pub fn classes(&self) -> [(&'static str, u64); 10] {
+        [
+            ("series", self.series),
+            ("replayed", self.replayed),
+            ("delivered", self.delivered),
+            ("filtered", self.filtered),
+            ("queued", self.queued),
+            ("dead_lettered", self.dead_lettered),
+            ("expired", self.expired),
+            ("damaged", self.damaged),
+            ("purged", self.purged),
+            ("lost", self.lost),
+        ]
+    }
+
     /// Whether the sum holds.
     pub fn is_balanced(&self) -> bool {
         let out = self.delivered

@@ -1,12 +1,11 @@
 //! `/receivers`, also in `/readyz`: everything about every receiver as JSON, for `tidegate queue ls` and whoever
 //! looks.
 
-use std::time::{Duration, SystemTime};
-
 use serde_json::{Value, json};
 
 use super::page::state_word;
 use super::reading::{Delivery, Destination, Health, seconds_between};
+use crate::clock::system_time;
 use crate::forward::State;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::Books;
@@ -83,27 +82,12 @@ fn of_delivery(delivery: &Delivery) -> impl Iterator<Item = (String, Value)> {
 }
 
 fn books(books: &Books) -> Value {
-    json!({
-        "series": books.series,
-        "replayed": books.replayed,
-        "delivered": books.delivered,
-        "filtered": books.filtered,
-        "queued": books.queued,
-        "dead_lettered": books.dead_lettered,
-        "expired": books.expired,
-        "damaged": books.damaged,
-        "purged": books.purged,
-        "lost": books.lost,
-    })
+    books.classes().into_iter().map(|(class, tuples)| (class, json!(tuples))).collect()
 }
 
 /// `2026-11-22T04:41:59.123Z`; nothing for what cannot be written so, which no clock says.
 fn instant(at: Timestamp) -> Option<String> {
-    // Year 9999 ends here.
-    const SECONDS_MAX: u64 = 253_402_300_799;
-    let seconds = u64::try_from(at.seconds()).ok().filter(|seconds| *seconds <= SECONDS_MAX)?;
-    let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, at.nanos());
-    Some(humantime::format_rfc3339_millis(time).to_string())
+    Some(humantime::format_rfc3339_millis(system_time(at)?).to_string())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime;
 
 use super::place::Place;
+use super::words;
 use crate::app::{ADMIN_READ_TIMEOUT, whose};
 use crate::config::Admin;
 use crate::forward::install_crypto;
@@ -127,7 +128,7 @@ impl Gateway {
         let answer = async { tokio::time::timeout(wait, self.fetch(method, path, body)).await };
         match runtime.block_on(answer) {
             Ok(Ok(Answer { status: MISDIRECTED, body })) => {
-                Err(Absent::Stranger { admin, says: body.replace(char::is_control, "?") })
+                Err(Absent::Stranger { admin, says: words::plain(&body) })
             }
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Broken { is_unreached: true, why })) => Err(Absent::Unreachable { admin, why }),

@@ -1,7 +1,8 @@
 //! Instants and stretches of records as people read them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use crate::clock::system_time;
 use crate::metric::timestamp::Timestamp;
 
 /// `2026-11-22T04:41:59Z`; `-` outside the years that can be written so.
@@ -14,13 +15,6 @@ pub(super) fn instant(at: Timestamp) -> String {
 pub(super) fn instant_exactly(at: Timestamp) -> String {
     let time = system_time(at).map(|time| humantime::format_rfc3339_nanos(time).to_string());
     time.unwrap_or_else(|| "-".to_owned())
-}
-
-fn system_time(at: Timestamp) -> Option<SystemTime> {
-    // Year 9999 ends here.
-    const SECONDS_MAX: i64 = 253_402_300_799;
-    let seconds = u64::try_from(at.seconds()).ok().filter(|_| at.seconds() <= SECONDS_MAX)?;
-    Some(SystemTime::UNIX_EPOCH + Duration::new(seconds, at.nanos()))
 }
 
 /// How long ago, in seconds; 0 for what lies ahead.
@@ -43,6 +37,11 @@ pub(super) fn span(first: u64, last: u64) -> String {
 pub(super) fn records(first: u64, last: u64) -> String {
     let noun = if first == last { "record" } else { "records" };
     format!("{noun} {}", span(first, last))
+}
+
+/// Text from afar, on a terminal whose cursor it must not move.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "?")
 }
 
 /// `1 tuple`, `1,204 tuples`

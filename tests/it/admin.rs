@@ -2,16 +2,19 @@
 #![expect(clippy::float_cmp, reason = "what is counted is whole, and what is set comes back")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate::admin::{Admin, Delivery, Parts};
 use tidegate::app::Gateway;
 use tidegate::clock::SystemClock;
 use tidegate::config::{self, Config, Environment};
+use tidegate::queue::{Meters, Queue};
 use tokio::net::TcpListener;
 
-use super::forward_receiver::{Act, Scripted, script};
-use super::support::edge::PATIENCE;
+use super::forward_receiver::{Act, Scripted, Side, script};
+use super::support::edge::{Edge, PATIENCE};
 use super::support::openmetrics::{self, Samples};
 use super::support::wire::{Reply, Wire, request};
 
@@ -40,6 +43,19 @@ async fn start(config: Config) -> Gateway {
 }
 
 /// One request on a connection of its own.
+/// The admin port of parts that are not put together to a gateway.
+async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Delivery) -> Admin {
+    let parts = Parts {
+        queue,
+        meters: Meters::default(),
+        edge: Arc::clone(&edge.state),
+        deliveries: vec![delivery],
+        data_dir: PathBuf::from("nowhere"),
+        clock: side.clock.clone(),
+    };
+    Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap()
+}
+
 async fn ask(address: SocketAddr, request: &[u8]) -> Reply {
     let mut wire = Wire::connect(address).await;
     wire.send(request).await;

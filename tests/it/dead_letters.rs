@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use crate::support::output::{code, json, stderr, stdout};
 use bytes::Bytes;
-use serde_json::Value;
 use tidegate::dead_letter::{DeadLetters, Letter, Ownership};
 use tidegate::metric::timestamp::Timestamp;
 
@@ -122,20 +122,4 @@ fn sample() -> Vec<Letter> {
         letter(3, "bank", 400, "no such type"),
         letter(4, "shop", 422, "too \u{1b}[31mred"),
     ]
-}
-
-fn code(output: &Output) -> Option<i32> {
-    output.status.code()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
 }

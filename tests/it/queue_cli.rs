@@ -10,6 +10,7 @@ mod look;
 mod real;
 
 use crate::support::log_files::{Files, Plan, Written, waiting};
+use crate::support::output::{code, json, stderr, stdout};
 use tidegate::queue::Totals;
 use tidegate::queue::log::position::Tally;
 
@@ -28,22 +29,6 @@ fn queue(files: &Files, args: &[&str]) -> Output {
         args.extend(["--data-dir", "."]);
     }
     command(files.data_dir(), &args).output().unwrap()
-}
-
-fn code(output: &Output) -> Option<i32> {
-    output.status.code()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
 }
 
 fn delivered(tuples: u64) -> Tally {

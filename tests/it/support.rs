@@ -8,4 +8,5 @@ pub(crate) mod faulty;
 pub(crate) mod ledger;
 pub(crate) mod log_files;
 pub(crate) mod openmetrics;
+pub(crate) mod output;
 pub(crate) mod wire;

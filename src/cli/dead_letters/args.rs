@@ -138,14 +138,11 @@ mod tests {
     use clap::{Args as _, Command};
 
     use super::*;
+    use crate::cli::tests::assert_examples;
 
     #[test]
     fn every_command_shows_examples() {
         let command = DeadLettersArgs::augment_args(Command::new("dead-letters"));
-        assert_eq!(command.get_subcommands().count(), 3);
-        for command in command.get_subcommands() {
-            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.starts_with("Examples:\n"), "{}", command.get_name());
-        }
+        assert_eq!(assert_examples(&command), 3);
     }
 }

@@ -168,23 +168,16 @@ fn verdict(report: &Report) -> String {
 
 fn as_json(report: &Report, findings: &Findings) -> Value {
     let account = |account: &Account| {
-        let books = account.books;
-        json!({
-            "name": &*account.name,
-            "series": books.series,
-            "replayed": books.replayed,
-            "delivered": books.delivered,
-            "filtered": books.filtered,
-            "queued": books.queued,
-            "dead_lettered": books.dead_lettered,
-            "expired": books.expired,
-            "damaged": books.damaged,
-            "purged": books.purged,
-            "unreadable": account.lost,
-            "balances": account.is_balanced(),
-            "inferred": account.is_inferred,
-            "off_by": account.off_by().to_string(),
-        })
+        // Only a queue in memory has any that are lost.
+        let classes = account.books.classes().into_iter().filter(|(class, _)| *class != "lost");
+        let of_itself = [
+            ("name", json!(&*account.name)),
+            ("unreadable", json!(account.lost)),
+            ("balances", json!(account.is_balanced())),
+            ("inferred", json!(account.is_inferred)),
+            ("off_by", json!(account.off_by().to_string())),
+        ];
+        classes.map(|(class, tuples)| (class, json!(tuples))).chain(of_itself).collect::<Value>()
     };
     let totals = report.end.totals;
     json!({

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate::admin::{Admin, Delivery, Parts};
+use tidegate::admin::{Admin, Delivery};
 use tidegate::forward::{Forwarder, State};
-use tidegate::queue::{AppendError, Meters};
+use tidegate::queue::AppendError;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::super::forward_receiver::{Act, Scripted, Side, append, script, settings, until};
 use super::super::support::edge::Edge;
 use super::super::support::faulty::{Faults, FaultyQueue, Reading};
-use super::{causes, config, get, post, start, until_causes};
+use super::{admin_of, causes, config, get, post, start, until_causes};
 
 /// An admin port over a queue with faults, and deliveries to a scripted receiver.
 struct Stand {
@@ -30,15 +30,8 @@ async fn stand() -> Stand {
     let queue = FaultyQueue::over(Arc::clone(&side.queue));
     let to = settings(receiver.address);
     let forwarder = side.start(&to);
-    let parts = Parts {
-        queue: queue.clone(),
-        meters: Meters::default(),
-        edge: Arc::clone(&edge.state),
-        deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
-        data_dir: std::path::PathBuf::from("nowhere"),
-        clock: side.clock.clone(),
-    };
-    let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
+    let delivery = Delivery::of(&to, &forwarder, side.dead_letters());
+    let admin = admin_of(queue.clone(), &edge, &side, delivery).await;
     Stand { admin, queue, side, receiver, forwarder, _edge: edge }
 }
 

@@ -1,17 +1,14 @@
 //! `/receivers`: what is known of each, as programs read it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate::admin::{Admin, Delivery, Parts};
+use tidegate::admin::Delivery;
 use tidegate::forward::State;
-use tidegate::queue::Meters;
-use tokio::net::TcpListener;
 
 use super::super::forward_receiver::{Act, Scripted, Side, append, script, settings, until};
 use super::super::support::edge::Edge;
-use super::{get, scrape};
+use super::{admin_of, get, scrape};
 
 #[tokio::test]
 async fn a_receiver_shows_what_it_does_and_why() {
@@ -19,15 +16,8 @@ async fn a_receiver_shows_what_it_does_and_why() {
     let receiver = Scripted::start(script([])).await;
     let to = settings(receiver.address);
     let forwarder = side.start(&to);
-    let parts = Parts {
-        queue: side.queue.clone(),
-        meters: Meters::default(),
-        edge: Arc::clone(&edge.state),
-        deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
-        data_dir: std::path::PathBuf::from("nowhere"),
-        clock: side.clock.clone(),
-    };
-    let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
+    let delivery = Delivery::of(&to, &forwarder, side.dead_letters());
+    let admin = admin_of(side.queue.clone(), &edge, &side, delivery).await;
     let told = get(admin.addr(), "/receivers").await.json();
     let fresh = json!([{
         "name": "default", "url": to.url, "state": "flowing", "probing": false,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::super::gateway::Gateway;
 use super::super::super::place::Place;
 use super::super::super::table::{Align, Table, grouped};
-use super::super::super::words;
+use super::super::super::words::{self, plain};
 
 /// Its answer, or why there is none.
 pub(super) type Seen = Result<Answer, String>;
@@ -142,11 +142,6 @@ fn whole_seconds(instant: &str) -> String {
         Some((seconds, _)) => plain(&format!("{seconds}Z")),
         None => plain(instant),
     }
-}
-
-/// Nothing from afar moves a terminal's cursor.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "?")
 }
 
 impl Default for Receiver {
