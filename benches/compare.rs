@@ -1,0 +1,249 @@
+//! tidegate beside the peers that Debian ships, in one interleaved run: batches of 1,000 gauges over HTTP
+//! in, over HTTP out to a sink that reads and answers 200.
+//!
+//! ```text
+//! benches/compare/run        # installs the peers, builds, prints the whole table
+//! cargo bench --bench compare
+//! ```
+//!
+//! Every program is a process of its own, starts anew for each run and gets the same metrics, each in the
+//! format it likes best, over 8 connections that are kept. It is drained when by its own books the sink
+//! has everything. CPU is what the kernel says the program alone ran from the first request until then,
+//! start-up not counted; the peak of its memory is the kernel's own (`VmHWM`). Nobody is pinned: program,
+//! client and sink share the machine's cores, and the client and the sink are the same for all.
+//!
+//! * tidegate: JSON as its clients send it, each answer after a sync (`fsync`) or without (`memory`), the
+//!   tuples sent on with deflate or as they are.
+//! * vmagent: its own import JSON, Prometheus' text, and Datadog's series, sent on as remote write with
+//!   snappy. It answers before anything is on a disk; its queue is on the same disk, used when the sink is
+//!   behind.
+//! * pushgateway: Prometheus' text, kept in memory, not sent on; a tenth of the metrics.
+//!
+//! Every round runs everybody once, each round beginning with another; printed are the medians of the
+//! rounds with the least and the most, a bare loop of `write` and `fdatasync` on the same disk with them,
+//! and the ratio of each round's CPU, tidegate with fsync and deflate to vmagent with its own JSON. Above
+//! 1.0 it fails. Options behind `--`: `--rounds N` (7), `--metrics N` (2,000,000), `--batch N` (metrics of
+//! a request, 1,000), `--connections N` (8), `--only NAME` (peers whose name starts so), and for profiles
+//! `--record DIR` (`perf record` of each program) and `--backlog` (tidegate alone: everything is taken
+//! while nobody receives, and only the delivery of it is measured, after a restart).
+
+#[path = "../tests/it/support/endure/place.rs"]
+mod place;
+#[path = "compare/disk.rs"]
+mod disk;
+#[path = "compare/load.rs"]
+mod load;
+#[path = "delivery/null.rs"]
+mod null;
+#[path = "compare/peer.rs"]
+mod peer;
+#[path = "compare/process.rs"]
+mod process;
+#[path = "compare/record.rs"]
+mod record;
+#[path = "compare/table.rs"]
+mod table;
+#[path = "compare/workload.rs"]
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+use disk::Bare;
+use null::Null;
+use peer::{OURS, PEERS, Peer, THEIRS};
+use record::Recorder;
+use table::{Run, Spread};
+
+/// Most of vmagent's CPU that tidegate may take, and what it should.
+const FLOOR: f64 = 1.0;
+const AIM: f64 = 0.6;
+
+/// Sizes of the bare writes, and how many of them.
+const BARE: [(usize, usize); 2] = [(4 << 10, 200), (256 << 10, 50)];
+
+struct Settings {
+    is_test: bool,
+    rounds: usize,
+    metrics: usize,
+    batch: usize,
+    connections: usize,
+    only: String,
+    record: Option<PathBuf>,
+    backlog: bool,
+}
+
+impl Settings {
+    fn read() -> Self {
+        let has = |flag: &str| std::env::args().any(|arg| arg == flag);
+        // `cargo test --benches` passes --test: a small one, to see that it works.
+        let is_test = has("--test");
+        Self {
+            is_test,
+            rounds: number("--rounds", if is_test { 1 } else { 7 }),
+            metrics: number("--metrics", if is_test { 80_000 } else { 2_000_000 }),
+            batch: number("--batch", 1_000),
+            connections: number("--connections", 8),
+            only: text("--only").unwrap_or_default(),
+            record: text("--record").map(PathBuf::from),
+            backlog: has("--backlog"),
+        }
+    }
+
+    /// Requests of one run: every connection sends as many.
+    fn requests(&self, peer: &Peer) -> usize {
+        let metrics = self.metrics as f64 * peer.share;
+        ((metrics / self.batch as f64) as usize).next_multiple_of(self.connections)
+    }
+}
+
+fn text(name: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != name).nth(1)
+}
+
+fn number(name: &str, default: usize) -> usize {
+    text(name).map_or(default, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{name} takes a number, not {text:?}"))
+    })
+}
+
+/// A peer, what it is sent, and how it fared.
+struct Entrant {
+    peer: Peer,
+    requests: Vec<Vec<u8>>,
+    rounds: Vec<Run>,
+}
+
+fn main() -> ExitCode {
+    if std::env::args().any(|arg| arg == null::ARGUMENT) {
+        null::run();
+        return ExitCode::SUCCESS;
+    }
+    let settings = Settings::read();
+    let mut entrants = entrants(&settings);
+    let runtime = Runtime::new().expect("a runtime");
+    let null = Null::start();
+    let mut bare: [Vec<Bare>; BARE.len()] = Default::default();
+    // The first round warms up and is not counted.
+    for round in 0..=settings.rounds {
+        let directory = place::on_a_disk();
+        let disks = BARE.map(|(bytes, count)| disk::bare(directory.path(), bytes, count));
+        let count = entrants.len();
+        for at in 0..count {
+            let entrant = &mut entrants[(round + at) % count];
+            let run = measure(&settings, entrant, &null, &runtime, round > 0);
+            if round > 0 {
+                entrant.rounds.push(run);
+            }
+        }
+        if round > 0 {
+            bare.iter_mut().zip(disks).for_each(|(bare, disk)| bare.push(disk));
+        }
+    }
+    print(&settings, &entrants, &bare);
+    judge(&settings, &entrants)
+}
+
+/// Who is installed, with its requests.
+fn entrants(settings: &Settings) -> Vec<Entrant> {
+    let mut entrants = Vec::new();
+    for peer in PEERS.into_iter().filter(|peer| peer.name.starts_with(&settings.only)) {
+        let Some(version) = peer.version() else {
+            println!("{}: not installed; benches/compare/run installs it", peer.name);
+            continue;
+        };
+        println!("{}: {version}", peer.name);
+        let requests = workload::requests(peer.format, settings.batch, settings.connections);
+        entrants.push(Entrant { peer, requests, rounds: Vec::new() });
+    }
+    entrants
+}
+
+/// One run of one peer.
+fn measure(
+    settings: &Settings,
+    entrant: &Entrant,
+    null: &Null,
+    runtime: &Runtime,
+    counted: bool,
+) -> Run {
+    let Entrant { peer, requests, .. } = entrant;
+    let count = settings.requests(peer);
+    let metrics = count * settings.batch;
+    let directory = place::on_a_disk();
+    let load = |address| {
+        load::send(address, requests, count, settings.connections, peer.answers());
+    };
+    if settings.backlog {
+        load(peer.start(directory.path(), process::free_address()).address);
+    }
+    // What the one before left to be written is not this one's work.
+    rustix::fs::sync();
+    runtime.block_on(null.received());
+    let running = peer.start(directory.path(), null.address());
+    let record = settings.record.as_ref().filter(|_| counted);
+    let recorder = record.map(|record| Recorder::start(record, peer.name, running.process.id()));
+    let (began, cpu) = (Instant::now(), running.process.cpu());
+    if !settings.backlog {
+        load(running.address);
+    }
+    running.drained(metrics as u64);
+    let took = began.elapsed().as_secs_f64();
+    let cpu = running.process.cpu() - cpu;
+    let received = runtime.block_on(null.received());
+    let peak_mib = running.process.peak_mib();
+    drop(running);
+    drop(recorder);
+    assert!(received.requests > 0 || !peer.forwards(), "{}: the sink got nothing", peer.name);
+    let sent_bytes = peer.forwards().then_some(received.bytes);
+    Run { metrics: metrics as f64, took, cpu, peak_mib, sent_bytes }
+}
+
+fn print(settings: &Settings, entrants: &[Entrant], bare: &[Vec<Bare>]) {
+    println!(
+        "\n{} metrics in requests of {}, {} connections, {} cores for program, client and sink; \
+         rounds: {}, median (least to most)\n",
+        settings.metrics,
+        settings.batch,
+        settings.connections,
+        std::thread::available_parallelism().map_or(1, usize::from),
+        settings.rounds,
+    );
+    table::head();
+    for Entrant { peer, rounds, .. } in entrants {
+        table::row(peer.name, rounds);
+    }
+    println!();
+    for ((bytes, _), bare) in BARE.iter().zip(bare) {
+        println!(
+            "write + fdatasync of {} KiB alone: {} ms, {} MB/s",
+            bytes >> 10,
+            Spread::of(bare, |bare| bare.median_ms).cell(2),
+            Spread::of(bare, |bare| bare.mb_per_s).cell(0),
+        );
+    }
+}
+
+/// Holds the ratio against its floor, where both sides were measured.
+fn judge(settings: &Settings, entrants: &[Entrant]) -> ExitCode {
+    let rounds = |name| entrants.iter().find(|entrant| entrant.peer.name == name);
+    let (Some(ours), Some(theirs)) = (rounds(OURS), rounds(THEIRS)) else {
+        println!("no ratio: {OURS:?} and {THEIRS:?} were not both measured");
+        let is_meant = settings.is_test || !settings.only.is_empty();
+        return if is_meant { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    let pairs: Vec<_> = ours.rounds.iter().zip(&theirs.rounds).collect();
+    let ratio = Spread::of(&pairs, |(ours, theirs)| ours.cost() / theirs.cost());
+    println!(
+        "\nCPU per million metrics, {OURS} / {THEIRS}: {} (floor {FLOOR}, aim {AIM})",
+        ratio.cell(2)
+    );
+    if ratio.median <= FLOOR || settings.is_test {
+        return ExitCode::SUCCESS;
+    }
+    println!("FLOOR MISSED");
+    ExitCode::FAILURE
+}
