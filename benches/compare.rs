@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Every program is a process of its own, starts anew for each run and gets the same metrics, each in the
-//! format it likes best, over 8 connections that are kept. It is drained when by its own books the sink
-//! has everything. CPU is what the kernel says the program alone ran from the first request until then,
-//! start-up not counted; the peak of its memory is the kernel's own (`VmHWM`). Nobody is pinned: program,
+//! format it likes best, over 8 connections that are kept: first a tenth of them to warm up, then what is
+//! measured. It is drained when by its own books the sink has everything. CPU is what the kernel says the
+//! program alone ran from the first request until then; the peak of its memory is the kernel's own
+//! (`VmHWM`). Nobody is pinned: program,
 //! client and sink share the machine's cores, and the client and the sink are the same for all.
 //!
 //! * tidegate: JSON as its clients send it, each answer after a sync (`fsync`) or without (`memory`), the
@@ -61,6 +62,9 @@ use table::{Run, Spread};
 /// Most of vmagent's CPU that tidegate may take, and what it should.
 const FLOOR: f64 = 1.0;
 const AIM: f64 = 0.6;
+
+/// A program gets one of so many parts of its metrics before it is measured, too.
+const WARM_UP: usize = 10;
 
 /// Sizes of the bare writes, and how many of them.
 const BARE: [(usize, usize); 2] = [(4 << 10, 200), (256 << 10, 50)];
@@ -172,25 +176,34 @@ fn measure(
 ) -> Run {
     let Entrant { peer, requests, .. } = entrant;
     let count = settings.requests(peer);
-    let metrics = count * settings.batch;
     let directory = place::on_a_disk();
-    let load = |address| {
+    let load = |address, count| {
         load::send(address, requests, count, settings.connections, peer.answers());
+        (count * settings.batch) as u64
     };
-    if settings.backlog {
-        load(peer.start(directory.path(), process::free_address()).address);
-    }
+    let backlog = settings
+        .backlog
+        .then(|| load(peer.start(directory.path(), process::free_address()).address, count));
     // What the one before left to be written is not this one's work.
     rustix::fs::sync();
     runtime.block_on(null.received());
+    // A backlog is delivered from the moment the program is there.
+    let (mut began, mut cpu) = (Instant::now(), 0.0);
     let running = peer.start(directory.path(), null.address());
+    let mut warm_up = 0;
+    if backlog.is_none() {
+        // A program that has just begun makes its memory and its caches first.
+        warm_up = load(running.address, (count / WARM_UP).next_multiple_of(settings.connections));
+        running.drained(warm_up);
+        runtime.block_on(null.received());
+    }
     let record = settings.record.as_ref().filter(|_| counted);
     let recorder = record.map(|record| Recorder::start(record, peer.name, running.process.id()));
-    let (began, cpu) = (Instant::now(), running.process.cpu());
-    if !settings.backlog {
-        load(running.address);
-    }
-    running.drained(metrics as u64);
+    let metrics = backlog.unwrap_or_else(|| {
+        (began, cpu) = (Instant::now(), running.process.cpu());
+        load(running.address, count)
+    });
+    running.drained(warm_up + metrics);
     let took = began.elapsed().as_secs_f64();
     let cpu = running.process.cpu() - cpu;
     let received = runtime.block_on(null.received());
