@@ -109,7 +109,7 @@ impl Gateway {
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let listen = config.listen;
         let refuse = |cause| StartError::Listen { listen, cause };
-        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        let listener = http::Door::listen(listen).map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;

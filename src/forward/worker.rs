@@ -25,10 +25,18 @@ use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
 use crate::clock::Clock;
 use crate::dead_letter::DeadLetters;
-use crate::queue::{Outlet, Pending, Want};
+use crate::queue::{Lease, Outlet, Pending, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// After a lease that left most of a request empty the next one waits for so long, as more is likely to
+/// come meanwhile: without that, clients with small requests would make a delivery of every few of them,
+/// and those cost the gateway and the receiver more than the tuples in them.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// A lease with less than this part of what one request takes is small.
+const SMALL_PART: usize = 8;
 
 /// Longest wait for a lease with a turn in hand, which others wait for.
 const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -36,8 +44,8 @@ const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Everything the workers of one receiver share.
 pub(super) struct Line {
     pub(super) outlet: Arc<dyn Outlet>,
-    /// Held by the worker that is about to lease.
-    pub(super) next_lease: tokio::sync::Mutex<()>,
+    /// Held by the worker that is about to lease: not before then, if there is an instant.
+    pub(super) next_lease: tokio::sync::Mutex<Option<Instant>>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
@@ -130,10 +138,16 @@ impl Line {
     /// The next blocks, and the turn to deliver them; `None` when a shutdown wants no more of them.
     async fn begin(&self, phase: &mut Phase) -> Option<(Turn<'_>, Loan)> {
         // One at a time: the others would wait for the same blocks, and take turns for nothing.
-        let _first = self.next_lease.lock().await;
+        let mut not_before = self.next_lease.lock().await;
         loop {
             if !self.wait_for_blocks(phase).await {
                 return None;
+            }
+            if let Some(instant) = not_before.take() {
+                tokio::select! {
+                    () = sleep_until(instant) => {}
+                    () = phase.drained() => {}
+                }
             }
             let mut turn = self.gate.enter(Who::Other, phase).await?;
             let mut lease = self.outlet.lease(self.want());
@@ -150,6 +164,7 @@ impl Line {
             };
             // The lease took time, in which the receiver may have begun to refuse.
             if turn.is_good() && !phase.is_leaving_the_rest() {
+                *not_before = self.is_small(loan.lease()).then(|| Instant::now() + GATHERING);
                 return Some((turn, loan));
             }
         }
@@ -158,6 +173,14 @@ impl Line {
     /// Whether there is, or soon may be, something to lease.
     async fn wait_for_blocks(&self, phase: &mut Phase) -> bool {
         unless_leaving(phase, self.outlet.ready()).await.unwrap_or(false)
+    }
+
+    fn is_small(&self, lease: &Lease) -> bool {
+        let want = self.want();
+        let blocks = || lease.blocks.iter().map(|leased| &leased.block);
+        let bytes: usize = blocks().map(|block| block.bytes.len()).sum();
+        let tuples: usize = blocks().map(|block| block.tuples as usize).sum();
+        bytes < want.bytes / SMALL_PART && tuples < want.tuples as usize / SMALL_PART
     }
 
     fn want(&self) -> Want {

@@ -1,14 +1,19 @@
 //! Where connections come in: accepting goes on whatever becomes of a single one.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::sleep;
 
 /// Pause after a failed accept: when file descriptors have run out, the next try fails at once too.
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(20);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted; the kernel caps it at its own `net.core.somaxconn`. With the
+/// usual 128 a fleet that comes back all at once waits for seconds, until the kernel tries again.
+const WAITING_MAX: u32 = 4096;
 
 /// A listening socket. Closed when dropped.
 #[derive(Debug)]
@@ -18,6 +23,15 @@ pub struct Door {
 }
 
 impl Door {
+    /// Binds the socket of a door for clients.
+    pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As every server does: connections of the one before may still be on their way out.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(WAITING_MAX)
+    }
+
     /// The door of a bound socket.
     pub fn new(listener: TcpListener) -> Self {
         Self { listener, pause: ACCEPT_PAUSE_MIN }

@@ -28,8 +28,9 @@ use super::state::State;
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Connections over the cap that are told so at the same time; the others are only closed.
-const TURNED_AWAY_MAX: usize = 64;
+/// Connections over the cap that are waited for until they have read that they are. The others are
+/// closed as soon as they were told, which one that is still sending may see as a reset.
+const TURNED_AWAY_MAX: usize = 256;
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An idle HTTP/2 connection is told to go, and gets this long to do so.
@@ -123,10 +124,11 @@ impl Server {
             return;
         }
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+        // Nobody is left to tell if any of this fails.
+        drop(turn_away(&stream));
         if let Ok(place) = Arc::clone(&self.door).try_acquire_owned() {
             tokio::spawn(async move {
-                // Nobody is left to tell if this fails.
-                drop(timeout(TURN_AWAY_TIMEOUT, turn_away(stream)).await);
+                drop(timeout(TURN_AWAY_TIMEOUT, see_off(stream)).await);
                 drop(place);
             });
         }
@@ -256,9 +258,10 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Tells a client over the cap to come back (contract C1.12), without reading its request; then reads
-/// a little, so that the answer is not lost to a reset.
-async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+/// Tells a client over the cap to come back (contract C1.12), without waiting for its request. Every one
+/// is told: a fresh socket takes so little at once. What has come by now is dropped, as a socket closed
+/// with bytes unread resets its connection, and the answer may go with it.
+fn turn_away(stream: &TcpStream) -> io::Result<()> {
     let text = "too many connections (`limits.connections`), try again later";
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: {}\r\nconnection: close\r\n\
@@ -266,7 +269,15 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
         retry_after_s(),
         text.len()
     );
-    stream.write_all(answer.as_bytes()).await?;
+    // Not through the runtime, which has not heard yet that the socket can be written.
+    rustix::io::write(stream, answer.as_bytes())?;
+    let mut dropped = [0; 4096];
+    rustix::io::read(stream, &mut dropped)?;
+    Ok(())
+}
+
+/// Reads until the client has closed, so that the answer is not lost to a reset.
+async fn see_off(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut dropped = [0; 4096];
     while stream.read(&mut dropped).await? > 0 {}

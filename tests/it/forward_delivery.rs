@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tidegate::clock::ManualClock;
@@ -9,6 +10,7 @@ use tidegate::config::{self, Compression, ReceiverAuth, Secret};
 use tidegate::forward::{Forwarder, State};
 use tidegate::queue::memory::MemoryQueue;
 use tidegate::queue::{Destination, Queue};
+use tokio::time::{Instant, sleep};
 
 use super::forward_receiver::{
     Act, NOW, Scripted, Side, append, append_text, dead_letters, names, script, settings, until,
@@ -37,6 +39,24 @@ async fn many_small_blocks_travel_in_one_envelope() {
     assert_eq!(envelope["topologies"], json!([]));
     assert_eq!(envelope.as_object().unwrap().len(), 6);
     assert_eq!(seen[0].header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn blocks_that_trickle_in_are_gathered() {
+    let (receiver, side) = (Scripted::start(script([])).await, Side::new());
+    let forwarder = side.start(&settings(receiver.address));
+    let began = Instant::now();
+    let all = names(0..100);
+    for name in &all {
+        append(&side.queue, &[name]).await;
+        sleep(Duration::from_micros(500)).await;
+    }
+    until_delivered(&side, &forwarder, 100).await;
+    // A small delivery begins 10 ms after the one before, and the first at once.
+    let most = 1 + began.elapsed().as_millis() / 10;
+    let requests = receiver.seen().len() as u128;
+    assert!(requests <= most, "{requests} requests, at most {most}");
+    assert_eq!(receiver.accepted().len(), all.len());
 }
 
 #[tokio::test]

@@ -435,3 +435,22 @@ async fn connections_over_the_cap_are_told_to_come_back_and_leave_the_others_alo
     edge.until(|edge| edge.connections() == 1).await;
     assert_eq!(once(&edge, &post("", METRIC.as_bytes())).await.status, 202);
 }
+
+#[tokio::test]
+async fn a_crowd_over_the_cap_is_told_to_the_last_client() {
+    let edge = Edge::with(|settings| settings.limits.connections = 1).await;
+    let _seated = Wire::connect(edge.address).await;
+    edge.until(|edge| edge.connections() == 1).await;
+
+    // More than are waited for after they were told; none of them leaves before all were.
+    let mut crowd = Vec::new();
+    for _ in 0..400 {
+        crowd.push(Wire::connect(edge.address).await);
+    }
+    for wire in &mut crowd {
+        let reply = wire.reply().await;
+        assert_eq!((reply.status, reply.closes()), (503, true));
+        assert!(reply.header("retry-after").is_some());
+    }
+    assert_eq!(edge.state.counts().turned_away.load(Ordering::SeqCst), 400);
+}

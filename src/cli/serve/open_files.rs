@@ -5,9 +5,9 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Files that are no client's connection: logs, the listeners, the runtime's own, and the admin port's
-/// connections.
-const SPARE: u64 = 128;
+/// Files that are no client's connection: logs, the listeners, the runtime's own, the admin port's
+/// connections, and connections that are being turned away.
+const SPARE: u64 = 384;
 
 /// Raises the limit to what the process may have, and warns when that is too little.
 pub(super) fn make_room(connections: usize, deliveries: usize) {
