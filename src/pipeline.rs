@@ -6,7 +6,7 @@ use bumpalo::Bump;
 
 use crate::decode::Format;
 use crate::decode::json::JsonReader;
-use crate::decode::msgpack::MsgpackReader;
+use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
 use crate::encode::{Encoder, Escapes, Expanded, Outlook};
@@ -121,8 +121,14 @@ fn read(
         Format::MessagePack => Texts::new(&arena),
         Format::Json | Format::JsonStream | Format::Ndjson => Texts::of_json(body, &arena),
     };
+    let stripped = match format {
+        Format::MessagePack => msgpack::stripped(body),
+        Format::Json | Format::JsonStream | Format::Ndjson => Vec::new(),
+    };
+    let ascii = simdutf8::basic::from_utf8(&stripped).unwrap_or_default();
     let encoder = Encoder::new(Outlook {
-        body,
+        // Where there is a copy, the texts are parts of it.
+        body: if ascii.is_empty() { body } else { ascii.as_bytes() },
         escapes: escapes(texts, profile),
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
@@ -144,7 +150,7 @@ fn read(
         Format::Json => run.json(body)?,
         Format::JsonStream => run.json_stream(body)?,
         Format::Ndjson => run.ndjson(body, start.line)?,
-        Format::MessagePack => run.messagepack(body)?,
+        Format::MessagePack => run.messagepack(body, ascii)?,
     }
     run.finish()
 }
@@ -269,8 +275,8 @@ impl<'a> Run<'a, '_, '_> {
         Ok(())
     }
 
-    fn messagepack(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
-        let mut reader = MsgpackReader::new(body);
+    fn messagepack(&mut self, body: &'a [u8], ascii: &'a str) -> Result<(), BodyError> {
+        let mut reader = MsgpackReader::new(body).beside(ascii);
         loop {
             // An empty body falls to the reader, which expects a value.
             self.value(&mut reader).map_err(|stop| stop.or_syntax(place::in_bytes))?;
@@ -302,6 +308,10 @@ impl<'a> Run<'a, '_, '_> {
     #[inline]
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         item::read(reader, &mut self.raw)?;
+        if let Some(tame) = reader.tame_since() {
+            self.texts = self.texts.of_item(tame);
+            self.encoder.expect(escapes(self.texts, self.profile));
+        }
         let index = self.index;
         self.index += 1;
         match normalize::normalize(

@@ -106,6 +106,12 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Corrects the outlook for the metrics to come.
+    #[inline]
+    pub fn expect(&mut self, escapes: Escapes) {
+        self.source.escapes = escapes;
+    }
+
     /// Makes ready for the samples of another metric.
     #[inline]
     pub fn begin(&mut self) {
