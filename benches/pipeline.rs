@@ -10,6 +10,8 @@
 
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
 #[path = "support/rmp_skip.rs"]
 mod rmp_skip;
 
@@ -19,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bodies::Mix;
+use cpu_time::timed;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use rustix::time::ClockId;
 use serde::de::IgnoredAny;
 use tidegate::decode::Format;
 use tidegate::metric::timestamp::Timestamp;
@@ -90,15 +92,6 @@ fn through_the_pipeline(case: &Case, profile: &Profile, now: Timestamp) -> u64 {
 
 fn skip(json: &[u8]) {
     serde_json::from_slice::<IgnoredAny>(black_box(json)).expect("the bodies are sound");
-}
-
-/// How long this thread ran: on a machine with other work, a wall clock would count that work too,
-/// and more of it for whoever takes longer.
-fn timed(mut work: impl FnMut()) -> f64 {
-    let start = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
-    work();
-    let end = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
-    (end.tv_sec - start.tv_sec) as f64 + (end.tv_nsec - start.tv_nsec) as f64 / 1e9
 }
 
 fn criterion_figures(cases: &[Case]) {

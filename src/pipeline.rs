@@ -6,7 +6,6 @@ use bumpalo::Bump;
 
 use crate::decode::Format;
 use crate::decode::json::JsonReader;
-use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
 use crate::encode::{Encoder, Escapes, Expanded, Outlook};
@@ -20,6 +19,7 @@ mod place;
 pub mod report;
 mod step;
 mod warning;
+mod windows;
 
 use report::Report;
 pub use step::{Refused, Sink, Start, Step, Steps};
@@ -113,22 +113,15 @@ fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    // Of text, one byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
-    let may_have_mark = start == Start::default() && format != Format::MessagePack;
-    let body = whole.strip_prefix(BOM).filter(|_| may_have_mark).unwrap_or(whole);
+    if format == Format::MessagePack {
+        return windows::read(start, whole, profile, now, steps);
+    }
+    // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
+    let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let texts = match format {
-        Format::MessagePack => Texts::new(&arena),
-        Format::Json | Format::JsonStream | Format::Ndjson => Texts::of_json(body, &arena),
-    };
-    let stripped = match format {
-        Format::MessagePack => msgpack::stripped(body),
-        Format::Json | Format::JsonStream | Format::Ndjson => Vec::new(),
-    };
-    let ascii = simdutf8::basic::from_utf8(&stripped).unwrap_or_default();
+    let texts = Texts::of_json(body, &arena);
     let encoder = Encoder::new(Outlook {
-        // Where there is a copy, the texts are parts of it.
-        body: if ascii.is_empty() { body } else { ascii.as_bytes() },
+        body,
         escapes: escapes(texts, profile),
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
@@ -150,7 +143,7 @@ fn read(
         Format::Json => run.json(body)?,
         Format::JsonStream => run.json_stream(body)?,
         Format::Ndjson => run.ndjson(body, start.line)?,
-        Format::MessagePack => run.messagepack(body, ascii)?,
+        Format::MessagePack => unreachable!("read by windows"),
     }
     run.finish()
 }
@@ -273,18 +266,6 @@ impl<'a> Run<'a, '_, '_> {
             self.report.lines_read = true;
         }
         Ok(())
-    }
-
-    fn messagepack(&mut self, body: &'a [u8], ascii: &'a str) -> Result<(), BodyError> {
-        let mut reader = MsgpackReader::new(body).beside(ascii);
-        loop {
-            // An empty body falls to the reader, which expects a value.
-            self.value(&mut reader).map_err(|stop| stop.or_syntax(place::in_bytes))?;
-            self.hand_out()?;
-            if reader.at_end() {
-                return Ok(());
-            }
-        }
     }
 
     /// One value of the body: an item, or an array of items.

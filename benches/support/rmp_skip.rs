@@ -29,14 +29,13 @@ fn one(body: &mut &[u8]) -> (usize, u64) {
             (0, 0)
         }
         Marker::U8 | Marker::I8 => (1, 0),
-        Marker::U16 | Marker::I16 => (2, 0),
+        Marker::U16 | Marker::I16 | Marker::FixExt1 => (2, 0),
         Marker::U32 | Marker::I32 | Marker::F32 => (4, 0),
         Marker::U64 | Marker::I64 | Marker::F64 => (8, 0),
         Marker::FixStr(length) => (length.into(), 0),
         Marker::Str8 | Marker::Bin8 => (length_8(body), 0),
         Marker::Str16 | Marker::Bin16 => (length_16(body), 0),
         Marker::Str32 | Marker::Bin32 => (length_32(body), 0),
-        Marker::FixExt1 => (2, 0),
         Marker::FixExt2 => (3, 0),
         Marker::FixExt4 => (5, 0),
         Marker::FixExt8 => (9, 0),

@@ -19,8 +19,9 @@ pub(crate) use short::stripped;
 pub(crate) struct MsgpackReader<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The body as [`stripped`] leaves it, or nothing.
+    /// A part of the body as [`stripped`] leaves it, and where that part begins.
     ascii: &'a str,
+    copied_from: usize,
     /// All texts since this was last asked for are [`short::is_tame`].
     tame: bool,
 }
@@ -48,13 +49,14 @@ enum Header {
 impl<'a> MsgpackReader<'a> {
     /// A reader at the start of `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, ascii: "", tame: true }
+        Self { bytes, at: 0, ascii: "", copied_from: 0, tame: true }
     }
 
-    /// The same reader, quicker: `ascii` is its body [`stripped`], or nothing.
-    pub(crate) fn beside(self, ascii: &'a str) -> Self {
-        debug_assert!(ascii.is_empty() || ascii.len() == self.bytes.len(), "a copy, or none");
-        Self { ascii, ..self }
+    /// From `start` on, where the reader moves to, `ascii` is what of the body is [`stripped`]: texts
+    /// in it are read quicker.
+    pub(crate) fn copied(&mut self, start: usize, ascii: &'a str) {
+        debug_assert!(start + ascii.len() <= self.bytes.len(), "a copy of a part");
+        (self.at, self.copied_from, self.ascii) = (start, start, ascii);
     }
 
     /// Whether the last value was the last.
@@ -75,7 +77,9 @@ impl<'a> MsgpackReader<'a> {
         if !short::is_tame(self.bytes.get(start..)?, length) {
             return None;
         }
-        let text = match self.ascii.get(start..end) {
+        // Of what lies before the copy, which is never asked for, this would be no place in it.
+        let in_copy = start.wrapping_sub(self.copied_from);
+        let text = match self.ascii.get(in_copy..in_copy.wrapping_add(length)) {
             Some(text) => text,
             None => std::str::from_utf8(self.bytes.get(start..end)?).ok()?,
         };
@@ -254,14 +258,13 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
-        let (number, length) = match *self.left() {
-            [0xcb, a, b, c, d, e, f, g, h, ..] => {
-                (Number::Double(f64::from_be_bytes([a, b, c, d, e, f, g, h])), 9)
-            }
-            [byte @ 0..=0x7f, ..] => (Number::Unsigned(byte.into()), 1),
-            [0xcd, a, b, ..] => (Number::Unsigned(u16::from_be_bytes([a, b]).into()), 3),
-            [0xce, a, b, c, d, ..] => {
-                (Number::Unsigned(u32::from_be_bytes([a, b, c, d]).into()), 5)
+        let Some((&first, rest)) = self.left().split_first() else { return Ok(None) };
+        let (number, length) = match (first, rest.first_chunk(), rest.first_chunk()) {
+            (0xcb, Some(bytes), _) => (Number::Double(f64::from_be_bytes(*bytes)), 9),
+            (0..=0x7f, ..) => (Number::Unsigned(first.into()), 1),
+            (0xce, _, Some(bytes)) => (Number::Unsigned(u32::from_be_bytes(*bytes).into()), 5),
+            (0xcd, ..) if let Some(bytes) = rest.first_chunk() => {
+                (Number::Unsigned(u16::from_be_bytes(*bytes).into()), 3)
             }
             _ => return Ok(None),
         };

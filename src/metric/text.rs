@@ -27,6 +27,7 @@ impl<'a> Texts<'a> {
 
     /// The same texts, whose reader looked at those of the item at hand.
     #[inline]
+    #[must_use]
     pub fn of_item(self, tame: bool) -> Self {
         Self { tame, ..self }
     }
