@@ -6,7 +6,6 @@ use bumpalo::Bump;
 
 use crate::decode::Format;
 use crate::decode::json::JsonReader;
-use crate::decode::msgpack::MsgpackReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
 use crate::encode::{Encoder, Escapes, Expanded, Outlook};
@@ -20,6 +19,7 @@ mod place;
 pub mod report;
 mod step;
 mod warning;
+mod windows;
 
 use report::Report;
 pub use step::{Refused, Sink, Start, Step, Steps};
@@ -113,14 +113,13 @@ fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    // Of text, one byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
-    let may_have_mark = start == Start::default() && format != Format::MessagePack;
-    let body = whole.strip_prefix(BOM).filter(|_| may_have_mark).unwrap_or(whole);
+    if format == Format::MessagePack {
+        return windows::read(start, whole, profile, now, steps);
+    }
+    // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
+    let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let texts = match format {
-        Format::MessagePack => Texts::new(&arena),
-        Format::Json | Format::JsonStream | Format::Ndjson => Texts::of_json(body, &arena),
-    };
+    let texts = Texts::of_json(body, &arena);
     let encoder = Encoder::new(Outlook {
         body,
         escapes: escapes(texts, profile),
@@ -144,7 +143,7 @@ fn read(
         Format::Json => run.json(body)?,
         Format::JsonStream => run.json_stream(body)?,
         Format::Ndjson => run.ndjson(body, start.line)?,
-        Format::MessagePack => run.messagepack(body)?,
+        Format::MessagePack => unreachable!("read by windows"),
     }
     run.finish()
 }
@@ -269,18 +268,6 @@ impl<'a> Run<'a, '_, '_> {
         Ok(())
     }
 
-    fn messagepack(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
-        let mut reader = MsgpackReader::new(body);
-        loop {
-            // An empty body falls to the reader, which expects a value.
-            self.value(&mut reader).map_err(|stop| stop.or_syntax(place::in_bytes))?;
-            self.hand_out()?;
-            if reader.at_end() {
-                return Ok(());
-            }
-        }
-    }
-
     /// One value of the body: an item, or an array of items.
     fn value<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         let start = reader.mark();
@@ -302,6 +289,10 @@ impl<'a> Run<'a, '_, '_> {
     #[inline]
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         item::read(reader, &mut self.raw)?;
+        if let Some(tame) = reader.tame_since() {
+            self.texts = self.texts.of_item(tame);
+            self.encoder.expect(escapes(self.texts, self.profile));
+        }
         let index = self.index;
         self.index += 1;
         match normalize::normalize(

@@ -2,16 +2,28 @@
 //!
 //! What a header declares is checked against the bytes that are left before anything else happens, so
 //! a length is never believed. Skipping counts values instead of descending, so no nesting is too deep.
+//!
+//! Any value can be read through [`MsgpackReader::header`], and everything unusual is, faults too. The
+//! few kinds that metrics are made of are told by their first byte before that.
 
 use rmp::Marker;
 
 use super::pull::{Extent, Fault, Key, Pull, Token};
 use super::raw::{Number, Scalar};
 
+mod short;
+
+pub(crate) use short::stripped;
+
 /// Reads a body of one value after the other.
 pub(crate) struct MsgpackReader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// A part of the body as [`stripped`] leaves it, and where that part begins.
+    ascii: &'a str,
+    copied_from: usize,
+    /// All texts since this was last asked for are [`short::is_tame`].
+    tame: bool,
 }
 
 /// What stands before a value's bytes or members.
@@ -35,8 +47,16 @@ enum Header {
 }
 
 impl<'a> MsgpackReader<'a> {
+    /// A reader at the start of `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, ascii: "", copied_from: 0, tame: true }
+    }
+
+    /// From `start` on, where the reader moves to, `ascii` is what of the body is [`stripped`]: texts
+    /// in it are read quicker.
+    pub(crate) fn copied(&mut self, start: usize, ascii: &'a str) {
+        debug_assert!(start + ascii.len() <= self.bytes.len(), "a copy of a part");
+        (self.at, self.copied_from, self.ascii) = (start, start, ascii);
     }
 
     /// Whether the last value was the last.
@@ -44,7 +64,39 @@ impl<'a> MsgpackReader<'a> {
         self.at == self.bytes.len()
     }
 
-    #[inline]
+    /// The string that is next and where it ends, if it is tame and of an ordinary length.
+    #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
+    #[inline(always)]
+    fn short(&self) -> Option<(&'a str, usize)> {
+        let (length, start) = match *self.bytes.get(self.at..)? {
+            [byte @ 0xa0..=0xbf, ..] => (usize::from(byte & 0x1f), self.at + 1),
+            [0xd9, length, ..] => (usize::from(length), self.at + 2),
+            _ => return None,
+        };
+        let end = start + length;
+        if !short::is_tame(self.bytes.get(start..)?, length) {
+            return None;
+        }
+        // Of what lies before the copy, which is never asked for, this would be no place in it.
+        let in_copy = start.wrapping_sub(self.copied_from);
+        let text = match self.ascii.get(in_copy..in_copy.wrapping_add(length)) {
+            Some(text) => text,
+            None => std::str::from_utf8(self.bytes.get(start..end)?).ok()?,
+        };
+        Some((text, end))
+    }
+
+    /// A string of any kind, which is no longer known to be tame.
+    fn text_or_bytes(&mut self, length: u32, what: &'static str) -> Result<Scalar<'a>, Fault> {
+        self.tame = false;
+        let bytes = self.slice(length, what)?;
+        // Senders mix the two kinds of string up: what is UTF-8 is text, whatever it calls itself.
+        Ok(match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) => Scalar::Text(text),
+            Err(_) => Scalar::Bytes(bytes),
+        })
+    }
+
     fn header(&mut self) -> Result<Header, Fault> {
         let start = self.at;
         let Some(&byte) = self.bytes.get(start) else {
@@ -149,6 +201,21 @@ impl<'a> MsgpackReader<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    /// A key of any other kind, or no string at all.
+    fn any_key(&mut self) -> Result<Key<'a>, Fault> {
+        let start = self.at;
+        let (Header::Text(length) | Header::Binary(length)) = self.header()? else {
+            // A key may be any value, with members of its own.
+            self.at = start;
+            self.skip()?;
+            return Ok(Key::Other);
+        };
+        Ok(match self.text_or_bytes(length, "a key")? {
+            Scalar::Text(text) => Key::Text(text),
+            _ => Key::Other,
+        })
+    }
+
     #[cold]
     fn too_short(&self, need: u64, unit: &str, what: &str) -> Fault {
         let left = self.left().len();
@@ -159,14 +226,13 @@ impl<'a> MsgpackReader<'a> {
 }
 
 impl<'a> Pull<'a> for MsgpackReader<'a> {
-    #[inline]
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.header()? {
             Header::Null => Scalar::Null,
             Header::Bool(value) => Scalar::Bool(value),
             Header::Number(number) => Scalar::Number(number),
-            Header::Text(length) => text_or_bytes(self.slice(length, "a string")?),
-            Header::Binary(length) => text_or_bytes(self.slice(length, "a binary")?),
+            Header::Text(length) => self.text_or_bytes(length, "a string")?,
+            Header::Binary(length) => self.text_or_bytes(length, "a binary")?,
             Header::Extension { kind, length } => {
                 Scalar::Extension { kind, payload: self.slice(length, "an extension")? }
             }
@@ -182,6 +248,41 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
         Ok(Token::Scalar(scalar))
     }
 
+    #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
+    #[inline(always)]
+    fn text(&mut self) -> Result<Option<&'a str>, Fault> {
+        let Some((text, end)) = self.short() else { return Ok(None) };
+        self.at = end;
+        Ok(Some(text))
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
+        let Some((&first, rest)) = self.left().split_first() else { return Ok(None) };
+        let (number, length) = match (first, rest.first_chunk(), rest.first_chunk()) {
+            (0xcb, Some(bytes), _) => (Number::Double(f64::from_be_bytes(*bytes)), 9),
+            (0..=0x7f, ..) => (Number::Unsigned(first.into()), 1),
+            (0xce, _, Some(bytes)) => (Number::Unsigned(u32::from_be_bytes(*bytes).into()), 5),
+            (0xcd, ..) if let Some(bytes) = rest.first_chunk() => {
+                (Number::Unsigned(u16::from_be_bytes(*bytes).into()), 3)
+            }
+            _ => return Ok(None),
+        };
+        self.at += length;
+        Ok(Some(number))
+    }
+
+    #[inline]
+    fn map(&mut self) -> Result<Option<Extent>, Fault> {
+        let [byte @ 0x80..=0x8f, rest @ ..] = self.left() else { return Ok(None) };
+        let count = byte & 0xf;
+        if usize::from(count) * 2 > rest.len() {
+            return Ok(None);
+        }
+        self.at += 1;
+        Ok(Some(Extent(count.into())))
+    }
+
     #[inline]
     fn element(&mut self, extent: &mut Extent) -> Result<bool, Fault> {
         let follows = extent.0 > 0;
@@ -189,23 +290,20 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
         Ok(follows)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called for every member; a call costs as much as it")]
+    #[inline(always)]
     fn key(&mut self, extent: &mut Extent) -> Result<Option<Key<'a>>, Fault> {
         if extent.0 == 0 {
             return Ok(None);
         }
         extent.0 -= 1;
-        let start = self.at;
-        let (Header::Text(length) | Header::Binary(length)) = self.header()? else {
-            // A key may be any value, with members of its own.
-            self.at = start;
-            self.skip()?;
-            return Ok(Some(Key::Other));
-        };
-        Ok(Some(match text_or_bytes(self.slice(length, "a key")?) {
-            Scalar::Text(text) => Key::Text(text),
-            _ => Key::Other,
-        }))
+        match self.short() {
+            Some((text, end)) => {
+                self.at = end;
+                Ok(Some(Key::Text(text)))
+            }
+            None => self.any_key().map(Some),
+        }
     }
 
     fn skip(&mut self) -> Result<(), Fault> {
@@ -232,6 +330,10 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
         Ok(())
     }
 
+    fn tame_since(&mut self) -> Option<bool> {
+        Some(std::mem::replace(&mut self.tame, true))
+    }
+
     fn mark(&self) -> usize {
         self.at
     }
@@ -239,15 +341,6 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
     fn rewind(&mut self, mark: usize) {
         debug_assert!(mark <= self.at, "a mark lies behind");
         self.at = mark;
-    }
-}
-
-/// Senders mix the two kinds of string up: what is UTF-8 is text, whatever it calls itself.
-#[inline]
-fn text_or_bytes(bytes: &[u8]) -> Scalar<'_> {
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => Scalar::Text(text),
-        Err(_) => Scalar::Bytes(bytes),
     }
 }
 

@@ -94,6 +94,12 @@ pub(crate) trait Pull<'a> {
     /// Reads past one value of any kind, checking its grammar.
     fn skip(&mut self) -> Result<(), Fault>;
 
+    /// Whether all texts read since this was last asked are printable ASCII without quote and
+    /// backslash; none for a reader that does not look.
+    fn tame_since(&mut self) -> Option<bool> {
+        None
+    }
+
     /// The position, to come back to.
     fn mark(&self) -> usize;
 

@@ -106,6 +106,31 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// The same encoder, for metrics that were read from elsewhere.
+    pub fn over(self, body: &[u8]) -> Encoder<'_> {
+        Encoder {
+            source: Source { body, escapes: self.source.escapes },
+            block: self.block,
+            tuples: self.tuples,
+            full: self.full,
+            bytes_total: self.bytes_total,
+            bytes_spent: self.bytes_spent,
+            spent_max: self.spent_max,
+            tuples_total: self.tuples_total,
+            bytes_max: self.bytes_max,
+            bytes_expected: self.bytes_expected,
+            always_raw: self.always_raw,
+            at: self.at,
+            last: self.last,
+        }
+    }
+
+    /// Corrects the outlook for the metrics to come.
+    #[inline]
+    pub fn expect(&mut self, escapes: Escapes) {
+        self.source.escapes = escapes;
+    }
+
     /// Makes ready for the samples of another metric.
     #[inline]
     pub fn begin(&mut self) {

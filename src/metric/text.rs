@@ -25,6 +25,13 @@ impl<'a> Texts<'a> {
         Self { arena, tame: is_tame(body) }
     }
 
+    /// The same texts, whose reader looked at those of the item at hand.
+    #[inline]
+    #[must_use]
+    pub fn of_item(self, tame: bool) -> Self {
+        Self { tame, ..self }
+    }
+
     /// No text of the body holds a control character, a quote or a backslash: all are printable ASCII
     /// and need neither cleaning nor escaping.
     pub fn are_tame(self) -> bool {

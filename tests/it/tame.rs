@@ -14,10 +14,10 @@ fn profile(hostname: &str, tags: &[(&str, &str)]) -> Profile {
     Profile::new(Arc::new(Policy::default()), Some(hostname), &tags)
 }
 
-fn run(body: &str, format: Format, profile: &Profile) -> (String, Report) {
+fn run(body: &(impl AsRef<[u8]> + ?Sized), format: Format, profile: &Profile) -> (String, Report) {
     let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");
     let mut tuples = Vec::new();
-    let report = pipeline::run(body.as_bytes(), format, profile, now, &mut |block| {
+    let report = pipeline::run(body.as_ref(), format, profile, now, &mut |block| {
         tuples.extend_from_slice(&block.bytes);
         tuples.push(b'\n');
         Ok(())
@@ -88,6 +88,48 @@ fn tags_out_of_the_ordinary_are_read_the_same_way_in_both_bodies() {
         for shape in shapes {
             let item = format!(r#"{{"name":"m","dt":"yesterday","tags":{tags},{shape}}}"#);
             check(&[item.clone(), item], &profile);
+        }
+    }
+}
+
+/// Items of many lengths, texts that need cleaning or escaping in every fifth.
+fn items_of_all_kinds(count: usize) -> Vec<String> {
+    let item = |index: usize| {
+        let wild = ["\\\"", "\\u0007", "\u{e9}", "\\\\", "\\u007f"][index / 5 % 5];
+        let odd = if index.is_multiple_of(5) { wild } else { "" };
+        let long = "long ".repeat(index % 23);
+        match index % 3 {
+            0 => format!(
+                r#"{{"name":"m{index}","tags":{{"k{odd}":"{long}","c:d":"{long}{odd}"}},"gauge":{{"value":1.5}}}}"#
+            ),
+            1 => format!(
+                r#"{{"name":"hosts{odd}{index}","dt":"2026-11-22T10:29:00Z","unread":{{"{odd}":["{long}"]}},"counter":{{"value":{index}}}}}"#
+            ),
+            _ => format!(
+                r#"{{"name":"{index}","dt":"long ago{odd}","histogram":{{"count":3,"sum":-1.5,"buckets":[{{"upper_limit":0.25,"count":70000}},{{"upper_limit":"+Inf","count":{index}}}]}}}}"#
+            ),
+        }
+    };
+    (0..count).map(item).collect()
+}
+
+#[test]
+fn messagepack_becomes_what_the_same_items_become_as_json() {
+    let items = items_of_all_kinds(4_000);
+    let values: Vec<serde_json::Value> =
+        items.iter().map(|item| serde_json::from_str(item).expect("made here")).collect();
+    let one_array = rmp_serde::to_vec(&values).expect("values encode");
+    assert!(one_array.len() > 200_000, "several windows of it");
+    let encode = |value| rmp_serde::to_vec(value).expect("values encode");
+    let in_a_row: Vec<u8> = values.iter().flat_map(encode).collect();
+    let arrays_in_a_row: Vec<u8> =
+        values.chunks(7).flat_map(|some| rmp_serde::to_vec(some).expect("values encode")).collect();
+    for profile in [profile("h", &[]), profile("a\"b", &[("k\"", "v")])] {
+        let expected = run(&format!("[{}]", items.join(",")), Format::Json, &profile);
+        assert_eq!(expected.1.accepted, 4_000);
+        for body in [&one_array, &in_a_row, &arrays_in_a_row] {
+            let same = run(body, Format::MessagePack, &profile) == expected;
+            assert!(same, "{} bytes", body.len());
         }
     }
 }

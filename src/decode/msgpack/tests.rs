@@ -62,11 +62,69 @@ pub(super) fn read(reader: &mut MsgpackReader<'_>) -> Result<Tree, Fault> {
     })
 }
 
-/// The whole of `bytes` as one value, read and skipped alike.
+/// The same as [`read`] as `item` does it: what is usual is asked for first.
+fn read_quickly(reader: &mut MsgpackReader<'_>) -> Result<Tree, Fault> {
+    if let Some(text) = reader.text()? {
+        return Ok(Tree::Text(text.to_owned()));
+    }
+    if let Some(number) = reader.number()? {
+        return Ok(match number {
+            Number::Unsigned(number) => Tree::Unsigned(number),
+            Number::Double(number) => Tree::Double(number.to_bits()),
+            other => panic!("{other:?} goes the long way"),
+        });
+    }
+    let Some(mut extent) = reader.map()? else { return read(reader) };
+    let mut members = Vec::new();
+    while let Some(key) = reader.key(&mut extent)? {
+        let key = match key {
+            Key::Text(text) => Some(text.to_owned()),
+            Key::Other => None,
+        };
+        members.push((key, read_quickly(reader)?));
+    }
+    Ok(Tree::Map(members))
+}
+
+/// All its texts, keys included, need neither cleaning nor escaping.
+fn is_tame(tree: &Tree) -> bool {
+    let tame = |text: &str| {
+        text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && !b"\"\\".contains(&byte))
+    };
+    match tree {
+        Tree::Text(text) => tame(text),
+        Tree::Array(elements) => elements.iter().all(is_tame),
+        Tree::Map(members) => members
+            .iter()
+            .all(|(key, value)| key.as_ref().is_none_or(|key| tame(key)) && is_tame(value)),
+        _ => true,
+    }
+}
+
+/// The quick ways lead to the same values, faults and places, with and without a copy of the body.
+fn check_quick(bytes: &[u8], expected: &Result<Tree, Fault>, read_to: usize) {
+    let stripped = stripped(bytes);
+    let ascii = std::str::from_utf8(&stripped).expect("ASCII");
+    for ascii in ["", ascii, ascii.split_at(ascii.len() / 2).0] {
+        let mut reader = MsgpackReader::new(bytes);
+        reader.copied(0, ascii);
+        let quick = read_quickly(&mut reader);
+        assert_eq!(&quick, expected, "{bytes:x?}");
+        assert!(quick.is_err() || reader.at == read_to, "{bytes:x?}");
+        if let Ok(tree) = quick
+            && reader.tame_since() == Some(true)
+        {
+            assert!(is_tame(&tree), "{tree:?}");
+        }
+    }
+}
+
+/// The whole of `bytes` as one value; read, read quickly and skipped alike.
 pub(super) fn read_all(bytes: &[u8]) -> Result<Tree, Fault> {
     let mut reader = MsgpackReader::new(bytes);
     let tree = read(&mut reader);
     let read_to = reader.at;
+    check_quick(bytes, &tree, read_to);
     reader.rewind(0);
     let skipped = reader.skip();
     assert_eq!(skipped.is_ok(), tree.is_ok(), "{bytes:x?}");
@@ -255,6 +313,41 @@ fn no_nesting_is_too_deep_to_skip() {
         body.pop();
         assert!(MsgpackReader::new(&body).skip().is_err());
     }
+}
+
+#[test]
+fn texts_are_tame_until_one_is_not() {
+    let cases: [(&[u8], bool); 9] = [
+        (b"\xa1a", true),
+        (b"\xd9\x14twenty characters ~ ", true),
+        (b"\xa1\"", false),
+        (b"\xa1\x7f", false),
+        (b"\xa2\xc3\xa9", false),
+        (b"\xd9\x14twenty characters \\ ", false),
+        (b"\xc4\x01a", false),
+        (b"\x82\xa1a\xa1b\xa2\xc3\xa9\xa1d", false),
+        (b"\x82\x01\xa1b\xa1c\xa1d", true),
+    ];
+    for (bytes, tame) in cases {
+        for padding in [0, 40] {
+            let bytes = [bytes, &vec![0; padding]].concat();
+            let mut reader = MsgpackReader::new(&bytes);
+            assert!(read_quickly(&mut reader).is_ok());
+            assert_eq!(reader.tame_since(), Some(tame), "{bytes:x?}");
+            assert_eq!(reader.tame_since(), Some(true), "asked again");
+        }
+    }
+}
+
+#[test]
+fn a_text_beside_its_copy_is_what_was_sent_and_not_what_the_copy_says() {
+    let body = b"\x01\xa3\xe1bc\xa3abc";
+    let stripped = stripped(&body[1..]);
+    let ascii = std::str::from_utf8(&stripped).expect("ASCII");
+    let mut reader = MsgpackReader::new(body);
+    reader.copied(1, ascii);
+    assert_eq!(read_quickly(&mut reader), Ok(Tree::Bytes(b"\xe1bc".to_vec())));
+    assert_eq!(read_quickly(&mut reader), Ok(Tree::Text("abc".to_owned())));
 }
 
 proptest! {

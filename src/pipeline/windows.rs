@@ -1,0 +1,109 @@
+//! MessagePack bodies, a window at a time.
+//!
+//! Reading is quickest beside a copy of the body (`decode::msgpack`), and a copy of a large body would
+//! be as large. So there is one of the next so many bytes only, and whatever was read from it is
+//! encoded and forgotten before the next is made.
+
+use bumpalo::Bump;
+
+use super::{BodyError, Encoder, Escapes, Outlook, Report, Run, Start, Steps, Stop, place};
+use crate::decode::msgpack::{self, MsgpackReader};
+use crate::decode::pull::{Extent, Pull, Token};
+use crate::decode::raw::RawMetric;
+use crate::metric::Metric;
+use crate::metric::text::Texts;
+use crate::metric::timestamp::Timestamp;
+use crate::normalize::{self, Profile, TupleType};
+
+/// Bytes of a window: it and its copy fit the inner caches, and what is done for each window costs
+/// nothing beside what is done for its metrics.
+const WINDOW_BYTES: usize = 64 << 10;
+
+/// How far a body has been read.
+struct Place {
+    /// Where the next value begins.
+    at: usize,
+    /// What is still to come of the array it is in.
+    array: Extent,
+}
+
+/// Reads a whole body; as [`super::run_steps`].
+pub(super) fn read(
+    start: Start,
+    body: &[u8],
+    profile: &Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    let mut encoder = Encoder::new(Outlook {
+        body,
+        escapes: Escapes::Perhaps,
+        bytes_max: profile.policy().expanded_bytes,
+        always_raw: profile.policy().tuple_type == TupleType::Raw,
+    });
+    let (mut report, mut index, mut place) =
+        (Report::default(), start.index, Place { at: 0, array: Extent(0) });
+    loop {
+        let arena = Bump::new();
+        let end = body.len().min(place.at + WINDOW_BYTES);
+        let stripped = msgpack::stripped(body.get(place.at..end).unwrap_or_default());
+        let ascii = simdutf8::basic::from_utf8(&stripped).unwrap_or_default();
+        let mut run = Run {
+            texts: Texts::new(&arena),
+            profile,
+            now,
+            raw: RawMetric::with_room(normalize::JUDGES),
+            metric: Metric::with_room(),
+            // Most texts are parts of the copy.
+            encoder: encoder.over(ascii.as_bytes()),
+            report,
+            index,
+            line: None,
+            steps: &mut *steps,
+            skipped: 0,
+        };
+        let mut reader = MsgpackReader::new(body);
+        reader.copied(place.at, ascii);
+        if run.window(&mut reader, &mut place.array, end)? {
+            return run.finish();
+        }
+        place.at = reader.mark();
+        (encoder, report, index) = (run.encoder.over(b""), run.report, run.index);
+    }
+}
+
+impl<'a> Run<'a, '_, '_> {
+    /// Reads every value that begins before `end`; true when the last of the body was among them.
+    fn window(
+        &mut self,
+        reader: &mut MsgpackReader<'a>,
+        array: &mut Extent,
+        end: usize,
+    ) -> Result<bool, BodyError> {
+        loop {
+            // An empty body falls to the reader, which expects a value.
+            self.step(reader, array).map_err(|stop| stop.or_syntax(place::in_bytes))?;
+            self.hand_out()?;
+            if array.0 == 0 && reader.at_end() {
+                return Ok(true);
+            }
+            if reader.mark() >= end {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Reads an item, or into an array of items.
+    #[inline]
+    fn step(&mut self, reader: &mut MsgpackReader<'a>, array: &mut Extent) -> Result<(), Stop> {
+        if !reader.element(array)? {
+            let start = reader.mark();
+            if let Token::Array(entered) = reader.next()? {
+                *array = entered;
+                return Ok(());
+            }
+            reader.rewind(start);
+        }
+        self.item(reader)
+    }
+}
