@@ -97,7 +97,7 @@ fn fill(gateway: &Serving, bytes: u64) {
 fn measure(gateway: &Serving, requests: &[Vec<u8>], lasting: Duration) -> Round {
     let before = gateway.cpu();
     let outcome = send(gateway, requests, lasting);
-    let cpu = gateway.cpu() - before;
+    let cpu = gateway.cpu().saturating_sub(before);
     Round {
         cpu_us: cpu.as_secs_f64() * 1e6 / outcome.taken.count().max(1) as f64,
         per_second: outcome.taken_per_second(),

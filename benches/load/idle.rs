@@ -86,7 +86,7 @@ fn measure(gateway: &Serving, requests: &[Vec<u8>], lasting: Duration) -> Round 
         lasting,
         requests,
     });
-    let cpu = gateway.cpu() - before;
+    let cpu = gateway.cpu().saturating_sub(before);
     Round {
         cpu_us: cpu.as_secs_f64() * 1e6 / outcome.taken.count().max(1) as f64,
         per_second: outcome.taken_per_second(),

@@ -161,7 +161,7 @@ impl Bench<'_> {
         self.gateway.await_delivered();
         let (before, cpu) = (self.gateway.page(), self.gateway.cpu());
         let outcome = self.drive(self.gateway.address(), Pace::Open(rate), lasting);
-        let (after, cpu) = (self.gateway.page(), self.gateway.cpu() - cpu);
+        let (after, cpu) = (self.gateway.page(), self.gateway.cpu().saturating_sub(cpu));
         self.gateway.await_delivered();
         let group = Group::between(&before, &after);
         let bare = self.drive(self.bare, Pace::Open(rate), lasting / 3);

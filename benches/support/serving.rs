@@ -45,10 +45,11 @@ impl Serving {
             directory.path().join("data").display()
         );
         for (number, receiver) in receivers.iter().enumerate() {
-            config += &format!(
+            let section = format!(
                 "[[receivers]]\nname = \"r{number}\"\napi_key = \"API_KEY\"\n\
                  url = \"http://{receiver}/stsAgent/intake\"\n"
             );
+            config.push_str(&section);
         }
         let path = directory.path().join("gateway.toml");
         let mut file = File::create(&path).expect("the configuration file");
