@@ -122,7 +122,11 @@ async fn run(settings: &Settings) -> bool {
     passed
 }
 
+/// Turns of each side in one round of requests of one metric.
+const SLICES: usize = 10;
+
 /// One round of requests of one metric.
+#[derive(Default)]
 struct One {
     bare: Run,
     memory: Run,
@@ -133,18 +137,20 @@ struct One {
 }
 
 async fn one(settings: &Settings, sides: &Sides) -> bool {
-    let load = settings.load(64, 30_000, &bodies::metrics(Mix::Gauges, 1));
+    let load = settings.load(64, 60_000 / SLICES, &bodies::metrics(Mix::Gauges, 1));
     let mut rounds = Vec::new();
     // The first round warms up and is not counted.
     for round in 0..=settings.rounds {
-        let measured = One {
-            bare: sides::bare(&sides.bare, &load).await,
-            memory: sides::gateway(&sides.memory, &load).await,
-            filling: sides::gateway(&sides.filling, &load).await,
-            delivering: sides::gateway(&sides.delivering, &load).await,
-            fsync: sides::gateway(&sides.fsync, &load).await,
-            sync_ms: sides::bare_sync_ms(),
-        };
+        let mut measured = One::default();
+        // In slices, so that a machine that changes its pace changes it for all.
+        for _ in 0..SLICES {
+            measured.bare += sides::bare(&sides.bare, &load).await;
+            measured.memory += sides::gateway(&sides.memory, &load).await;
+            measured.filling += sides::gateway(&sides.filling, &load).await;
+            measured.delivering += sides::gateway(&sides.delivering, &load).await;
+            measured.fsync += sides::gateway(&sides.fsync, &load).await;
+        }
+        measured.sync_ms = sides::bare_sync_ms();
         if round > 0 {
             rounds.push(measured);
         }

@@ -1,6 +1,7 @@
 //! What is measured side by side, and one measurement of it.
 
 use std::fs::File;
+use std::ops::AddAssign;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ const SYNCS: u64 = 50;
 const SYNC_BYTES: u64 = 4096;
 
 /// What one load did to one side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Run {
     /// Seconds that passed.
     pub(crate) took: f64,
@@ -65,6 +66,16 @@ pub(crate) async fn gateway(gateway: &Gateway, load: &Load) -> Run {
     let before = gateway.cpu();
     let took = load.send(gateway.address()).await;
     Run::new(load, took, gateway.cpu() - before)
+}
+
+impl AddAssign for Run {
+    fn add_assign(&mut self, more: Self) {
+        self.took += more.took;
+        self.cpu += more.cpu;
+        self.requests += more.requests;
+        self.metrics += more.metrics;
+        self.bytes += more.bytes;
+    }
 }
 
 impl Run {

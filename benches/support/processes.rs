@@ -134,7 +134,8 @@ impl Setup {
             Receiver::At(address) => address,
             Receiver::Embedded | Receiver::Away | Receiver::Uninterested => &free,
         };
-        let wants = if *receiver == Receiver::Uninterested { "sources = [\"other\"]\n" } else { "" };
+        let wants =
+            if *receiver == Receiver::Uninterested { "sources = [\"other\"]\n" } else { "" };
         format!(
             "listen = \"{listen}\"\nadmin.listen = \"off\"\ndata_dir = {:?}\n\
              [[sources]]\nname = \"bench\"\ntoken = \"{TOKEN}\"\n\

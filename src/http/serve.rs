@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -72,7 +72,6 @@ pub async fn serve(
     let (progress, course) = watch::channel(Stage::Open);
     let server = Arc::new(Server {
         builder: builder(),
-        router: TowerToHyperService::new(super::router(Arc::clone(&state))),
         stage: course,
         seats: Arc::new(Semaphore::new(state.limits.connections)),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
@@ -96,7 +95,6 @@ pub async fn serve(
 
 struct Server {
     builder: auto::Builder<TokioExecutor>,
-    router: TowerToHyperService<axum::Router>,
     stage: watch::Receiver<Stage>,
     /// One for each connection that may be open.
     seats: Arc<Semaphore>,
@@ -145,13 +143,10 @@ impl Server {
     }
 
     async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
-        let edge = Edge {
-            state: Arc::clone(&self.state),
-            connection: Arc::clone(&connection),
-            router: self.router.clone(),
-        };
+        let edge = Edge { state: Arc::clone(&self.state), connection: Arc::clone(&connection) };
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
-        let mut wire = pin!(self.builder.serve_connection(io, edge));
+        let mut wire =
+            pin!(self.builder.serve_connection(io, service_fn(move |request| edge.call(request))));
         let mut stage = self.stage.clone();
         let http = &self.state.http;
         let mut timer = pin!(sleep(http.header_timeout));

@@ -12,8 +12,10 @@ use super::{
     Account, AppendError, Books, Depth, Durability, Entry, Fate, Lease, Outlet, Pending, Queue,
     ReadError, Standing, Totals, Want,
 };
+use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod keep;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,27 @@ struct State {
     shelves: Vec<Shelf>,
 }
 
+/// What an entry is to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    In,
+    /// Meant for all, and its filter leaves it out.
+    Filtered,
+    /// Meant for another one alone.
+    Past,
+}
+
+impl Destination {
+    fn way(&self, target: Option<&str>, source: &str) -> Way {
+        match target {
+            Some(target) if *target != *self.wanted.name => Way::Past,
+            // One for it alone was chosen by an operator: no filter keeps it back.
+            None if !self.wanted.sources.has(source) => Way::Filtered,
+            _ => Way::In,
+        }
+    }
+}
+
 /// How far the queue is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -90,6 +113,10 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
+    fn keep(&self, block: Block) -> Block {
+        keep::keep(block)
+    }
+
     /// Resolves at once.
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>> {
         Box::pin(std::future::ready(self.shared.append(entry)))
@@ -259,12 +286,10 @@ impl Shared {
             });
             state.next_sequence += 1;
             for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
-                let Destination { wanted, .. } = destination;
-                match &entry.target {
-                    Some(target) if *target != wanted.name => {}
-                    // One for it alone was chosen by an operator: no filter keeps it back.
-                    None if !wanted.sources.has(&entry.source) => shelf.pass(&item),
-                    _ => shelf.push(Arc::clone(&item), entry.target.is_some()),
+                match destination.way(entry.target.as_deref(), &entry.source) {
+                    Way::Past => {}
+                    Way::Filtered => shelf.pass(&item),
+                    Way::In => shelf.push(Arc::clone(&item), entry.target.is_some()),
                 }
             }
             let freed_bytes = freed(item);
@@ -279,7 +304,11 @@ impl Shared {
         }
         state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         drop(state);
-        self.wake_all();
+        for destination in &self.destinations {
+            if destination.way(entry.target.as_deref(), &entry.source) == Way::In {
+                destination.changed.notify_waiters();
+            }
+        }
         Ok(())
     }
 
