@@ -156,8 +156,7 @@ async fn one(settings: &Settings, sides: &Sides) -> bool {
         }
     }
     println!("one metric a request, {} bytes, {} connections", load.body_bytes, load.connections);
-    type Side = fn(&One) -> &Run;
-    let all: [(&str, Side); 5] = [
+    let all: [(&str, fn(&One) -> &Run); 5] = [
         ("bare", |one| &one.bare),
         ("memory", |one| &one.memory),
         ("filling", |one| &one.filling),
@@ -219,8 +218,7 @@ async fn bulk(settings: &Settings, sides: &Sides) -> bool {
         large.body_bytes,
         large.connections
     );
-    type Side = fn(&Bulk) -> &Run;
-    let all: [(&str, Side); 4] = [
+    let all: [(&str, fn(&Bulk) -> &Run); 4] = [
         ("batches, memory", |bulk| &bulk.batch),
         ("large, memory", |bulk| &bulk.large),
         ("batches, fsync", |bulk| &bulk.batch_fsync),

@@ -11,6 +11,7 @@
 //! That order is the order of checks (C1.9). A [`problem::Problem`] is the only way to refuse, and a
 //! `Upload` the only way to a body: dropped before its end, it drains itself.
 
+mod alarm;
 mod answer;
 mod auth;
 mod body;

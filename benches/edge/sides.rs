@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::ops::AddAssign;
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::bare::Bare;
 use crate::load::Load;
@@ -59,13 +61,13 @@ impl Sides {
 pub(crate) async fn bare(bare: &Bare, load: &Load) -> Run {
     let before = bare.cpu();
     let took = load.send(bare.address()).await;
-    Run::new(load, took, bare.cpu() - before)
+    Run::new(load, took, bare.cpu().saturating_sub(before))
 }
 
 pub(crate) async fn gateway(gateway: &Gateway, load: &Load) -> Run {
     let before = gateway.cpu();
     let took = load.send(gateway.address()).await;
-    Run::new(load, took, gateway.cpu() - before)
+    Run::new(load, took, gateway.cpu().saturating_sub(before))
 }
 
 impl AddAssign for Run {

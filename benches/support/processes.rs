@@ -137,14 +137,14 @@ impl Setup {
         let wants =
             if *receiver == Receiver::Uninterested { "sources = [\"other\"]\n" } else { "" };
         format!(
-            "listen = \"{listen}\"\nadmin.listen = \"off\"\ndata_dir = {:?}\n\
+            "listen = \"{listen}\"\nadmin.listen = \"off\"\ndata_dir = \"{}\"\n\
              [[sources]]\nname = \"bench\"\ntoken = \"{TOKEN}\"\n\
              [[sources]]\nname = \"other\"\ntoken = \"other\"\n\
              [[receivers]]\nname = \"default\"\nurl = \"http://{url}/stsAgent/intake\"\n\
              api_key = \"API_KEY\"\n{wants}\
              [limits]\nrequests_per_minute = 0\nmemory_bytes = {memory_bytes}\n\
              [queue]\ndurability = \"{durability}\"\nmax_bytes = {queue_bytes}\n",
-            directory.join("data"),
+            directory.join("data").display(),
         )
     }
 }
