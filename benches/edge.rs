@@ -125,6 +125,9 @@ async fn run(settings: &Settings) -> bool {
 /// Turns of each side in one round of requests of one metric.
 const SLICES: usize = 10;
 
+/// A side of a round and its name.
+type Named<T> = (&'static str, fn(&T) -> &Run);
+
 /// One round of requests of one metric.
 #[derive(Default)]
 struct One {
@@ -156,7 +159,7 @@ async fn one(settings: &Settings, sides: &Sides) -> bool {
         }
     }
     println!("one metric a request, {} bytes, {} connections", load.body_bytes, load.connections);
-    let all: [(&str, fn(&One) -> &Run); 5] = [
+    let all: [Named<One>; 5] = [
         ("bare", |one| &one.bare),
         ("memory", |one| &one.memory),
         ("filling", |one| &one.filling),
@@ -218,7 +221,7 @@ async fn bulk(settings: &Settings, sides: &Sides) -> bool {
         large.body_bytes,
         large.connections
     );
-    let all: [(&str, fn(&Bulk) -> &Run); 4] = [
+    let all: [Named<Bulk>; 4] = [
         ("batches, memory", |bulk| &bulk.batch),
         ("large, memory", |bulk| &bulk.large),
         ("batches, fsync", |bulk| &bulk.batch_fsync),

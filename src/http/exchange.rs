@@ -84,15 +84,13 @@ impl Edge {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => Poll::Ready(Err(panic)),
             });
-        match caught.await {
-            Ok(response) => response,
-            // The panic hook has printed where and why.
-            Err(_) => {
-                self.state.counts.panics.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("a request handler panicked: this is a bug in tidegate");
-                Problem::Panicked.into_response()
-            }
+        if let Ok(response) = caught.await {
+            return response;
         }
+        // The panic hook has printed where and why.
+        self.state.counts.panics.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("a request handler panicked: this is a bug in tidegate");
+        Problem::Panicked.into_response()
     }
 }
 

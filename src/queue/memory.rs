@@ -19,8 +19,10 @@ mod keep;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use shelf::{Item, Shelf, freed};
+use way::Way;
 
 /// What a block costs besides its bytes: list entries, reference counts, allocator head-room.
 /// Without it, a million one-tuple requests would pass the cap by half.
@@ -60,27 +62,6 @@ struct State {
     next_sequence: u64,
     totals: Totals,
     shelves: Vec<Shelf>,
-}
-
-/// What an entry is to a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    In,
-    /// Meant for all, and its filter leaves it out.
-    Filtered,
-    /// Meant for another one alone.
-    Past,
-}
-
-impl Destination {
-    fn way(&self, target: Option<&str>, source: &str) -> Way {
-        match target {
-            Some(target) if *target != *self.wanted.name => Way::Past,
-            // One for it alone was chosen by an operator: no filter keeps it back.
-            None if !self.wanted.sources.has(source) => Way::Filtered,
-            _ => Way::In,
-        }
-    }
 }
 
 /// How far the queue is on its way out.
@@ -286,7 +267,7 @@ impl Shared {
             });
             state.next_sequence += 1;
             for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
-                match destination.way(entry.target.as_deref(), &entry.source) {
+                match Way::of(&destination.wanted, entry.target.as_deref(), &entry.source) {
                     Way::Past => {}
                     Way::Filtered => shelf.pass(&item),
                     Way::In => shelf.push(Arc::clone(&item), entry.target.is_some()),
@@ -305,7 +286,7 @@ impl Shared {
         state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         drop(state);
         for destination in &self.destinations {
-            if destination.way(entry.target.as_deref(), &entry.source) == Way::In {
+            if Way::of(&destination.wanted, entry.target.as_deref(), &entry.source) == Way::In {
                 destination.changed.notify_waiters();
             }
         }
