@@ -16,6 +16,7 @@
 mod bodies;
 #[path = "support/clients.rs"]
 mod clients;
+#[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/processes.rs"]
 mod processes;
 
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clients::{Outcome, Request};
-use processes::{Gateway, Resident, TOKEN};
+use processes::{Gateway, Receiver, Resident, Setup, TOKEN};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -65,6 +66,15 @@ impl Options {
             memory_bytes: number("--memory-mib", 256) * MIB,
             queue_bytes: number("--queue-mib", 256) * MIB,
         }
+    }
+
+    fn start(&self) -> Gateway {
+        Gateway::start(&Setup {
+            durability: "memory",
+            memory_bytes: self.memory_bytes,
+            queue_bytes: self.queue_bytes,
+            receiver: Receiver::Embedded,
+        })
     }
 
     /// Real metrics, close to `body_bytes` of them.
@@ -162,7 +172,7 @@ fn print_outcomes(outcomes: &BTreeMap<Outcome, usize>) {
 }
 
 async fn held(options: &Options, request: &Arc<Request>) -> bool {
-    let gateway = Gateway::start(options.memory_bytes, options.queue_bytes);
+    let gateway = options.start();
     let idle = gateway.resident();
     let measured = measure(&gateway, request, HELD, true).await;
     let bytes = (HELD * options.body_bytes) as u64;
@@ -185,7 +195,7 @@ async fn held(options: &Options, request: &Arc<Request>) -> bool {
 }
 
 async fn flood(options: &Options, request: &Arc<Request>) -> bool {
-    let gateway = Gateway::start(options.memory_bytes, options.queue_bytes);
+    let gateway = options.start();
     let measured = measure(&gateway, request, options.clients, false).await;
     sleep(Duration::from_secs(3)).await;
     let after = gateway.resident();

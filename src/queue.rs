@@ -115,6 +115,12 @@ pub enum AppendError {
 
 /// Takes entries in.
 pub trait Queue: Send + Sync + 'static {
+    /// A block as this queue will hold it, to be asked for each block of an entry where there is time to
+    /// copy it. As it is, where it does not stay in memory for long.
+    fn keep(&self, block: Block) -> Block {
+        block
+    }
+
     /// Resolves when the entry is as safe as [`Self::durability`] says, or was refused whole. One with a
     /// target that this queue was not made for is refused.
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>>;

@@ -1,16 +1,13 @@
 //! What a request that was read and understood is told (contract C1.6, C1.8, C1.14).
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use hyper::body::{Frame, SizeHint};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
 
 use super::budget::Grant;
+use super::content::{Content, Response};
 use crate::encode::Block;
 use crate::pipeline::report::Report;
 
@@ -37,14 +34,21 @@ pub(super) struct Preview {
     pub(super) grant: Grant,
 }
 
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
+impl Answer {
+    /// The same as HTTP has it.
+    pub(super) fn into_response(self) -> Response {
         let (status, body) = match self {
-            Self::Clean => return StatusCode::ACCEPTED.into_response(),
-            Self::Report(status, report) => (status, Body::from(json(&report))),
-            Self::Preview(preview) => (StatusCode::OK, Body::new(Frames::of(preview))),
+            Self::Clean => (StatusCode::ACCEPTED, Content::EMPTY),
+            Self::Report(status, report) => (status, Content::Whole(json(&report).into())),
+            Self::Preview(preview) => (StatusCode::OK, Content::Pieces(Frames::of(preview))),
         };
-        (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+        let has_content = body.left() > 0;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        if has_content {
+            response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        }
+        response
     }
 }
 
@@ -53,7 +57,8 @@ fn json(report: &Report) -> Vec<u8> {
 }
 
 /// A body in several pieces, so that tuples are sent without being copied together.
-struct Frames {
+#[derive(Debug)]
+pub(super) struct Frames {
     frames: VecDeque<Bytes>,
     _grant: Grant,
 }
@@ -83,6 +88,16 @@ impl Frames {
         grant.resize(kept_bytes).expect("a share that shrinks always fits");
         Self { frames, _grant: grant }
     }
+
+    /// The next piece, which is never empty.
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        self.frames.pop_front()
+    }
+
+    /// Bytes of those that are left.
+    pub(super) fn left(&self) -> u64 {
+        self.frames.iter().map(|frame| frame.len() as u64).sum()
+    }
 }
 
 /// The first `count` tuples of a block: `,\n` stands between two tuples and nowhere else.
@@ -90,26 +105,6 @@ fn first(block: &Bytes, count: usize) -> Bytes {
     let mut ends = memchr::memchr_iter(b'\n', block);
     let end = ends.nth(count - 1).map_or(block.len(), |newline| newline - 1);
     block.slice(..end)
-}
-
-impl HttpBody for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.frames.pop_front().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.frames.iter().map(|frame| frame.len() as u64).sum())
-    }
 }
 
 #[cfg(test)]
@@ -134,7 +129,7 @@ mod tests {
         let grant = Arc::new(Budget::new(u64::MAX)).grant().unwrap();
         let report = Report { accepted: from as u64, ..Report::default() };
         let frames = Frames::of(Preview { report, blocks, grant });
-        let promised = frames.size_hint().exact().unwrap();
+        let promised = frames.left();
         let bytes = frames.frames.iter().flatten().copied().collect::<Vec<_>>();
         assert_eq!(bytes.len() as u64, promised);
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

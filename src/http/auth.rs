@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::header::{self, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -15,12 +16,15 @@ use crate::normalize::{Policy, Profile};
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) profile: Profile,
-    token_sha256: [u8; 32],
+    token_sha256: Hash,
     /// Enabled, and may send metrics; anything else is as unknown as an unknown token (C1.2).
     admitted: bool,
     /// Exempt from the per-IP limit (C1.10).
     unlimited: bool,
 }
+
+/// A SHA-256 in words.
+type Hash = [u64; 4];
 
 /// All of them, and the number of the refusal.
 #[derive(Debug)]
@@ -62,11 +66,10 @@ impl Sources {
 
     /// Looks at every source, whichever matches: the time taken says nothing about the tokens.
     fn find(&self, token: &[u8]) -> Option<&Arc<Source>> {
-        let hash: [u8; 32] = Sha256::digest(token).into();
+        let hash = words(Sha256::digest(token).into());
         let mut found = u64::MAX;
         for (index, source) in (0u64..).zip(&self.list) {
-            let hit: Choice = source.token_sha256.ct_eq(&hash);
-            found.conditional_assign(&index, hit);
+            found.conditional_assign(&index, is_same(&source.token_sha256, &hash));
         }
         usize::try_from(found).ok().and_then(|index| self.list.get(index))
     }
@@ -78,11 +81,22 @@ impl Source {
         Self {
             name: Arc::clone(&source.name),
             profile: Profile::new(Arc::clone(policy), hostname, &source.tags),
-            token_sha256: source.token_sha256,
+            token_sha256: words(source.token_sha256),
             admitted: source.enabled && source.allow_metrics,
             unlimited: !source.rate_limit,
         }
     }
+}
+
+fn words(hash: [u8; 32]) -> Hash {
+    let (words, _) = hash.as_chunks();
+    std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
+}
+
+/// In the same time wherever they differ: all words are folded before anything is asked of them. Eight
+/// times fewer barriers than byte by byte, which counts where sources are many.
+fn is_same(one: &Hash, other: &Hash) -> Choice {
+    one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)).ct_eq(&0)
 }
 
 /// The token of `Bearer <token>`, scheme in any case.

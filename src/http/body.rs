@@ -1,13 +1,18 @@
 //! Reading a body within its bounds: bytes on the wire, bytes decompressed, memory, time (C1.5).
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::Grant;
 use super::problem::Problem;
+use super::upload::Upload;
 use crate::config;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::Inflater;
@@ -56,7 +61,7 @@ impl Bounds {
     }
 
     /// Refuses a body whose declared length is over the limit, before any of it is read (C1.9).
-    pub(super) fn check_declared(&self, body: &Body) -> Result<(), Problem> {
+    pub(super) fn check_declared(&self, body: &Upload) -> Result<(), Problem> {
         let declared = body.size_hint().lower();
         if declared > self.bytes_max as u64 { Err(self.too_large()) } else { Ok(()) }
     }
@@ -64,17 +69,25 @@ impl Bounds {
     /// The whole body, decompressed; `grant` holds its bytes.
     pub(super) async fn receive(
         &self,
-        mut body: Body,
+        mut body: Upload,
         coding: Coding,
         grant: &mut Grant,
     ) -> Result<Buffer, Problem> {
         let mut intake = Intake::new(coding, body.size_hint().upper(), self.bytes_max, grant)?;
-        let mut pace = Pace::new(self);
+        // What is here already needs neither clock nor timer, and small bodies mostly are.
+        let mut pace = None;
         let mut received = 0;
         while !body.is_end_stream() {
-            let Ok(frame) = timeout_at(pace.deadline(), body.frame()).await else {
-                pace.judge()?;
-                continue;
+            let frame = match at_hand(&mut body).await {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let pace = pace.get_or_insert_with(|| Pace::new(self));
+                    let Ok(frame) = timeout_at(pace.deadline(), body.frame()).await else {
+                        pace.judge()?;
+                        continue;
+                    };
+                    frame
+                }
             };
             let Some(frame) = frame else { break };
             // Trailers say nothing we need.
@@ -83,11 +96,18 @@ impl Bounds {
             if received > self.bytes_max {
                 return Err(self.too_large());
             }
-            pace.count(chunk.len())?;
+            if let Some(pace) = &mut pace {
+                pace.count(chunk.len())?;
+            }
             intake.take(&chunk).await?;
         }
         intake.finish()
     }
+}
+
+/// One look for the next frame.
+async fn at_hand(body: &mut Upload) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await
 }
 
 /// Bytes on their way into memory that is accounted for as it is written to.

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{HeaderMap, HeaderName};
+use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use ipnet::IpNet;
 
 /// How far the header that proxies write is believed.

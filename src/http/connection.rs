@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::http::Version;
+use hyper::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -29,6 +29,10 @@ pub(super) struct Connection {
     since_ms: AtomicU64,
     /// Milliseconds after `accepted` at which bytes left last.
     wrote_ms: AtomicU64,
+    /// A phase began, or bytes left, since somebody last asked for the deadline. The clock is read then,
+    /// once for all that happened in one turn of the connection.
+    entered: AtomicBool,
+    wrote: AtomicBool,
     /// A request's head is on its way, or the very first byte is awaited; else it is idle.
     in_head: AtomicBool,
     greeted: AtomicBool,
@@ -48,6 +52,8 @@ impl Connection {
             accepted: Instant::now(),
             since_ms: AtomicU64::new(0),
             wrote_ms: AtomicU64::new(0),
+            entered: AtomicBool::new(false),
+            wrote: AtomicBool::new(false),
             in_head: AtomicBool::new(true),
             greeted: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
@@ -84,8 +90,9 @@ impl Connection {
     }
 
     /// When the present phase has lasted too long; none while requests are being worked on, which
-    /// have bounds of their own.
+    /// have bounds of their own. To be asked after every turn.
     pub(super) fn deadline(&self, http: &config::Http) -> Option<Instant> {
+        self.stamp();
         if self.running.load(Ordering::Acquire) > 0 {
             return None;
         }
@@ -103,24 +110,41 @@ impl Connection {
         began: Instant,
         farewell: Duration,
     ) -> Option<Instant> {
+        let deadline = self.deadline(http);
         let wrote = Duration::from_millis(self.wrote_ms.load(Ordering::Acquire));
         let last = began.max(self.accepted + wrote) + farewell;
-        self.deadline(http).map(|deadline| deadline.min(last))
+        deadline.map(|deadline| deadline.min(last))
     }
 
     fn age_ms(&self) -> u64 {
         self.accepted.elapsed().as_millis() as u64
     }
 
+    /// Reads the clock for what happened since it was last read.
+    fn stamp(&self) {
+        let is_set =
+            |flag: &AtomicBool| flag.load(Ordering::Acquire) && flag.swap(false, Ordering::AcqRel);
+        let (entered, wrote) = (is_set(&self.entered), is_set(&self.wrote));
+        if entered || wrote {
+            let age_ms = self.age_ms();
+            if entered {
+                self.since_ms.store(age_ms, Ordering::Release);
+            }
+            if wrote {
+                self.wrote_ms.store(age_ms, Ordering::Release);
+            }
+        }
+    }
+
     fn enter(&self, in_head: bool) {
-        self.since_ms.store(self.age_ms(), Ordering::Release);
+        self.entered.store(true, Ordering::Release);
         self.in_head.store(in_head, Ordering::Release);
     }
 
     /// A client that takes long over a long answer is not idle while it takes some of it. The frames
     /// of an idle HTTP/2 connection are not an answer.
     fn wrote(&self) {
-        self.wrote_ms.store(self.age_ms(), Ordering::Release);
+        self.wrote.store(true, Ordering::Release);
         let busy = self.running.load(Ordering::Acquire) > 0;
         if !busy && !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
             self.enter(false);
@@ -147,6 +171,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The phase is entered first: nobody may see the connection at rest with an old time.
         self.0.enter(false);
+        if self.0.is_http2() {
+            // A stream ends in a task of its own, and the connection's turn may come late.
+            self.0.stamp();
+        }
         self.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }

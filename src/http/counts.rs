@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::StatusCode;
+use hyper::StatusCode;
 
 use crate::normalize::Code;
 use crate::pipeline::report::Report;

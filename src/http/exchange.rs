@@ -4,63 +4,60 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderValue, Request, header};
-use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Version};
 
 use super::connection::Connection;
+use super::content::{Content, Response};
 use super::problem::Problem;
 use super::refusals::Refusal;
 use super::request_id;
+use super::route::route;
 use super::state::State;
 use super::upload::Upload;
 
-/// The routes, behind what every request passes first. Cloned for each connection.
+/// The routes, behind what every request passes first. Cloned for each request.
 #[derive(Clone)]
 pub(super) struct Edge {
     pub(super) state: Arc<State>,
     pub(super) connection: Arc<Connection>,
-    pub(super) router: TowerToHyperService<Router>,
-}
-
-impl Service<Request<Incoming>> for Edge {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let edge = self.clone();
-        self.connection.hears(request.version());
-        let running = self.connection.begin();
-        Box::pin(async move {
-            let response = edge.answer(request).await;
-            drop(running);
-            Ok(response)
-        })
-    }
 }
 
 impl Edge {
-    async fn answer(self, request: Request<Incoming>) -> Response {
-        let id = request_id::of(request.headers());
-        let request = Upload::wrap(request, &self.connection, self.state.http.drain_timeout);
+    /// Answers one request. It counts as running from the call on, not only from the first poll.
+    pub(super) fn call(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let edge = self.clone();
+        self.connection.hears(request.version());
+        let running = self.connection.begin();
+        async move {
+            let response = edge.answer(request).await;
+            drop(running);
+            Ok(response)
+        }
+    }
 
-        let mut response = match self.state.admit(self.connection.peer, request.headers()) {
-            Ok(()) => self.route(request.map(Body::new)).await,
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        let (head, body) = Upload::split(request, &self.connection, self.state.http.drain_timeout);
+        let id = request_id::of(&head.headers);
+
+        let mut response = match self.state.admit(self.connection.peer, &head.headers) {
+            Ok(()) => self.route(&head, body).await,
             Err(problem) => {
-                drop(request);
+                drop(body);
                 problem.into_response()
             }
         };
+        shape(&head, &mut response);
 
         // The body is gone by now, read or not: if it was not, this answer is the last (C1.9).
         if self.connection.is_to_close() {
@@ -80,21 +77,31 @@ impl Edge {
     }
 
     /// A panic costs its request a 500 and nobody else anything.
-    async fn route(&self, request: Request<Body>) -> Response {
-        let mut answer = pin!(self.router.call(request));
+    async fn route(&self, head: &Parts, body: Upload) -> Response {
+        let mut answer = pin!(route(&self.state, head, body));
         let caught =
             poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => Poll::Ready(Err(panic)),
             });
-        match caught.await {
-            Ok(Ok(response)) => response,
-            // The panic hook has printed where and why.
-            Err(_) => {
-                self.state.counts.panics.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("a request handler panicked: this is a bug in tidegate");
-                Problem::Panicked.into_response()
-            }
+        if let Ok(response) = caught.await {
+            return response;
         }
+        // The panic hook has printed where and why.
+        self.state.counts.panics.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("a request handler panicked: this is a bug in tidegate");
+        Problem::Panicked.into_response()
+    }
+}
+
+/// What the request says about the form of its answer. hyper tells the length of an answer by itself,
+/// but for an empty one in HTTP/2; and of one to HEAD it would be told the length of nothing.
+fn shape(head: &Parts, response: &mut Response) {
+    if head.method == Method::HEAD || head.version == Version::HTTP_2 {
+        let length = HeaderValue::from(response.body().left());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+    if head.method == Method::HEAD {
+        *response.body_mut() = Content::EMPTY;
     }
 }

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use hyper::header::{self, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode, Uri};
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
 use super::budget::Grant;
-use super::keep::keep;
 use super::problem::Problem;
 use super::state::State;
+use super::upload::Upload;
 use crate::decode::Format;
 use crate::decode::buffer::Buffer;
 use crate::decode::media::{self, Coding, Declared};
@@ -20,18 +21,14 @@ use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
 use crate::pipeline::{self, Refused, Step};
-use crate::queue::Entry;
+use crate::queue::{Entry, Queue};
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
 const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// Takes one body of metrics.
-pub(super) async fn ingest(
-    axum::extract::State(state): axum::extract::State<Arc<State>>,
-    request: Request,
-) -> Result<Answer, Problem> {
-    let (head, body) = request.into_parts();
+pub(super) async fn ingest(state: &State, head: &Parts, body: Upload) -> Result<Answer, Problem> {
     let source = state.sources.authenticate(&head.headers)?;
     let purpose = purpose_of(&head.uri)?;
     let (declared, coding) = media_of(&head.headers)?;
@@ -41,11 +38,11 @@ pub(super) async fn ingest(
 
     let body = bounds.receive(body, coding, &mut grant).await?;
     let work = Work { body, declared, source: Arc::clone(source), now: state.clock.now(), grant };
-    let batch = work.run(&state).await?;
+    let batch = work.run(state).await?;
 
     match purpose {
         Purpose::Preview => Ok(batch.preview()),
-        Purpose::Take => batch.append(&state).await,
+        Purpose::Take => batch.append(state).await,
     }
 }
 
@@ -106,12 +103,12 @@ struct Work {
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
         if self.body.len() <= INLINE_BYTES_MAX {
-            return self.run_here();
+            return self.run_here(&*state.queue);
         }
-        let workers = Arc::clone(&state.workers);
+        let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
         let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
-            let outcome = self.run_here();
+            let outcome = self.run_here(&*queue);
             drop(turn);
             outcome
         });
@@ -119,7 +116,7 @@ impl Work {
         done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
-    fn run_here(self) -> Result<Batch, Problem> {
+    fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
         let Self { body, declared, source, now, mut grant } = self;
         let format = format_of(declared, &body)?;
         let lead = match (declared, format) {
@@ -142,7 +139,7 @@ impl Work {
                 Refused
             })?;
             if let Step::Block(block) = step {
-                blocks.push(keep(block));
+                blocks.push(queue.keep(block));
             }
             Ok(())
         };

@@ -1,9 +1,10 @@
 //! Everything that can be wrong with a request, and the one place that turns it into an answer.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderName, HeaderValue};
 
 use super::budget::Spent;
+use super::content::{Content, Response};
 pub use super::rate_limit::OverLimit;
 use super::refusals::Refusal;
 use crate::decode::inflate::InflateError;
@@ -17,9 +18,12 @@ pub enum Problem {
     /// 404 (C1.1).
     #[error("there is nothing here: metrics go to POST /metrics")]
     NotFound,
-    /// 405 (C1.1); the router knows what is allowed.
+    /// 405 (C1.1).
     #[error("this method does nothing here: metrics go to POST /metrics")]
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// What does.
+        allow: &'static str,
+    },
     /// 403, or what `auth.unauthorized_status` says (C1.2). The text is part of the contract.
     #[error("Unauthorized")]
     Unauthorized {
@@ -106,7 +110,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
             Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -127,6 +131,18 @@ impl Problem {
         }
     }
 
+    /// The same as HTTP has it.
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::new(Content::Whole(self.to_string().into()));
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
+        self.add_headers(&mut response);
+        if let Some(refusal) = Refusal::of(&self) {
+            response.extensions_mut().insert(refusal);
+        }
+        response
+    }
+
     fn add_headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
         match self {
@@ -144,8 +160,10 @@ impl Problem {
             Self::Busy(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s()));
             }
+            Self::MethodNotAllowed { allow } => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
             Self::NotFound
-            | Self::MethodNotAllowed
             | Self::Unauthorized { .. }
             | Self::BodyTooLarge { .. }
             | Self::ExpandedTooLarge(_)
@@ -156,18 +174,6 @@ impl Problem {
             | Self::UnknownPurpose
             | Self::Panicked => {}
         }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let text = self.to_string();
-        let mut response = (self.status(), [(header::CONTENT_TYPE, TEXT)], text).into_response();
-        self.add_headers(&mut response);
-        if let Some(refusal) = Refusal::of(&self) {
-            response.extensions_mut().insert(refusal);
-        }
-        response
     }
 }
 

@@ -11,14 +11,15 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use super::alarm::{Alarm, Left};
 use super::connection::{Connection, Watched};
 use super::door::Door;
 use super::exchange::Edge;
@@ -73,7 +74,6 @@ pub async fn serve(
     let (progress, course) = watch::channel(Stage::Open);
     let server = Arc::new(Server {
         builder: builder(),
-        router: TowerToHyperService::new(super::router(Arc::clone(&state))),
         stage: course,
         seats: Arc::new(Semaphore::new(state.limits.connections)),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
@@ -97,7 +97,6 @@ pub async fn serve(
 
 struct Server {
     builder: auto::Builder<TokioExecutor>,
-    router: TowerToHyperService<axum::Router>,
     stage: watch::Receiver<Stage>,
     /// One for each connection that may be open.
     seats: Arc<Semaphore>,
@@ -147,58 +146,52 @@ impl Server {
     }
 
     async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
-        let edge = Edge {
-            state: Arc::clone(&self.state),
-            connection: Arc::clone(&connection),
-            router: self.router.clone(),
-        };
+        let edge = Edge { state: Arc::clone(&self.state), connection: Arc::clone(&connection) };
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
-        let mut wire = pin!(self.builder.serve_connection(io, edge));
-        let mut stage = self.stage.clone();
+        let mut wire =
+            pin!(self.builder.serve_connection(io, service_fn(move |request| edge.call(request))));
+        let (mut stage, mut look) = (self.stage.clone(), self.stage.clone());
         let http = &self.state.http;
-        let mut timer = pin!(sleep(http.header_timeout));
+        let mut timer = Alarm::new(http.header_timeout);
         let mut draining = None;
 
         loop {
-            // The deadline moves with every request. The timer is only moved when it would ring too
-            // late; when it rings too early, it is set anew: no request pays for it.
-            let ended_or_expired = poll_fn(|cx| {
+            let mut changed = pin!(stage.changed());
+            let mut left_with = Left::default();
+            let turn = poll_fn(|cx| {
                 if wire.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(End::Closed);
+                    return Poll::Ready(Turn::Closed);
                 }
                 let deadline = match draining {
                     None => connection.deadline(http),
                     Some(began) => connection.last_deadline(http, began, FAREWELL),
                 };
-                let Some(deadline) = deadline else { return Poll::Pending };
-                if deadline < timer.deadline() {
-                    timer.as_mut().reset(deadline);
+                if deadline.is_some_and(|deadline| timer.rings(deadline, cx)) {
+                    return Poll::Ready(Turn::Expired);
                 }
-                while timer.as_mut().poll(cx).is_ready() {
-                    if timer.deadline() >= deadline {
-                        return Poll::Ready(End::Expired);
-                    }
-                    timer.as_mut().reset(deadline);
+                // It takes a lock that all connections share: not for every request.
+                let may_have_changed = left_with.is_other(cx) || look.has_changed().unwrap_or(true);
+                if may_have_changed && changed.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Turn::Stage);
                 }
                 Poll::Pending
             });
-            tokio::select! {
-                biased;
-                end = ended_or_expired => {
-                    let is_told = draining.is_some();
-                    if matches!(end, End::Expired) && connection.is_http2() && !is_told {
+            match turn.await {
+                Turn::Closed => return,
+                Turn::Expired => {
+                    if connection.is_http2() && draining.is_none() {
                         wire.as_mut().graceful_shutdown();
                         // Whoever does not go is dropped.
                         drop(timeout(GOAWAY_TIMEOUT, wire).await);
                     }
                     return;
                 }
-                changed = stage.changed() => match *stage.borrow_and_update() {
-                    Stage::Draining if changed.is_ok() => {
+                Turn::Stage => match *look.borrow_and_update() {
+                    Stage::Draining => {
                         wire.as_mut().graceful_shutdown();
                         draining = Some(Instant::now());
                     }
-                    Stage::Open | Stage::Draining | Stage::Over => return,
+                    Stage::Open | Stage::Over => return,
                 },
             }
         }
@@ -230,10 +223,11 @@ impl Drop for Seat {
     }
 }
 
-/// Why a connection is over.
-enum End {
+/// What a connection waited for.
+enum Turn {
     Closed,
     Expired,
+    Stage,
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
-use axum::http::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::auth::Sources;

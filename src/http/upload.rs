@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody};
-use axum::http::{Request, Version, header};
+use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header;
+use hyper::http::request::Parts;
+use hyper::{Request, Version};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -50,25 +52,26 @@ enum Manners {
 }
 
 impl Upload {
-    pub(super) fn wrap(
+    /// A request's head and its body.
+    pub(super) fn split(
         request: Request<Incoming>,
         connection: &Arc<Connection>,
         drain_timeout: Duration,
-    ) -> Request<Self> {
-        let manners = Manners::of(&request);
-        let connection = Arc::clone(connection);
-        request.map(|body| Self { incoming: Some(body), manners, connection, drain_timeout })
+    ) -> (Parts, Self) {
+        let (head, body) = request.into_parts();
+        let (manners, connection) = (Manners::of(&head), Arc::clone(connection));
+        (head, Self { incoming: Some(body), manners, connection, drain_timeout })
     }
 }
 
 impl Manners {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(head: &Parts) -> Self {
         // hyper honours the header under the same conditions.
         let expects = || {
-            let value = request.headers().get_all(header::EXPECT).iter().next_back();
+            let value = head.headers.get_all(header::EXPECT).iter().next_back();
             value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         };
-        match request.version() {
+        match head.version {
             Version::HTTP_2 => Self::Stream,
             Version::HTTP_11 if expects() => Self::Awaiting,
             _ => Self::Drain,
@@ -76,7 +79,7 @@ impl Manners {
     }
 }
 
-impl HttpBody for Upload {
+impl Body for Upload {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -98,11 +101,11 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

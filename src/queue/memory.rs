@@ -12,13 +12,17 @@ use super::{
     Account, AppendError, Books, Depth, Durability, Entry, Fate, Lease, Outlet, Pending, Queue,
     ReadError, Standing, Totals, Want,
 };
+use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 
+mod keep;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use shelf::{Item, Shelf, freed};
+use way::Way;
 
 /// What a block costs besides its bytes: list entries, reference counts, allocator head-room.
 /// Without it, a million one-tuple requests would pass the cap by half.
@@ -90,6 +94,10 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
+    fn keep(&self, block: Block) -> Block {
+        keep::keep(block)
+    }
+
     /// Resolves at once.
     fn append(&self, entry: Entry) -> Pending<'_, Result<(), AppendError>> {
         Box::pin(std::future::ready(self.shared.append(entry)))
@@ -259,12 +267,10 @@ impl Shared {
             });
             state.next_sequence += 1;
             for (shelf, destination) in state.shelves.iter_mut().zip(&self.destinations) {
-                let Destination { wanted, .. } = destination;
-                match &entry.target {
-                    Some(target) if *target != wanted.name => {}
-                    // One for it alone was chosen by an operator: no filter keeps it back.
-                    None if !wanted.sources.has(&entry.source) => shelf.pass(&item),
-                    _ => shelf.push(Arc::clone(&item), entry.target.is_some()),
+                match Way::of(&destination.wanted, entry.target.as_deref(), &entry.source) {
+                    Way::Past => {}
+                    Way::Filtered => shelf.pass(&item),
+                    Way::In => shelf.push(Arc::clone(&item), entry.target.is_some()),
                 }
             }
             let freed_bytes = freed(item);
@@ -279,7 +285,11 @@ impl Shared {
         }
         state.used_bytes = state.used_bytes.saturating_sub(freed_bytes);
         drop(state);
-        self.wake_all();
+        for destination in &self.destinations {
+            if Way::of(&destination.wanted, entry.target.as_deref(), &entry.source) == Way::In {
+                destination.changed.notify_waiters();
+            }
+        }
         Ok(())
     }
 

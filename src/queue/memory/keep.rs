@@ -1,4 +1,4 @@
-//! Where finished tuples wait: the queue may hold them long after their request is over.
+//! Where blocks wait: in memory of their own, long after their request is over.
 
 use bytes::Bytes;
 use memmap2::MmapOptions;
