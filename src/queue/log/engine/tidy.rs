@@ -127,6 +127,7 @@ impl Engine {
         if let Ok(free) = self.disk.free_bytes() {
             self.lock().free_bytes = Some(free);
         }
+        self.reader.tidy();
         self.probe();
         let expired = self.expire();
         let saved = self.save();
