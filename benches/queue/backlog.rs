@@ -124,7 +124,7 @@ impl Bench {
         }
         self.keep();
         // All of it is old.
-        self.now += Duration::from_secs(60);
+        self.now += Duration::from_mins(1);
     }
 
     fn measure(&mut self, backlog: Backlog) -> Costs {
