@@ -9,10 +9,20 @@
 //! Each round measures the queue and the loop once for each number of producers; what is printed is
 //! the median over the rounds, and for ratios the median of each round's own ratio. Options behind
 //! `--`: `--rounds N` (7), `--bytes N` (4,096 for each entry), `--entries N` (a multiple of the default
-//! numbers of entries, 1).
+//! numbers of entries, 1), `--producers N` (one case alone).
+//!
+//! ```text
+//! cargo bench --bench queue -- --backlog
+//! ```
+//!
+//! measures what a group of small entries costs with an empty queue and beside a backlog, and fails
+//! where a backlog makes it much dearer. Options behind it: `--rounds N`, `--bytes N` (200), `--mib N`
+//! (the backlog, 1,024), `--segment-kib N` (256, so that there are thousands of files).
 
 #[path = "../tests/it/support/endure/place.rs"]
 mod place;
+#[path = "queue/backlog.rs"]
+mod backlog;
 #[path = "support/groups.rs"]
 mod groups;
 
@@ -43,6 +53,8 @@ struct Settings {
     rounds: usize,
     entry_bytes: usize,
     entries_factor: f64,
+    /// 0 for every case.
+    producers: usize,
 }
 
 impl Settings {
@@ -53,6 +65,7 @@ impl Settings {
             rounds: number("--rounds", if is_test { 1.0 } else { 7.0 }) as usize,
             entry_bytes: number("--bytes", 4096.0) as usize,
             entries_factor: number("--entries", if is_test { 0.02 } else { 1.0 }),
+            producers: number("--producers", 0.0) as usize,
         }
     }
 }
@@ -249,6 +262,14 @@ fn print(producers: usize, entry_bytes: u64, rounds: &[Round]) {
 #[tokio::main]
 async fn main() {
     let settings = Settings::read();
+    if std::env::args().any(|arg| arg == "--backlog") {
+        return backlog::run(&backlog::Settings {
+            rounds: settings.rounds,
+            backlog_bytes: number("--mib", 1024.0) as u64 * (1 << 20),
+            segment_bytes: number("--segment-kib", 256.0) as u64 * (1 << 10),
+            entry: entry(number("--bytes", 200.0) as usize),
+        });
+    }
     let entry = entry(settings.entry_bytes);
     let entry_bytes = entry.blocks[0].bytes.len() as u64;
     println!("entries of {entry_bytes} bytes, {} tuples", entry.blocks[0].tuples);
@@ -256,6 +277,9 @@ async fn main() {
     // The first round warms up and is not counted.
     for round in 0..=settings.rounds {
         for ((producers, entries), rounds) in CASES.into_iter().zip(&mut rounds) {
+            if ![0, producers].contains(&settings.producers) {
+                continue;
+            }
             let entries = (entries as f64 * settings.entries_factor) as usize;
             let measured = Round::run(producers, entries.max(producers), &entry).await;
             if round > 0 {
@@ -264,6 +288,8 @@ async fn main() {
         }
     }
     for ((producers, _), rounds) in CASES.into_iter().zip(&rounds) {
-        print(producers, entry_bytes, rounds);
+        if !rounds.is_empty() {
+            print(producers, entry_bytes, rounds);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::super::Totals;
 use super::disk::{Disk, DiskFile};
-use super::group::Planned;
+use super::group::{Joined, Plan};
 use super::record::Identity;
 use super::segment::{Footer, HEADER_BYTES, Header, Mark, Name};
 use crate::metric::timestamp::Timestamp;
@@ -66,6 +66,8 @@ pub(super) struct Appender {
     /// Names that were given to files at the next sequence: none of them is used again.
     next: Name,
     heads: Vec<u8>,
+    /// For the packing of the next group.
+    pub(super) joined: Joined,
     /// The step in which zeros are written ahead; 0 for none.
     ahead: u64,
 }
@@ -96,19 +98,23 @@ pub(super) struct Base {
 impl Appender {
     /// `next`: the first sequence to be written, with an attempt no file has had.
     pub(super) fn new(disk: Arc<dyn Disk>, sync: Sync, segment_bytes: u64, next: Name) -> Self {
-        Self { disk, sync, segment_bytes, active: None, next, heads: Vec::new(), ahead: 0 }
+        let (heads, joined) = (Vec::new(), Joined::default());
+        Self { disk, sync, segment_bytes, active: None, next, heads, joined, ahead: 0 }
     }
 
     /// Makes a group durable, in one segment, at the second try in a new one. `base` is what it follows. After an error nothing of it
     /// is acknowledged, and the next group may take its sequences.
     pub(super) fn write(
         &mut self,
-        group: &[Planned],
+        group: &Plan<'_>,
         base: Base,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let bytes: u64 = group.iter().map(|record| record.head.record_bytes()).sum();
-        if self.active.as_ref().is_some_and(|active| active.is_full(bytes, self.segment_bytes)) {
+        if self
+            .active
+            .as_ref()
+            .is_some_and(|active| active.is_full(group.bytes(), self.segment_bytes))
+        {
             self.seal(events);
         }
         // Nothing of use behind the end of a segment.
@@ -136,7 +142,7 @@ impl Appender {
 
     fn write_once(
         &mut self,
-        group: &[Planned],
+        group: &Plan<'_>,
         base: Base,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
@@ -152,7 +158,7 @@ impl Appender {
 
     fn try_write(
         &mut self,
-        group: &[Planned],
+        group: &Plan<'_>,
         base: Base,
         heads: &mut Vec<u8>,
         events: &mut Vec<Event>,
@@ -226,30 +232,30 @@ impl Active {
     /// Writes the group behind what `heads` begins with, which is a header or nothing.
     fn write(
         &mut self,
-        group: &[Planned],
+        group: &Plan<'_>,
         heads: &mut Vec<u8>,
         ahead: u64,
         sync: Sync,
     ) -> io::Result<Growth> {
-        let mut cuts = Vec::with_capacity(group.len());
+        let mut cuts = Vec::with_capacity(group.records.len());
         let mut marks = Vec::new();
         let mut offset = self.end + heads.len() as u64;
         let mut marked = self.marks.last().copied();
-        for record in group {
+        for record in &group.records {
             if marked.is_none_or(|mark| offset >= mark.offset + MARK_EVERY_BYTES) {
                 let mark = Mark { sequence: record.head.sequence, offset };
                 marks.push(mark);
                 marked = Some(mark);
             }
-            record.head.encode(self.identity, &record.body, heads);
+            record.head.encode(self.identity, group.body(record), heads);
             cuts.push(heads.len());
             offset += record.head.record_bytes();
         }
-        let mut parts = Vec::with_capacity(2 * group.len() + 1);
+        let mut parts = Vec::with_capacity(2 * group.records.len() + 1);
         let mut from = 0;
-        for (record, cut) in group.iter().zip(cuts) {
+        for (record, cut) in group.records.iter().zip(cuts) {
             parts.push(IoSlice::new(&heads[from..cut]));
-            parts.push(IoSlice::new(&record.body));
+            parts.push(IoSlice::new(group.body(record)));
             from = cut;
         }
         let zeros = self.zeros_behind(offset, ahead);
@@ -259,7 +265,7 @@ impl Active {
             self.file.sync()?;
         }
         self.filled = self.filled.max(offset + zeros as u64);
-        let last = &group.last().expect("a group has records").head;
+        let last = &group.records.last().expect("a group has records").head;
         Ok(Growth {
             segment: self.name.first,
             last: last.sequence,

@@ -154,6 +154,16 @@ impl Catalogue {
         true
     }
 
+    /// The first segment that begins at or behind `sequence`.
+    pub(super) fn beginning_from(&self, sequence: u64) -> Option<&Segment> {
+        self.segments.range(sequence..).next().map(|(_, segment)| segment)
+    }
+
+    /// The last segment that begins before `sequence` or there.
+    pub(super) fn beginning_until(&self, sequence: u64) -> Option<&Segment> {
+        self.segments.range(..=sequence).next_back().map(|(_, segment)| segment)
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Segment> {
         self.segments.values()
     }

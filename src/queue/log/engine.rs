@@ -129,11 +129,12 @@ impl Engine {
             state.writing_since = Some(monotonic);
             After { sequence: state.head, certain: state.certain, totals: state.totals }
         };
-        let plan = group::pack(entries, after);
+        let plan = group::pack(entries, after, std::mem::take(&mut appender.joined));
         let base = Base { totals: after.totals, certain: after.certain, now };
         let mut events = Vec::new();
         let outcome = appender.write(&plan, base, &mut events);
-        let written: u64 = plan.iter().map(|record| record.head.record_bytes()).sum();
+        let (written, records) = (plan.bytes(), plan.records);
+        appender.joined = plan.joined;
 
         let mut state = self.lock();
         state.writing_since = None;
@@ -151,9 +152,9 @@ impl Engine {
             return Err(AppendError::Failed { why });
         }
         state.fault = None;
-        if let Some(last) = plan.last() {
+        if let Some(last) = records.last() {
             state.publish(after, &last.head.totals, last.head.sequence, monotonic);
-            state.hand_out(&plan, after.sequence);
+            state.hand_out(&records, after.sequence);
             state.weigh(written, &self.limits);
         }
         drop(state);

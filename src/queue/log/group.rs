@@ -5,9 +5,10 @@
 //! keeps its blocks, one record each, and no byte of them is copied.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::super::{Entry, Totals};
 use super::record::Head;
@@ -22,11 +23,37 @@ const SHARED_RECORD_BYTES_MAX: usize = 512 << 10;
 /// Between two blocks in one body, as [`crate::encode::Block`] joins tuples.
 const SEPARATOR: &[u8] = b",\n";
 
+/// What a [`Joined`] keeps of its memory from group to group.
+const JOINED_BYTES_KEPT: usize = 1 << 20;
+
 /// A record that is ready to be written.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct Planned<'e> {
     pub(super) head: Head,
-    pub(super) body: Bytes,
+    body: Body<'e>,
+}
+
+/// Where the body of a record lies.
+#[derive(Debug)]
+enum Body<'e> {
+    /// With whoever brought it.
+    Block(&'e Bytes),
+    /// In the plan's [`Joined`].
+    Joined(Range<usize>),
+}
+
+/// Where blocks are put together, one behind the other. It is used for group after group: memory
+/// from the operating system costs more than what is copied into it.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    bytes: Vec<u8>,
+}
+
+/// The records of a group.
+#[derive(Debug)]
+pub(super) struct Plan<'e> {
+    pub(super) records: Vec<Planned<'e>>,
+    pub(super) joined: Joined,
 }
 
 /// What the first record of a group follows.
@@ -53,8 +80,9 @@ struct Draft<'e> {
 }
 
 /// The records of these entries: whole requests in the order they came, but for small ones, which
-/// join an earlier one of their source.
-pub(super) fn pack(entries: &[Entry], after: After) -> Vec<Planned> {
+/// join an earlier one of their source. What `joined` held is no longer needed.
+pub(super) fn pack(entries: &[Entry], after: After, mut joined: Joined) -> Plan<'_> {
+    joined.begin();
     let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(entries.len());
     let mut shared: HashMap<(&Arc<str>, Option<&Arc<str>>), usize> = HashMap::new();
     for entry in entries {
@@ -81,7 +109,8 @@ pub(super) fn pack(entries: &[Entry], after: After) -> Vec<Planned> {
             }
         }
     }
-    number(drafts, after)
+    let records = number(drafts, after, &mut joined);
+    Plan { records, joined }
 }
 
 /// One draft for each block of a request.
@@ -100,7 +129,7 @@ fn drafts_of(entry: &Entry) -> impl Iterator<Item = Draft<'_>> {
     })
 }
 
-fn number(drafts: Vec<Draft<'_>>, after: After) -> Vec<Planned> {
+fn number<'e>(drafts: Vec<Draft<'e>>, after: After, joined: &mut Joined) -> Vec<Planned<'e>> {
     let After { mut sequence, certain, mut totals } = after;
     let mut plan = Vec::with_capacity(drafts.len());
     for draft in drafts {
@@ -122,28 +151,51 @@ fn number(drafts: Vec<Draft<'_>>, after: After) -> Vec<Planned> {
             tuples: draft.tuples,
             totals,
         };
-        plan.push(Planned { head, body: draft.body() });
+        plan.push(Planned { head, body: draft.body(joined) });
     }
     plan
 }
 
-impl Draft<'_> {
+impl<'e> Draft<'e> {
     fn has_room(&self, bytes: usize, tuples: u32) -> bool {
         self.bytes + SEPARATOR.len() + bytes <= SHARED_RECORD_BYTES_MAX
             && self.tuples + tuples <= BLOCK_TUPLES_MAX
     }
 
-    fn body(&self) -> Bytes {
+    fn body(&self, joined: &mut Joined) -> Body<'e> {
         if let [only] = self.blocks[..] {
-            return only.clone();
+            return Body::Block(only);
         }
-        let mut body = BytesMut::with_capacity(self.bytes);
+        let start = joined.bytes.len();
+        joined.bytes.reserve(self.bytes);
         for (index, block) in self.blocks.iter().enumerate() {
             if index > 0 {
-                body.extend_from_slice(SEPARATOR);
+                joined.bytes.extend_from_slice(SEPARATOR);
             }
-            body.extend_from_slice(block);
+            joined.bytes.extend_from_slice(block);
         }
-        body.freeze()
+        Body::Joined(start..joined.bytes.len())
+    }
+}
+
+impl Plan<'_> {
+    /// What stands behind the head of one of its records.
+    pub(super) fn body<'b>(&'b self, record: &'b Planned<'_>) -> &'b [u8] {
+        match &record.body {
+            Body::Block(block) => block,
+            Body::Joined(range) => &self.joined.bytes[range.clone()],
+        }
+    }
+
+    /// Bytes of all records.
+    pub(super) fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| record.head.record_bytes()).sum()
+    }
+}
+
+impl Joined {
+    fn begin(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(JOINED_BYTES_KEPT);
     }
 }

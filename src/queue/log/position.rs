@@ -200,6 +200,20 @@ impl Position {
         first > last || run.is_some_and(|run| run.state != State::Lent && last <= run.last)
     }
 
+    /// Where the first stretch ends that is not done and has any of the sequences from `first` to `last`
+    /// in it; `None` where [`Self::is_past`] holds. One that has no end yet ends with the last sequence.
+    pub fn held_until(&self, first: u64, last: u64) -> Option<u64> {
+        let mut first = first.max(self.low);
+        if let Some((_, run)) = self.runs.range(..=first).next_back()
+            && run.state != State::Lent
+        {
+            first = first.max(run.last + 1);
+        }
+        let is_done = |(_, run): &(&u64, &Run)| run.state != State::Lent;
+        let done = self.runs.range(first..).find(is_done);
+        (first <= last).then(|| done.map_or(u64::MAX, |(begin, _)| begin - 1))
+    }
+
     /// Every stretch that is on loan, rising.
     pub fn lent(&self) -> impl Iterator<Item = (u64, u64)> {
         let lent = self.runs.iter().filter(|(_, run)| run.state == State::Lent);

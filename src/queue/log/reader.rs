@@ -8,23 +8,30 @@ use super::addressee::{Addressee, Belongs, Sorted};
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
 use super::record::{Head, Identity};
-use super::scan::{Damage, Medium, Piece, Record, Scanner, Tail};
+use super::scan::{CHUNK_BYTES, Damage, Medium, Piece, Pool, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
 use super::state::Place;
 
+mod ahead;
 mod batch;
 mod hole;
 
+use ahead::Ahead;
 pub(super) use batch::{Batch, Others};
 pub(super) use hole::Hole;
 
 /// Segments that are kept open for reading: the two lanes of a few destinations.
 const HANDLES_MAX: usize = 8;
 
+/// Bytes read in one go by whoever looks for one record.
+const LOOK_BYTES: usize = 64 << 10;
+
 /// Opens segments and remembers the last few.
 pub(super) struct Reader {
     disk: Arc<dyn Disk>,
     handles: Mutex<Vec<(Name, Arc<dyn DiskFile>)>>,
+    pool: Arc<Pool>,
+    ahead: Ahead,
 }
 
 /// Where to read, and how far.
@@ -168,16 +175,37 @@ impl Request {
 
 impl Reader {
     pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, handles: Mutex::new(Vec::new()) }
+        Self { disk, handles: Mutex::default(), pool: Arc::default(), ahead: Ahead::default() }
     }
 
     /// The first records that were asked for, as many as are wanted, for a destination. Those that are
     /// not for it are passed over: sources that take turns must not make tiny leases.
     pub(super) fn read(&self, request: &Request, to: &Addressee) -> io::Result<Found> {
         let file = self.open(request.name)?;
-        let scanner = Scanner::new(&*file, request.identity, request.from, request.end);
-        let mut scanner = scanner.taking_the_unreadable_for(request.medium);
-        let record = match request.approach(&mut scanner)? {
+        let mut scanner = self.scanner(&*file, request);
+        scanner.begin_with(self.ahead.take(request.name, request.from.offset));
+        let found = Self::gather(request, &mut scanner, to)?;
+        let behind = match &found {
+            Found::Blocks(_) if request.want.is_none() => request.from.offset,
+            Found::Blocks(batch) => batch.behind.offset,
+            Found::Others(others) => others.behind.offset,
+            Found::Damage(_) => return Ok(found),
+        };
+        self.ahead.keep(request.name, behind, scanner.ahead(behind));
+        Ok(found)
+    }
+
+    fn scanner<'f>(&self, file: &'f dyn DiskFile, request: &Request) -> Scanner<'f> {
+        let Request { identity, from, end, .. } = *request;
+        let chunk_bytes = if request.want.is_some() { CHUNK_BYTES } else { LOOK_BYTES };
+        let mut scanner = Scanner::with_chunk(file, identity, from, end, chunk_bytes);
+        scanner.take_the_unreadable_for(request.medium);
+        scanner.read_into(&self.pool);
+        scanner
+    }
+
+    fn gather(request: &Request, scanner: &mut Scanner<'_>, to: &Addressee) -> io::Result<Found> {
+        let record = match request.approach(scanner)? {
             Arrival::Hole(hole) => return Ok(Found::Damage(hole)),
             Arrival::Record(Record { head, .. }) if head.sequence > request.last => {
                 return Err(io::Error::other("the scan of a segment passed what was asked for"));
@@ -188,7 +216,7 @@ impl Reader {
             Belongs::Own => {
                 let mut batch = Batch::begin(record);
                 let Some(want) = request.want else { return Ok(Found::Blocks(batch)) };
-                while let Some(record) = request.follow(&mut scanner)? {
+                while let Some(record) = request.follow(scanner)? {
                     if !batch.take(record, to, want) {
                         break;
                     }
@@ -197,7 +225,7 @@ impl Reader {
             }
             belongs => {
                 let mut others = Others::begin(&record, belongs);
-                while let Some(record) = request.follow(&mut scanner)? {
+                while let Some(record) = request.follow(scanner)? {
                     if !others.take(&record, to) {
                         break;
                     }
@@ -221,8 +249,9 @@ impl Reader {
             return Ok(Some(segment.totals.tuples));
         }
         let request = Request::new(segment, sequence, sequence, None, Want::default());
+        let request = request.giving_up().looking();
         let file = self.open(segment.name)?;
-        let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        let mut scanner = self.scanner(&*file, &request);
         Ok(match request.approach(&mut scanner)? {
             Arrival::Record(Record { head, .. }) => Some(head.tuples_before()),
             Arrival::Hole(hole) => hole.tuples_before(sequence),
@@ -294,9 +323,9 @@ impl Reader {
         (first, last): (u64, u64),
         visit: &mut dyn FnMut(&Head),
     ) -> io::Result<()> {
-        let request = Request::new(segment, first, last, None, Want::default());
+        let request = Request::new(segment, first, last, None, Want::default()).giving_up();
         let file = self.open(segment.name)?;
-        let mut scanner = Scanner::new(&*file, request.identity, request.from, request.end);
+        let mut scanner = self.scanner(&*file, &request);
         while let Some(piece) = scanner.next()? {
             let heads = match piece {
                 Piece::Record(Record { head, .. }) => vec![head],
@@ -331,5 +360,13 @@ impl Reader {
     pub(super) fn forget(&self, name: Name) {
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         handles.retain(|(known, _)| *known != name);
+        drop(handles);
+        self.ahead.forget(name);
+    }
+
+    /// Lets go of memory that was not used since the last call.
+    pub(super) fn tidy(&self) {
+        self.ahead.age();
+        self.pool.trim();
     }
 }

@@ -5,6 +5,7 @@
 //! it, which moves the search behind that body. Memory is one record and one chunk.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -13,12 +14,15 @@ use super::disk::DiskFile;
 use super::record::{HEAD_BYTES_MAX, Head, Identity, MAGIC, RECORD_BYTES_MIN, parse_head};
 use super::segment::Mark;
 
+mod pool;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub(super) use pool::Pool;
+pub(super) use window::CHUNK_BYTES;
 pub use window::Medium;
-use window::{CHUNK_BYTES, Window};
+use window::Window;
 
 /// Most heads that a [`Damage`] or a [`Tail`] lists: of more, the first ones and the very last.
 pub const HEADS_MAX: usize = 4096;
@@ -139,11 +143,24 @@ impl<'f> Scanner<'f> {
         }
     }
 
-    /// The same scan with another view of bytes that the disk cannot read; they are damage otherwise.
-    #[must_use]
-    pub fn taking_the_unreadable_for(mut self, medium: Medium) -> Self {
+    /// Takes another view of bytes that the disk cannot read; they are damage otherwise.
+    pub fn take_the_unreadable_for(&mut self, medium: Medium) {
         self.window.take_for(medium);
-        self
+    }
+
+    /// Reads into these buffers, which others use as well.
+    pub(super) fn read_into(&mut self, pool: &Arc<Pool>) {
+        self.window.read_into(Arc::clone(pool));
+    }
+
+    /// Begins with what was read before from where it begins.
+    pub(super) fn begin_with(&mut self, bytes: Bytes) {
+        self.window.begin_with(bytes);
+    }
+
+    /// What the scan has read from `offset` on, for the next one.
+    pub(super) fn ahead(&self, offset: u64) -> Bytes {
+        self.window.ahead(offset)
     }
 
     /// The next piece; `None` once the tail was returned. Bytes that the disk cannot read are damage;

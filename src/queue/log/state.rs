@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Tells every destination what was committed behind `after`.
-    pub(super) fn hand_out(&mut self, plan: &[Planned], after: u64) {
+    pub(super) fn hand_out(&mut self, plan: &[Planned<'_>], after: u64) {
         for destination in &mut self.destinations {
             destination.meet(plan, after);
         }

@@ -127,6 +127,7 @@ impl Engine {
         if let Ok(free) = self.disk.free_bytes() {
             self.lock().free_bytes = Some(free);
         }
+        self.reader.tidy();
         self.probe();
         let expired = self.expire();
         let saved = self.save();
@@ -310,12 +311,24 @@ impl State {
 
     /// Segments that everybody has passed. One that is not sealed may hold void
     /// records: where they begin is known from the segment behind it, which has to stay as long.
+    ///
+    /// A backlog is stepped over, however many segments it has: this is asked every few deliveries.
     fn deletable(&self) -> Vec<Deletable> {
         let mut deletable = Vec::new();
         let mut is_needed = false;
-        for segment in self.catalogue.iter() {
+        let mut at = 0;
+        while let Some(segment) = self.catalogue.beginning_from(at) {
             let (first, last, is_sealed) = (segment.first(), segment.last, segment.is_sealed);
-            let is_free = segment.is_closed && !is_needed && self.is_past(first, last);
+            let positions = self.destinations.iter().map(|destination| &destination.position);
+            if let Some(until) = positions.filter_map(|held| held.held_until(first, last)).max() {
+                let held = self.catalogue.beginning_until(until).unwrap_or(segment);
+                is_needed = !held.is_sealed;
+                let Some(next) = until.checked_add(1) else { break };
+                at = next;
+                continue;
+            }
+            at = first + 1;
+            let is_free = segment.is_closed && !is_needed;
             is_needed = !is_free && !is_sealed;
             if is_free {
                 deletable.push(Deletable {

@@ -90,8 +90,8 @@ impl Survey {
         };
         let start = Mark { sequence: header.first, offset: HEADER_BYTES };
         let size = file.len()?;
-        let scanner = Scanner::new(file, header.identity, start, size);
-        let mut scanner = scanner.taking_the_unreadable_for(medium);
+        let mut scanner = Scanner::new(file, header.identity, start, size);
+        scanner.take_the_unreadable_for(medium);
         // Not known to be acknowledged: never more than the records of one group.
         let mut uncertain: Vec<Part> = Vec::new();
         let mut witness = Witness::default();

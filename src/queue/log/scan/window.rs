@@ -1,19 +1,22 @@
 //! The part of a file that lies in memory while it is read forward.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::super::disk::{DiskFile, is_unreadable};
+use super::pool::{BUFFER_BYTES, Pool};
 
 /// Bytes read in one go: few calls, and little to wait for before the first record.
-pub(super) const CHUNK_BYTES: usize = 1 << 20;
+pub(in super::super) const CHUNK_BYTES: usize = BUFFER_BYTES;
 /// What the disk loses at once at least: a page, as the operating system reads it.
 const STEP_BYTES: u64 = 4 << 10;
 
 /// A view that moves forward over a file; each byte is read once.
 pub(super) struct Window<'f> {
     file: &'f dyn DiskFile,
+    pool: Arc<Pool>,
     chunk_bytes: usize,
     limit: u64,
     offset: u64,
@@ -35,7 +38,27 @@ impl<'f> Window<'f> {
     pub(super) fn new(file: &'f dyn DiskFile, offset: u64, limit: u64, chunk_bytes: usize) -> Self {
         let bytes = Bytes::new();
         let medium = Medium::Damaged;
-        Self { file, chunk_bytes, limit, offset, bytes, unreadable_end: 0, medium }
+        let pool = Arc::default();
+        Self { file, pool, chunk_bytes, limit, offset, bytes, unreadable_end: 0, medium }
+    }
+
+    /// Reads into these buffers.
+    pub(super) fn read_into(&mut self, pool: Arc<Pool>) {
+        self.pool = pool;
+    }
+
+    /// Begins with these bytes, which are what lies at its offset.
+    pub(super) fn begin_with(&mut self, mut bytes: Bytes) {
+        bytes.truncate(self.limit.saturating_sub(self.offset) as usize);
+        self.bytes = bytes;
+    }
+
+    /// What was read from `offset` on and lies in memory. Nothing where the disk could not read all it
+    /// was asked for: somebody else may have more luck.
+    pub(super) fn ahead(&self, offset: u64) -> Bytes {
+        let passed = offset.checked_sub(self.offset).filter(|_| self.unreadable_end == 0);
+        let passed = passed.filter(|passed| *passed < self.bytes.len() as u64);
+        passed.map_or_else(Bytes::new, |passed| self.bytes.slice(passed as usize..))
     }
 
     pub(super) fn take_for(&mut self, medium: Medium) {
@@ -69,20 +92,21 @@ impl<'f> Window<'f> {
             None => Bytes::new(),
         };
         let room = self.limit.saturating_sub(offset);
-        let mut bytes = vec![0; room.min(least.max(self.chunk_bytes) as u64) as usize];
-        bytes[..kept.len()].copy_from_slice(&kept);
+        let wanted = room.min(least.max(self.chunk_bytes) as u64) as usize;
+        let mut buffer = self.pool.take(wanted);
+        let (front, rest) = buffer.as_mut().split_at_mut(kept.len());
+        front.copy_from_slice(&kept);
         let from = offset + kept.len() as u64;
-        let read = self.fill(from, &mut bytes[kept.len()..])?;
-        if kept.len() + read < bytes.len() {
-            bytes.truncate(kept.len() + read);
+        let read = self.fill(from, rest)?;
+        if kept.len() + read < wanted {
             self.limit = from + read as u64;
         }
         self.offset = offset;
-        self.bytes = Bytes::from(bytes);
+        self.bytes = buffer.freeze(kept.len() + read);
         Ok(())
     }
 
-    /// Reads over what cannot be read, where zeros are left. How far the file went.
+    /// Reads over what cannot be read, and puts zeros there. How far the file went.
     fn fill(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.file.read_at(offset, into) {
             Err(error) if is_unreadable(&error) && self.medium == Medium::Damaged => {}
@@ -97,6 +121,8 @@ impl<'f> Window<'f> {
                 Ok(read) if read < step => return Ok(done + read),
                 Ok(_) => {}
                 Err(error) if is_unreadable(&error) => {
+                    // The buffer was used before, and half of a read may be in it.
+                    part.fill(0);
                     self.unreadable_end = at + step as u64;
                 }
                 Err(error) => return Err(error),

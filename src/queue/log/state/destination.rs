@@ -110,7 +110,7 @@ impl Destination {
     /// These records were committed, behind a record `after`. What is not for it is passed at once if
     /// nothing else waits: a destination that has everything stays so, and pins no segment. Behind
     /// others it waits, because each gap in what waits is remembered for as long as it lasts.
-    pub(super) fn meet(&mut self, plan: &[Planned], after: u64) {
+    pub(super) fn meet(&mut self, plan: &[Planned<'_>], after: u64) {
         for Planned { head, .. } in plan.iter().filter(|record| record.head.target.is_some()) {
             if self.addressee.of(head) == Belongs::Own {
                 self.position.add_replayed(u64::from(head.tuples));

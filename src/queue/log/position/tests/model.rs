@@ -269,6 +269,12 @@ impl Model {
                 assert_eq!(self.position.waiting(at, end), self.waiting(at, end), "{at} to {end}");
                 let is_past = (at.max(self.began)..=end).all(is_done);
                 assert_eq!(self.position.is_past(at, end), is_past, "{at} to {end}");
+                let first = (at.max(self.began)..=end).find(|at| !is_done(*at));
+                let until = first.map(|first| {
+                    let end = (first..=head).find(|at| is_done(*at));
+                    end.map_or(u64::MAX, |end| end - 1)
+                });
+                assert_eq!(self.position.held_until(at, end), until, "{at} to {end}");
             }
         }
         let low = (self.began..=head).find(|at| !is_done(*at)).unwrap_or(head + 1);

@@ -97,3 +97,30 @@ fn an_error_that_passes_is_returned_and_the_scan_goes_on_where_it_was() {
         assert_eq!(format!("{pieces:?}"), expected, "call {failing_call}");
     }
 }
+
+#[test]
+fn what_an_earlier_scan_has_read_does_not_stand_in_for_what_the_disk_cannot_read() {
+    let mut log = Log::new();
+    for _ in 0..400 {
+        log.push(2000, None);
+    }
+    let pool = Arc::new(Pool::default());
+    let scan = |file: &FixedFile| {
+        let mut scanner = Scanner::new(file, IDENTITY, START, u64::MAX);
+        scanner.read_into(&pool);
+        let mut pieces = Vec::new();
+        while let Some(piece) = scanner.next().unwrap() {
+            pieces.push(piece);
+        }
+        heads(&pieces)
+    };
+    let file = FixedFile::new(log.bytes.clone());
+    assert_eq!(scan(&file).len(), 400);
+    let unreadable: Range<usize> = 40 * 4096..41 * 4096;
+    let file = FixedFile { unreadable: Some(40 * 4096..41 * 4096), ..file };
+    let is_there =
+        |place: &Range<usize>| place.end <= unreadable.start || unreadable.end <= place.start;
+    let left = log.records.iter().filter(|(_, place)| is_there(place)).count();
+    assert_eq!(scan(&file).len(), left);
+    assert!(left < 400);
+}
