@@ -1,7 +1,7 @@
 //! The pipeline, bytes in to tuples out, beside serde_json skipping the same bytes.
 //!
-//! `cargo bench --bench pipeline` prints criterion's figures for each format, mix and size, and then
-//! a table of ratios: pipeline and ceiling measured in turn, median of many pairs, in time this
+//! `cargo bench --bench pipeline` prints criterion's figures for each format, mix and size and for each
+//! stage, and then a table of ratios: pipeline and ceiling measured in turn, median of many pairs, in time this
 //! thread ran. Only the ratios mean anything on a noisy machine.
 //!
 //! `cargo bench --bench pipeline -- --ratios` prints the table alone and fails if a JSON body falls
@@ -9,6 +9,8 @@
 
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "pipeline/stages.rs"]
+mod stages;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -113,6 +115,7 @@ fn criterion_figures(cases: &[Case]) {
         });
     }
     group.finish();
+    stages::figures(&mut criterion, &profile, now);
     criterion.final_summary();
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::json::Plain;
 use super::raw::{Number, Scalar};
 
 /// What the next value is; a scalar is whole, a container is entered.
@@ -93,6 +94,14 @@ pub(crate) trait Pull<'a> {
 
     /// Reads past one value of any kind, checking its grammar.
     fn skip(&mut self) -> Result<(), Fault>;
+
+    /// JSON: a cursor for plain values that stands where this reader does.
+    fn plain(&self) -> Option<Plain<'a>> {
+        None
+    }
+
+    /// Goes on where such a cursor has come to.
+    fn go_on_after(&mut self, _plain: &Plain<'a>) {}
 
     /// The position, to come back to.
     fn mark(&self) -> usize;
