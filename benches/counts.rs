@@ -136,14 +136,10 @@ fn inflated(gzipped: Vec<u8>) -> (Vec<u8>, Buffer) {
 
 #[inline(never)]
 fn encoded(sent: Sent) -> (Sent, Block) {
-    let mut encoder = Encoder::new(Outlook {
-        body: sent.body,
-        escapes: Escapes::Never,
-        bytes_max: EXPANDED_BYTES_MAX,
-        always_raw: false,
-    });
+    let mut encoder =
+        Encoder::new(Outlook { body: sent.body, bytes_max: EXPANDED_BYTES_MAX, always_raw: false });
     for metric in &sent.metrics {
-        encoder.begin();
+        encoder.begin(Escapes::Never);
         expand(metric, |sample| encoder.push(metric, &sample)).expect("they are few");
     }
     let block = encoder.last().expect("there are some");

@@ -1,7 +1,7 @@
 //! The pipeline, bytes in to tuples out, beside serde_json, or `rmp`, skipping the same bytes.
 //!
-//! `cargo bench --bench pipeline` prints criterion's figures for each format, mix and size, and then
-//! a table of ratios: pipeline and ceiling measured in turn, median of many pairs, in time this
+//! `cargo bench --bench pipeline` prints criterion's figures for each format, mix and size and for each
+//! stage, and then a table of ratios: pipeline and ceiling measured in turn, median of many pairs, in time this
 //! thread ran. Only the ratios mean anything on a noisy machine.
 //!
 //! `cargo bench --bench pipeline -- --ratios` prints the table alone and fails if a JSON body falls
@@ -14,6 +14,8 @@ mod bodies;
 mod cpu_time;
 #[path = "support/rmp_skip.rs"]
 mod rmp_skip;
+#[path = "pipeline/stages.rs"]
+mod stages;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -109,6 +111,7 @@ fn criterion_figures(cases: &[Case]) {
         });
     }
     group.finish();
+    stages::figures(&mut criterion, &profile, now);
     criterion.final_summary();
 }
 

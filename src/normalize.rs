@@ -4,10 +4,10 @@
 //! wherever it stood in the item.
 
 use crate::decode::raw::{
-    Presence, RawMetric, RawPoint, RawSeries, RawSeriesSet, Scalar, TAGS_USUAL,
+    Number, Presence, RawMetric, RawPoint, RawSeries, RawSeriesSet, Scalar, TAGS_USUAL,
 };
 use crate::metric::text::Texts;
-use crate::metric::timestamp::Timestamp;
+use crate::metric::timestamp::{Diary, Timestamp};
 use crate::metric::value::Value;
 use crate::metric::{Flow, Metric, Shape};
 
@@ -21,7 +21,8 @@ mod tags;
 
 pub use code::{Code, Rejection};
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
-pub(crate) use series::JUDGES;
+pub(crate) use series::{JUDGES, bucket, quantile, totals};
+pub(crate) use tags::Ordinary;
 
 /// What is worth a warning about an item that was taken (contract C1.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,24 +56,94 @@ impl Warnings {
     }
 }
 
-/// Judges one item of the body `texts` are of, and fills `metric` from it.
-pub fn normalize<'a>(
-    raw: &mut RawMetric<'a>,
+/// What the items of one body are judged by.
+#[derive(Debug)]
+pub struct Rules<'a> {
     now: Timestamp,
     profile: &'a Profile,
     texts: Texts<'a>,
-    metric: &mut Metric<'a>,
-) -> Result<Warnings, Rejection> {
-    let mut warnings = Warnings::default();
-    if !raw.is_object {
-        return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
+    diary: Diary,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules for a body received at `now` from the source of `profile`; `texts` are the body's.
+    pub fn new(now: Timestamp, profile: &'a Profile, texts: Texts<'a>) -> Self {
+        Self { now, profile, texts, diary: Diary::default() }
     }
-    metric.name = name::normalize(raw.name, profile, texts, &mut warnings)?;
-    metric.shape = shape(raw, metric, &mut warnings)?;
-    let tag_bytes = tags::normalize(&mut raw.tags, profile, texts, metric)?;
-    too_large(raw, tag_bytes)?;
-    clock::normalize(raw, now, profile, texts, metric, &mut warnings)?;
-    Ok(warnings)
+
+    /// What the operator chose for the body's source.
+    pub fn profile(&self) -> &'a Profile {
+        self.profile
+    }
+
+    /// Whether the texts of the item to be judged next are tame, from a reader that looked.
+    #[inline]
+    pub(crate) fn tell_tame(&mut self, tame: bool) {
+        self.texts = self.texts.of_item(tame);
+    }
+
+    /// Judges one item and fills `metric` from it.
+    pub fn normalize(
+        &mut self,
+        raw: &mut RawMetric<'a>,
+        metric: &mut Metric<'a>,
+    ) -> Result<Warnings, Rejection> {
+        let mut warnings = Warnings::default();
+        if !raw.is_object {
+            return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
+        }
+        metric.name = name::normalize(raw.name, self.profile, self.texts, &mut warnings)?;
+        metric.shape = shape(raw, metric, &mut warnings)?;
+        let tag_bytes = tags::normalize(&mut raw.tags, self.profile, self.texts, metric)?;
+        too_large(raw, tag_bytes)?;
+        let dt = raw.dt.as_ref().or(raw.timestamp.as_ref());
+        self.clock(dt, metric, &mut warnings)?;
+        Ok(warnings)
+    }
+
+    /// The same for an item that was read straight into `metric`, which has its shape and pairs and, by
+    /// way of `tags`, its own tags; `None` where [`Self::normalize`] would reject it.
+    #[inline]
+    pub(crate) fn complete(
+        &mut self,
+        name: &'a str,
+        tags: Ordinary<'a>,
+        dt: Option<Scalar<'a>>,
+        metric: &mut Metric<'a>,
+    ) -> Option<Warnings> {
+        let mut warnings = Warnings::default();
+        let name = Some(Scalar::Text(name));
+        metric.name = name::normalize(name, self.profile, self.texts, &mut warnings).ok()?;
+        if tags.finish(self.profile, metric) > TAGS_BYTES_MAX || metric.pairs.len() > PAIRS_MAX {
+            return None;
+        }
+        self.clock(dt.as_ref(), metric, &mut warnings).ok()?;
+        Some(warnings)
+    }
+
+    #[inline]
+    fn clock(
+        &mut self,
+        dt: Option<&Scalar<'a>>,
+        metric: &mut Metric<'a>,
+        warnings: &mut Warnings,
+    ) -> Result<(), Rejection> {
+        metric.at = self.now;
+        let Some(dt) = dt else { return Ok(()) };
+        if let Some(at) = clock::parse(dt, &mut self.diary) {
+            metric.at = at;
+            clock::judge(at, self.now, self.profile, warnings)
+        } else {
+            clock::unparsed(*dt, self.profile, self.texts, metric, warnings);
+            Ok(())
+        }
+    }
+}
+
+/// A JSON number as a value; `None` when it is too large for a double.
+#[inline]
+pub(crate) fn value(literal: &str) -> Option<Value<'_>> {
+    number::finite(Number::Literal(literal))
 }
 
 /// The one value of the item.
@@ -165,7 +236,7 @@ fn not_finite(kind: &str) -> Rejection {
 }
 
 /// Most buckets or quantiles, and most bytes of tags, as sent (C2.4).
-const PAIRS_MAX: usize = 1_024;
+pub(crate) const PAIRS_MAX: usize = 1_024;
 const TAGS_BYTES_MAX: usize = 16 << 10;
 
 fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {

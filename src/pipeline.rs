@@ -13,8 +13,9 @@ use crate::expand;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::{self, Profile, TupleType};
+use crate::normalize::{self, Profile, Rules, TupleType, Warnings};
 
+mod lane;
 mod place;
 pub mod report;
 mod step;
@@ -120,17 +121,18 @@ fn read(
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
     let texts = Texts::of_json(body, &arena);
+    let tame = plain_escapes(profile);
     let encoder = Encoder::new(Outlook {
         body,
-        escapes: escapes(texts, profile),
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
     });
     let mut run = Run {
-        texts,
-        profile,
-        now,
-        raw: RawMetric::with_room(normalize::JUDGES),
+        arena: &arena,
+        rules: Rules::new(now, profile, texts),
+        escapes: if texts.are_tame() { tame } else { Escapes::Perhaps },
+        plain_escapes: tame,
+        raw: RawMetric::new(normalize::JUDGES),
         metric: Metric::with_room(),
         encoder,
         report: Report::default(),
@@ -148,18 +150,21 @@ fn read(
     run.finish()
 }
 
-/// Whether a text of the tuples can need an escape: one of the body, or one of the operator's.
-fn escapes(texts: Texts<'_>, profile: &Profile) -> Escapes {
-    if texts.are_tame() && profile.is_tame() { Escapes::Never } else { Escapes::Perhaps }
+/// Whether texts of the operator can need an escape, and so any at all where those of the body cannot.
+fn plain_escapes(profile: &Profile) -> Escapes {
+    if profile.is_tame() { Escapes::Never } else { Escapes::Perhaps }
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One body on its way; `'a` is the body's and the profile's.
 struct Run<'a, 's, 'k> {
-    texts: Texts<'a>,
-    profile: &'a Profile,
-    now: Timestamp,
+    arena: &'a Bump,
+    rules: Rules<'a>,
+    /// Whether texts of the body, or of the operator, can need an escape.
+    escapes: Escapes,
+    /// The same where those of the body cannot: of metrics from the straight lane.
+    plain_escapes: Escapes,
     raw: RawMetric<'a>,
     metric: Metric<'a>,
     encoder: Encoder<'a>,
@@ -203,7 +208,7 @@ impl Stop {
 impl<'a> Run<'a, '_, '_> {
     fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body, self.skipped).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text, self.texts.arena());
+        let mut reader = JsonReader::new(text, self.arena);
         let mut read = self.value(&mut reader);
         if read.is_ok() && !reader.at_end() {
             let fault = Fault::new(reader.offset(), "expected nothing more after one JSON value");
@@ -214,7 +219,7 @@ impl<'a> Run<'a, '_, '_> {
 
     fn json_stream(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body, self.skipped).map_err(BodyError::Syntax)?;
-        let mut reader = JsonReader::new(text, self.texts.arena());
+        let mut reader = JsonReader::new(text, self.arena);
         loop {
             self.value(&mut reader)
                 .map_err(|stop| stop.or_syntax(|fault| place::in_text(text, fault)))?;
@@ -259,7 +264,7 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     fn ndjson_values(&mut self, text: &'a str) -> Result<(), Stop> {
-        let mut reader = JsonReader::new(text, self.texts.arena());
+        let mut reader = JsonReader::new(text, self.arena);
         while !reader.at_end() {
             self.value(&mut reader)?;
             self.hold()?;
@@ -288,44 +293,45 @@ impl<'a> Run<'a, '_, '_> {
 
     #[inline]
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
+        let index = self.index;
+        if let Some(mut plain) = reader.plain()
+            && let Some(warnings) = lane::read(&mut plain, &mut self.rules, &mut self.metric)
+        {
+            reader.go_on_after(&plain);
+            self.index += 1;
+            return self.accept(index, self.plain_escapes, &warnings);
+        }
         item::read(reader, &mut self.raw)?;
         if let Some(tame) = reader.tame_since() {
-            self.texts = self.texts.of_item(tame);
-            self.encoder.expect(escapes(self.texts, self.profile));
+            self.rules.tell_tame(tame);
+            self.escapes = if tame { self.plain_escapes } else { Escapes::Perhaps };
         }
-        let index = self.index;
         self.index += 1;
-        match normalize::normalize(
-            &mut self.raw,
-            self.now,
-            self.profile,
-            self.texts,
-            &mut self.metric,
-        ) {
-            Ok(warnings) => {
-                self.encode()?;
-                self.report.accepted += 1;
-                if !warnings.is_empty() {
-                    warning::note(
-                        &mut self.report,
-                        index,
-                        self.line,
-                        &warnings,
-                        &self.metric,
-                        self.profile,
-                    );
-                }
-            }
+        match self.rules.normalize(&mut self.raw, &mut self.metric) {
+            Ok(warnings) => self.accept(index, self.escapes, &warnings)?,
             Err(rejection) => self.report.reject(index, self.line, rejection),
+        }
+        Ok(())
+    }
+
+    /// Takes the item of number `index`, which is in `self.metric`.
+    #[inline]
+    fn accept(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
+        self.encoder.begin(escapes);
+        self.encode()?;
+        self.report.accepted += 1;
+        if !warnings.is_empty() {
+            let (report, metric) = (&mut self.report, &self.metric);
+            warning::note(report, index, self.line, warnings, metric, self.rules.profile());
         }
         Ok(())
     }
 
     #[inline]
     fn encode(&mut self) -> Result<(), BodyError> {
-        self.encoder.begin();
-        expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample))
-            .map_err(|Expanded| BodyError::Expanded { limit: self.profile.policy().expanded_bytes })
+        expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample)).map_err(
+            |Expanded| BodyError::Expanded { limit: self.rules.profile().policy().expanded_bytes },
+        )
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
     Judge, Judges, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags,
-    Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT,
+    Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT, TAGS_USUAL,
 };
 
 /// Reads the next value as one item.
@@ -274,6 +274,10 @@ fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<Raw
 fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<(), Fault> {
     tags.clear();
     let Some(mut extent) = enter_map(reader, &mut tags.presence)? else { return Ok(()) };
+    if tags.tags.capacity() == 0 {
+        // Not before: most JSON bodies are read without (`pipeline::lane`).
+        tags.tags.reserve(TAGS_USUAL);
+    }
     let mut member = 0;
     while let Some(key) = reader.key(&mut extent)? {
         let Key::Text(key) = key else {

@@ -10,7 +10,11 @@ use super::pull::{Extent, Fault, Key, Pull, Token};
 use super::raw::{Number, Scalar};
 
 mod number;
+mod plain;
+mod scan;
 mod string;
+
+pub(crate) use plain::Plain;
 
 /// Levels a skipped value may be deep: what fits the bits of `skip`'s stack. The contract asks 64.
 pub const DEPTH_MAX: u32 = 128;
@@ -282,6 +286,16 @@ impl<'a> Pull<'a> for JsonReader<'a> {
                 extent.0 = 1;
             }
         }
+    }
+
+    #[inline]
+    fn plain(&self) -> Option<Plain<'a>> {
+        Some(Plain::new(self.text, self.at))
+    }
+
+    #[inline]
+    fn go_on_after(&mut self, plain: &Plain<'a>) {
+        self.at = plain.at();
     }
 
     fn mark(&self) -> usize {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::json::Plain;
 use super::raw::{Number, Scalar};
 
 /// What the next value is; a scalar is whole, a container is entered.
@@ -99,6 +100,14 @@ pub(crate) trait Pull<'a> {
     fn tame_since(&mut self) -> Option<bool> {
         None
     }
+
+    /// JSON: a cursor for plain values that stands where this reader does.
+    fn plain(&self) -> Option<Plain<'a>> {
+        None
+    }
+
+    /// Goes on where such a cursor has come to.
+    fn go_on_after(&mut self, _plain: &Plain<'a>) {}
 
     /// The position, to come back to.
     fn mark(&self) -> usize;

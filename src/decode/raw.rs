@@ -245,11 +245,10 @@ impl RawTags<'_> {
 }
 
 impl<'a> RawMetric<'a> {
-    /// An empty one that takes the tags of an ordinary metric without growing.
+    /// An empty one.
     #[inline]
-    pub(crate) fn with_room(judges: Judges) -> Self {
-        let tags = RawTags { tags: Vec::with_capacity(TAGS_USUAL), ..RawTags::default() };
-        Self { tags, judges, ..Self::default() }
+    pub(crate) fn new(judges: Judges) -> Self {
+        Self { judges, ..Self::default() }
     }
 
     /// The histograms and summaries, if this body has had any.

@@ -23,8 +23,6 @@ pub struct Expanded;
 pub struct Outlook<'a> {
     /// What the metrics were read from; only speeds up copying.
     pub body: &'a [u8],
-    /// Whether a text of these metrics can need an escape.
-    pub escapes: Escapes,
     /// Most bytes they may become (C1.5).
     pub bytes_max: u64,
     /// `stackstate.type = "raw"` (C4.2).
@@ -90,7 +88,7 @@ impl<'a> Encoder<'a> {
         // Tuples are about as long as what they came from; blocks grow where that guess is short.
         let expected = outlook.body.len() + outlook.body.len() / 4 + 256;
         Self {
-            source: Source { body: outlook.body, escapes: outlook.escapes },
+            source: Source { body: outlook.body, escapes: Escapes::Perhaps },
             block: Vec::with_capacity(expected.min(BLOCK_CAPACITY)),
             tuples: 0,
             full: Vec::new(),
@@ -125,15 +123,10 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Corrects the outlook for the metrics to come.
+    /// Makes ready for the samples of another metric, whose texts may need `escapes`.
     #[inline]
-    pub fn expect(&mut self, escapes: Escapes) {
+    pub fn begin(&mut self, escapes: Escapes) {
         self.source.escapes = escapes;
-    }
-
-    /// Makes ready for the samples of another metric.
-    #[inline]
-    pub fn begin(&mut self) {
         self.last = None;
     }
 
@@ -344,13 +337,9 @@ mod tests {
         let metric = Metric { name: "x", ..Metric::blank() };
         let value = Value::Unsigned(1);
         let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
-        let mut encoder = Encoder::new(Outlook {
-            body: b"",
-            escapes: Escapes::Perhaps,
-            bytes_max: u64::MAX,
-            always_raw: false,
-        });
-        encoder.begin();
+        let mut encoder =
+            Encoder::new(Outlook { body: b"", bytes_max: u64::MAX, always_raw: false });
+        encoder.begin(Escapes::Perhaps);
         let push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
         (0..BLOCK_TUPLES_MAX).for_each(|_| push(&mut encoder));
         let (before, mark) = (encoder.block.clone(), encoder.mark());

@@ -1,7 +1,10 @@
 //! Instants, and the permissive parser of `dt` (contract C3).
 
+mod diary;
 mod number;
 mod text;
+
+pub(crate) use diary::Diary;
 
 /// An instant as seconds and nanoseconds since 1970-01-01T00:00:00Z; `nanos` always counts forward,
 /// so half a second before the epoch is `-1 s + 500,000,000 ns`.

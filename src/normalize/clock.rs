@@ -1,9 +1,9 @@
 //! `dt` to an instant, and whether that is far from now (contract C3).
 
 use super::{Code, Outside, Profile, Rejection, Unparsed, Warnings, number};
-use crate::decode::raw::{Number, RawMetric, Scalar};
+use crate::decode::raw::{Number, Scalar};
 use crate::metric::text::Texts;
-use crate::metric::timestamp::Timestamp;
+use crate::metric::timestamp::{Diary, Timestamp};
 use crate::metric::{Metric, Tag};
 
 /// Most bytes of an unparseable `dt` that are kept.
@@ -12,28 +12,11 @@ const KEPT_BYTES_MAX: usize = 128;
 /// The MessagePack extension that is a timestamp.
 const EXTENSION: i8 = -1;
 
-pub(super) fn normalize<'a>(
-    raw: &RawMetric<'a>,
-    now: Timestamp,
-    profile: &Profile,
-    texts: Texts<'a>,
-    metric: &mut Metric<'a>,
-    warnings: &mut Warnings,
-) -> Result<(), Rejection> {
-    metric.at = now;
-    let Some(dt) = raw.dt.as_ref().or(raw.timestamp.as_ref()) else { return Ok(()) };
-    let Some(at) = parse(dt) else {
-        let kept = profile.policy().time.keep_unparsed && keep(*dt, texts, metric);
-        warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
-        return Ok(());
-    };
-    metric.at = at;
-    judge(at, now, profile, warnings)
-}
-
-fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
+/// The instant `dt` names; `None` where it names none (C3.2 to C3.4).
+#[inline]
+pub(super) fn parse(dt: &Scalar<'_>, diary: &mut Diary) -> Option<Timestamp> {
     match *dt {
-        Scalar::Text(text) => Timestamp::parse(text),
+        Scalar::Text(text) => diary.parse(text),
         Scalar::Number(number) => match number {
             Number::Literal(literal) => Timestamp::from_literal(literal),
             Number::Unsigned(integer) => Timestamp::from_u64(integer),
@@ -47,7 +30,8 @@ fn parse(dt: &Scalar<'_>) -> Option<Timestamp> {
 }
 
 /// Whether the point lies outside the window (C3.6).
-fn judge(
+#[inline]
+pub(super) fn judge(
     at: Timestamp,
     now: Timestamp,
     profile: &Profile,
@@ -86,6 +70,19 @@ fn far_off(is_past: bool, distance_s: u64, limit_s: u64) -> Rejection {
     let message =
         format!("the point is {distance_s} s {side}, more than `{setting}` ({limit_s} s)");
     Rejection::because(code, message)
+}
+
+/// Reception time it is, then, and what was sent may be kept (C3.5).
+#[cold]
+pub(super) fn unparsed<'a>(
+    dt: Scalar<'a>,
+    profile: &Profile,
+    texts: Texts<'a>,
+    metric: &mut Metric<'a>,
+    warnings: &mut Warnings,
+) {
+    let kept = profile.policy().time.keep_unparsed && keep(dt, texts, metric);
+    warnings.unparsed_dt = Some(if kept { Unparsed::Kept } else { Unparsed::Dropped });
 }
 
 /// Keeps what was sent as the tag `dt`, if it has a text (C3.5); generated, it wins over any tag of

@@ -14,7 +14,7 @@ pub(super) fn histogram<'a>(
     pairs: &mut Vec<Pair<'a>>,
 ) -> Result<Totals<'a>, Rejection> {
     let invalid = |message: &'static str| Rejection::new(Code::InvalidHistogram, message);
-    let totals = totals(series).map_err(invalid)?;
+    let totals = totals_of(series).map_err(invalid)?;
     for pair in series_pairs(series, "expected an array `buckets`").map_err(invalid)? {
         pairs.push(bucket(pair).map_err(invalid)?);
     }
@@ -27,7 +27,7 @@ pub(super) fn summary<'a>(
     warnings: &mut Warnings,
 ) -> Result<Totals<'a>, Rejection> {
     let invalid = |message: &'static str| Rejection::new(Code::InvalidSummary, message);
-    let totals = totals(series).map_err(invalid)?;
+    let totals = totals_of(series).map_err(invalid)?;
     for pair in series_pairs(series, "expected an array `quantiles`").map_err(invalid)? {
         match quantile(pair).map_err(invalid)? {
             Some(pair) => pairs.push(pair),
@@ -37,13 +37,21 @@ pub(super) fn summary<'a>(
     series.fault_beyond.map_or(Ok(totals), |fault| Err(invalid(fault)))
 }
 
-/// `count` and `sum`.
-fn totals<'a>(series: &RawSeries<'a>) -> Result<Totals<'a>, &'static str> {
+fn totals_of<'a>(series: &RawSeries<'a>) -> Result<Totals<'a>, &'static str> {
     if series.presence == Presence::WrongType {
         return Err("expected an object with `count`, `sum` and a list");
     }
-    let count = count(series.count).ok_or("expected a finite number >= 0 as `count`")?;
-    let sum = finite(series.sum).ok_or("expected a finite number as `sum`")?;
+    totals(series.count, series.sum)
+}
+
+/// `count` and `sum`.
+#[inline]
+pub(crate) fn totals<'a>(
+    count: Option<Scalar<'a>>,
+    sum: Option<Scalar<'a>>,
+) -> Result<Totals<'a>, &'static str> {
+    let count = self::count(count).ok_or("expected a finite number >= 0 as `count`")?;
+    let sum = finite(sum).ok_or("expected a finite number as `sum`")?;
     Ok(Totals { count, sum })
 }
 
@@ -72,7 +80,9 @@ const BUCKET_COUNT: &str = "expected a finite number >= 0 as `count` of every bu
 const QUANTILE_VALUE: &str =
     "expected a number, or null where there is none, as `value` of every quantile";
 
-fn bucket<'a>(pair: &RawPair<'a>) -> Result<Pair<'a>, &'static str> {
+/// A bucket, or what is wrong with it.
+#[inline]
+pub(crate) fn bucket<'a>(pair: &RawPair<'a>) -> Result<Pair<'a>, &'static str> {
     const UPPER_LIMIT: &str = "expected a number, null or `+Inf` as `upper_limit` of every bucket";
     let bound = match pair.bound {
         Some(Scalar::Number(number)) => number::bound(number).ok_or(UPPER_LIMIT)?,
@@ -96,7 +106,8 @@ fn infinite(text: &str) -> Option<Bound<'static>> {
 }
 
 /// `None`: the quantile has no value, as idle summaries send it.
-fn quantile<'a>(pair: &RawPair<'a>) -> Result<Option<Pair<'a>>, &'static str> {
+#[inline]
+pub(crate) fn quantile<'a>(pair: &RawPair<'a>) -> Result<Option<Pair<'a>>, &'static str> {
     const QUANTILE: &str = "expected a finite number as `quantile` of every quantile";
     let Some(Scalar::Number(bound)) = pair.bound else { return Err(QUANTILE) };
     number::finite(bound).ok_or(QUANTILE)?;

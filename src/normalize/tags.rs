@@ -19,57 +19,97 @@ pub(super) fn normalize<'a>(
     texts: Texts<'a>,
     metric: &mut Metric<'a>,
 ) -> Result<usize, Rejection> {
+    if let Some(tags) = ordinary(raw, profile, texts, metric) {
+        return Ok(tags.finish(profile, metric));
+    }
     let mut host = Host::default();
-    let bytes = if let Some(bytes) = ordinary(raw, profile, texts, metric, &mut host) {
-        bytes
-    } else {
-        host = Host::default();
-        general(raw, profile, texts, metric, &mut host)?
-    };
+    let bytes = general(raw, profile, texts, metric, &mut host)?;
+    finish(profile, metric, host);
+    Ok(bytes)
+}
+
+/// The source's own tags, and whose host it is.
+#[inline]
+fn finish<'a>(profile: &'a Profile, metric: &mut Metric<'a>, mut host: Host<'a>) {
     if !profile.tags().is_empty() {
         add_fixed(profile, metric, &mut host);
     }
     metric.hostname = host.name.unwrap_or(profile.hostname());
-    Ok(bytes)
 }
 
-/// The same as [`general`] for tags that are all strings under different keys within their bounds, as
-/// almost all are, in one pass; `None` for any others.
+/// Tags that are all of one value under different keys within their bounds, as almost all are: they
+/// are judged one by one as they come. The same as [`general`] as long as every one is taken.
+pub(crate) struct Ordinary<'a> {
+    marks: u64,
+    bytes: usize,
+    host: Host<'a>,
+}
+
+impl<'a> Ordinary<'a> {
+    /// None yet; forgets those of the metric before.
+    #[inline]
+    pub(crate) fn begin(metric: &mut Metric<'a>) -> Self {
+        metric.tags.clear();
+        Self { marks: 0, bytes: 0, host: Host::default() }
+    }
+
+    /// Takes the next tag, of which these were sent; `None` where that needs [`general`].
+    #[expect(clippy::inline_always, reason = "sent and clean are one in the straight lane")]
+    #[inline(always)]
+    pub(crate) fn add(
+        &mut self,
+        (sent_key, sent_value): (&str, &str),
+        (key, value): (&'a str, &'a str),
+        profile: &Profile,
+        metric: &mut Metric<'a>,
+    ) -> Option<()> {
+        let sound = (1..=TAG_KEY_BYTES_MAX).contains(&sent_key.len())
+            && sent_value.len() <= VALUE_BYTES_MAX
+            && metric.tags.len() < TAGS_MAX;
+        if !sound {
+            return None;
+        }
+        let mark = mark(key);
+        if self.marks & mark != 0 && metric.tags.iter().any(|earlier| earlier.key == key) {
+            return None;
+        }
+        self.marks |= mark;
+        self.bytes += sent_key.len() + sent_value.len();
+        let tag = Tag { key, value: Some(value) };
+        self.host.offer(&tag, &profile.policy().hostname_tags);
+        metric.tags.push(tag);
+        Some(())
+    }
+
+    /// Completes the metric's tags and host name; returns the bytes of keys and values as sent.
+    #[inline]
+    pub(crate) fn finish(self, profile: &'a Profile, metric: &mut Metric<'a>) -> usize {
+        finish(profile, metric, self.host);
+        self.bytes
+    }
+}
+
 #[inline]
 fn ordinary<'a>(
     raw: &RawTags<'a>,
     profile: &'a Profile,
     texts: Texts<'a>,
     metric: &mut Metric<'a>,
-    host: &mut Host<'a>,
-) -> Option<usize> {
-    metric.tags.clear();
+) -> Option<Ordinary<'a>> {
+    let mut tags = Ordinary::begin(metric);
     let is_odd = raw.presence == Presence::WrongType || raw.odd_key;
     if is_odd || raw.tags.len() + raw.beyond > TAGS_MAX {
         return None;
     }
-    let mut marks = 0_u64;
-    let mut bytes = 0;
     for tag in &raw.tags {
         let Scalar::Text(value) = tag.value else { return None };
-        let sound = (1..=TAG_KEY_BYTES_MAX).contains(&tag.sent_key.len())
-            && value.len() <= VALUE_BYTES_MAX
-            && !tag.in_array;
-        if !sound {
+        if tag.in_array {
             return None;
         }
-        let key = texts.clean_key(tag.key);
-        let mark = mark(key);
-        if marks & mark != 0 && metric.tags.iter().any(|earlier| earlier.key == key) {
-            return None;
-        }
-        marks |= mark;
-        bytes += tag.sent_key.len() + value.len();
-        let tag = Tag { key, value: Some(texts.clean(value)) };
-        host.offer(&tag, &profile.policy().hostname_tags);
-        metric.tags.push(tag);
+        let clean = (texts.clean_key(tag.key), texts.clean(value));
+        tags.add((tag.sent_key, value), clean, profile, metric)?;
     }
-    Some(bytes)
+    Some(tags)
 }
 
 /// Tags of every kind, sound or not.

@@ -6,14 +6,16 @@
 
 use bumpalo::Bump;
 
-use super::{BodyError, Encoder, Escapes, Outlook, Report, Run, Start, Steps, Stop, place};
+use super::{
+    BodyError, Encoder, Escapes, Outlook, Report, Run, Start, Steps, Stop, place, plain_escapes,
+};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
 use crate::decode::raw::RawMetric;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::{self, Profile, TupleType};
+use crate::normalize::{self, Profile, Rules, TupleType};
 
 /// Bytes of a window: it and its copy fit the inner caches, and what is done for each window costs
 /// nothing beside what is done for its metrics.
@@ -37,7 +39,6 @@ pub(super) fn read(
 ) -> Result<Report, BodyError> {
     let mut encoder = Encoder::new(Outlook {
         body,
-        escapes: Escapes::Perhaps,
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
     });
@@ -49,10 +50,11 @@ pub(super) fn read(
         let stripped = msgpack::stripped(body.get(place.at..end).unwrap_or_default());
         let ascii = simdutf8::basic::from_utf8(&stripped).unwrap_or_default();
         let mut run = Run {
-            texts: Texts::new(&arena),
-            profile,
-            now,
-            raw: RawMetric::with_room(normalize::JUDGES),
+            arena: &arena,
+            rules: Rules::new(now, profile, Texts::new(&arena)),
+            escapes: Escapes::Perhaps,
+            plain_escapes: plain_escapes(profile),
+            raw: RawMetric::new(normalize::JUDGES),
             metric: Metric::with_room(),
             // Most texts are parts of the copy.
             encoder: encoder.over(ascii.as_bytes()),

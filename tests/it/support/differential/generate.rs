@@ -137,8 +137,33 @@ impl Generator {
     }
 
     fn fresh_item(&mut self) -> String {
+        let item = self.tight_item();
+        if self.chance(4) { self.spaced(&item) } else { item }
+    }
+
+    /// The same item with white space wherever the grammar allows it.
+    fn spaced(&mut self, item: &str) -> String {
+        let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
+        let rare = 1 + self.below(4);
+        for character in item.chars() {
+            let punctuates = !quoted && matches!(character, '{' | '}' | '[' | ']' | ',' | ':');
+            if punctuates && self.chance(rare) {
+                out.push_str(self.pick(&[" ", "\t", "\r", "  "]));
+            }
+            out.push(character);
+            if punctuates && self.chance(rare) {
+                out.push_str(self.pick(&[" ", "\t", "\r ", "    "]));
+            }
+            quoted ^= character == '"' && !escaped;
+            escaped = character == '\\' && !escaped;
+        }
+        out
+    }
+
+    fn tight_item(&mut self) -> String {
         let mut out = String::new();
         match self.below(40) {
+            5..14 => self.straight(&mut out),
             0 => self.scalar(&mut out),
             1 => out.push_str("[{\"name\":\"x\"}]"),
             2 | 3 => {
@@ -155,6 +180,69 @@ impl Generator {
             _ => self.metric(&mut out),
         }
         out
+    }
+
+    /// A metric as clients send it, save for an odd part now and then.
+    fn straight(&mut self, out: &mut String) {
+        let mut members = vec!["name", "gauge", "dt", "tags"];
+        members[1] = self.pick(&["gauge", "counter", "histogram", "summary", "gauge"]);
+        match self.below(10) {
+            0 => members.push("kind"),
+            1 => members.extend(["namespace", "kind"]),
+            2 => members[2] = "timestamp",
+            3 => drop(members.remove(2)),
+            4 => drop(members.pop()),
+            5 => members.push(self.pick(&["name", "gauge", "dt", "tags", "timestamp", "set"])),
+            _ => {}
+        }
+        if self.chance(2) {
+            self.rng.shuffle(&mut members);
+        }
+        for (at, member) in members.into_iter().enumerate() {
+            put(out, format_args!("{}\"{member}\":", if at > 0 { "," } else { "{" }));
+            match member {
+                _ if self.chance(30) => self.member(member, out),
+                "name" => put(out, format_args!("\"shop.orders_{}\"", self.below(1_000))),
+                "dt" | "timestamp" => self.recent(out),
+                "tags" => self.straight_tags(out),
+                "namespace" => out.push_str("\"app\""),
+                _ => self.member(member, out),
+            }
+        }
+        out.push('}');
+    }
+
+    /// An instant of the last minutes, written in one of the common ways.
+    fn recent(&mut self, out: &mut String) {
+        let (minute, second) = (self.rng.u8(14..32), self.rng.u8(..60));
+        let end = self.pick(&["Z", ".5Z", ".123456Z", ".000000001Z", "+00:00", "", ".1234567890Z"]);
+        match self.below(8) {
+            0 => put(out, format_args!("{}", 1_795_343_400 - u32::from(second))),
+            1 => put(out, format_args!("\"2026-11-22 10:{minute}:{second:02}{end}\"")),
+            2 => {
+                put(out, format_args!("\"2026-11-2{}T10:{minute}:{second:02}{end}\"", second % 10));
+            }
+            _ => put(out, format_args!("\"2026-11-22T10:{minute}:{second:02}{end}\"")),
+        }
+    }
+
+    fn straight_tags(&mut self, out: &mut String) {
+        out.push('{');
+        for at in 0..self.below(7) {
+            let key = ["env", "region", "host", "pod", "a", "status", "hostname", "version"];
+            let key =
+                if self.chance(40) { self.pick(TAG_KEYS) } else { key[(at + self.below(3)) % 8] };
+            put(out, format_args!("{}\"{key}\":", if at > 0 { "," } else { "" }));
+            match self.below(25) {
+                0 => self.scalar(out),
+                1 => self.number(out),
+                2 => out.push_str("\"\""),
+                3 => put(out, format_args!("\"{}\"", "long-value ".repeat(self.below(9)))),
+                4 => out.push_str("\"b\\u00e9\""),
+                _ => put(out, format_args!("\"v-{:x}\"", self.rng.u32(..))),
+            }
+        }
+        out.push('}');
     }
 
     fn metric(&mut self, out: &mut String) {
