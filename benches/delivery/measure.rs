@@ -9,6 +9,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use tidegate::clock::SystemClock;
 use tidegate::config::{Compression, Receiver, ReceiverAuth, Secret};
 use tidegate::dead_letter::{DeadLetters, Ownership};
+use tidegate::forward::body::Body;
 use tidegate::forward::envelope::Envelope;
 use tidegate::forward::part::Part;
 use tidegate::forward::{Drain, Forwarder};
@@ -74,7 +75,7 @@ impl Requests {
 
     pub(crate) fn packed(&self, compression: Compression) -> Packed {
         let bodies: Vec<Bytes> =
-            self.parts.iter().map(|part| self.pack(part, compression)).collect();
+            self.parts.iter().map(|part| self.pack(part, compression).into_bytes()).collect();
         let bytes = bodies.iter().map(|body| body.len() as u64).sum();
         Packed { compression, bodies: Arc::new(bodies), bytes }
     }
@@ -91,7 +92,7 @@ impl Requests {
         std::thread::scope(|scope| scope.spawn(pack).join()).expect("packing does not panic")
     }
 
-    fn pack(&self, part: &Part, compression: Compression) -> Bytes {
+    fn pack(&self, part: &Part, compression: Compression) -> Body {
         self.envelope.pack(Timestamp::from_unix(1_795_343_400, 0), part, compression)
     }
 }

@@ -15,12 +15,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use super::blocking::blocking;
+use super::body::Body;
 use super::envelope::content_encoding;
 use super::outcome::{Failure, Reply};
 use super::retry_after;
@@ -139,7 +139,12 @@ impl Client {
 
     /// Posts one body in this encoding, and waits for the answer no longer than
     /// its `timeout` from connecting to the status line. `now` gives dates in it a meaning.
-    pub async fn post(&self, body: Bytes, encoding: Compression, now: Timestamp) -> Answer {
+    pub async fn post(
+        &self,
+        body: impl Into<Body>,
+        encoding: Compression,
+        now: Timestamp,
+    ) -> Answer {
         let deadline = Instant::now() + self.timeout;
         let target = self.target();
         let mut request = self
@@ -147,7 +152,7 @@ impl Client {
             .await
             .post(target.url().clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
+            .body(reqwest::Body::wrap(body.into().outgoing()));
         if let Some(encoding) = content_encoding(encoding) {
             request = request.header(header::CONTENT_ENCODING, encoding);
         }

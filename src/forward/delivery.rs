@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
 use super::blocking::blocking;
 use super::board::Failure;
+use super::body::Body;
 use super::client::Answer;
 use super::coding::Stepped;
 use super::gate::{Attempt, Turn, Who};
@@ -25,7 +25,8 @@ use crate::config::Compression;
 
 mod letters;
 
-/// Bodies of more raw bytes than this are packed off the reactor: that takes over 0.1 ms.
+/// Bodies that have to be gone through for more bytes than this are packed off the reactor: that may
+/// take over 0.1 ms.
 const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// How a delivery ended.
@@ -61,7 +62,7 @@ pub(super) struct Delivery<'a> {
 struct Packed {
     part: Part,
     encoding: Compression,
-    body: Bytes,
+    body: Body,
 }
 
 /// What is known after an attempt.
@@ -305,17 +306,17 @@ impl<'a> Delivery<'a> {
     }
 
     /// The body of this part, again if it was packed before.
-    async fn pack(&mut self, part: &Part, encoding: Compression) -> Bytes {
+    async fn pack(&mut self, part: &Part, encoding: Compression) -> Body {
         if let Some(packed) = &self.packed
             && packed.encoding == encoding
             && std::ptr::eq(packed.part.pieces(), part.pieces())
         {
             return packed.body.clone();
         }
+        let is_short = self.line.envelope.pack_bytes(part, encoding) <= PACK_INLINE_BYTES_MAX;
         let (line, cut) = (Arc::clone(self.line), part.clone());
         let pack = move || line.envelope.pack(line.clock.now(), &cut, encoding);
-        let body =
-            if part.bytes() <= PACK_INLINE_BYTES_MAX { pack() } else { blocking(pack).await };
+        let body = if is_short { pack() } else { blocking(pack).await };
         self.packed = Some(Packed { part: part.clone(), encoding, body: body.clone() });
         body
     }

@@ -30,6 +30,7 @@ mod json_suite;
 mod kill;
 mod manners;
 mod mutation;
+mod packed;
 mod pipeline_property;
 mod queue_cli;
 mod receiver_client;

@@ -31,6 +31,7 @@ impl<W: Write> Output<W> {
     pub(super) fn write(&mut self, block: Block) -> Result<(), Stop> {
         let leased = Leased { sequence: 0, source: "convert".into(), received: self.now, block };
         let envelope = self.envelope.pack(self.now, &Part::of(&[leased]), Compression::Identity);
+        let envelope = envelope.into_bytes();
         let mut write = || {
             for line in envelope.split(|byte| *byte == b'\n') {
                 self.out.write_all(line)?;
