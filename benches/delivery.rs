@@ -26,25 +26,24 @@
 //! # Why blocks are not deflated when they are accepted
 //!
 //! It was tried on the same tuples: each block deflated once, before it is queued, ended on a byte
-//! boundary, and the blocks joined on the way out by their checksums. CPU from JSON to a packed body,
-//! 1,000 metrics a request, durable, one receiver (seconds per million tuples, medians of five interleaved
-//! rounds on two cores; ratios spread by up to 0.16 either way):
+//! boundary, and the blocks joined on the way out by their checksums. Against deflating at delivery, for
+//! 1,000 metrics a request, durable, one receiver, five interleaved rounds on two cores:
 //!
-//! | | until durable | from the log to the body | both |
-//! |---|---|---|---|
-//! | zlib-rs, level 1, at delivery | 0.397 | 0.291 | 0.687 |
-//! | the packer there is, at delivery | 0.369 | 0.195 | 0.574 |
-//! | the same packer before the queue, joined | 0.523 | 0.010 | 0.534 |
-//! | no compression | 0.375 | 0.035 | 0.408 |
+//! | | once / at delivery |
+//! |---|---|
+//! | CPU from JSON to a packed body, mixed bodies, two runs | 0.95 (0.78 to 1.08), 0.87 (0.72 to 1.04) |
+//! | the same, gauges | 1.01 (0.92 to 1.21) |
+//! | the same with a packer 1.4 times as fast, mixed | 0.95 (0.82 to 1.11) |
+//! | durable requests a second, mixed, that packer | 0.78 (0.73 to 1.01) |
 //!
-//! With one receiver that saves 5 %, and it costs what clients wait for: 0.78 times as many durable
-//! requests a second. Small blocks lose ratio as well: of two tuples they reach a third, of ten two
+//! With one receiver there is next to nothing to save: each tuple is deflated once either way, and it costs
+//! what clients wait for. Small blocks lose ratio as well: of two tuples they reach a third, of ten two
 //! thirds of what a full request does. A queue that holds seven times as much, or several receivers,
 //! would be reasons; the CPU of one receiver is none.
 //!
-//! Packers over blocks of 1,000 tuples, in units of zlib-rs at level 1, with their ratio (its own: 6.8): ours
-//! 1.4 times as fast (7.3), zlib-rs level 2 0.6 (9.1), libdeflate level 1 0.6 (9.5), Huffman codes alone
-//! 0.2 (1.6).
+//! Packers over blocks of 1,000 tuples, in units of zlib-rs at level 1, with their ratio (its own: 6.8):
+//! zlib-rs level 2 0.6 (9.1), libdeflate level 1 0.6 (9.5), Huffman codes alone 0.2 (1.6), a hash table and
+//! fixed codes written for nothing but tuples 1.3 to 1.5 (7.3).
 //!
 //! Every round measures everything once, in turn; printed are the medians over the rounds, of ratios
 //! the median of each round's own, with the least and the most. Options behind `--`: `--rounds N` (7),

@@ -31,7 +31,6 @@ mod board;
 pub mod body;
 pub mod client;
 pub mod coding;
-mod deflate;
 mod delivery;
 pub mod envelope;
 mod gate;

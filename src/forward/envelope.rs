@@ -1,12 +1,15 @@
 //! Tuples to one request body: the envelope around them (contract C6.1) and its Content-Encoding.
 
+use std::io::{self, Write};
+
+use flate2::write::{GzEncoder, ZlibEncoder};
+
 use crate::config::Compression;
 use crate::encode::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX};
 use crate::metric::timestamp::Timestamp;
 use crate::queue::Want;
 
 use super::body::{Body, Chain, SHARED_BYTES_MIN};
-use super::deflate;
 use super::part::{Part, SEPARATOR};
 
 /// Most raw bytes of one request, envelope included (contract C6.1).
@@ -73,12 +76,21 @@ impl Envelope {
     /// The body of one request; how long that takes, [`Envelope::pack_bytes`] tells.
     pub fn pack(&self, now: Timestamp, part: &Part, compression: Compression) -> Body {
         let body = self.plain(now, part);
-        match compression {
-            Compression::Identity => body,
+        // The fast level: on tuples it reaches most of the ratio at several times the speed.
+        let level = flate2::Compression::fast();
+        let packed = match compression {
+            Compression::Identity => return body,
             // zlib, not raw deflate: that is what HTTP's `deflate` means.
-            Compression::Deflate => deflate::zlib(body.slices()).into(),
-            Compression::Gzip => deflate::gzip(body.slices()).into(),
-        }
+            Compression::Deflate => {
+                let mut out = ZlibEncoder::new(room(&body), level);
+                write(&body, &mut out).and_then(|()| out.finish())
+            }
+            Compression::Gzip => {
+                let mut out = GzEncoder::new(room(&body), level);
+                write(&body, &mut out).and_then(|()| out.finish())
+            }
+        };
+        packed.expect("writing to a vector does not fail").into()
     }
 
     /// How many bytes packing has to go through: a MiB takes about a millisecond when they are
@@ -93,6 +105,7 @@ impl Envelope {
         }
     }
 
+    /// As it is before it is compressed.
     fn plain(&self, now: Timestamp, part: &Part) -> Body {
         let mut chain = Chain::with_room(self.raw_bytes(part));
         chain.copy(format!("{HEAD}{}{HOST}{}{METRICS}", now.seconds(), self.hostname).as_bytes());
@@ -114,6 +127,15 @@ pub fn content_encoding(compression: Compression) -> Option<&'static str> {
         Compression::Gzip => Some("gzip"),
         Compression::Identity => None,
     }
+}
+
+/// Memory for what becomes of `body`: tuples shrink to a sixth.
+fn room(body: &Body) -> Vec<u8> {
+    Vec::with_capacity(body.len() / 6 + 256)
+}
+
+fn write(body: &Body, out: &mut impl Write) -> io::Result<()> {
+    body.slices().iter().try_for_each(|slice| out.write_all(slice))
 }
 
 #[cfg(test)]

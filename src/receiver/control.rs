@@ -107,8 +107,8 @@ pub(super) fn received(shared: &Shared, uri: &Uri) -> Answer {
         tuples: Vec<&'a RawValue>,
     }
 
-    let newest = match axum::extract::Query::<Query>::try_from_uri(uri) {
-        Ok(query) => query.0.newest.unwrap_or(usize::MAX),
+    let newest = match serde_urlencoded::from_str::<Query>(uri.query().unwrap_or_default()) {
+        Ok(query) => query.newest.unwrap_or(usize::MAX),
         Err(_) => return refuse("newest is a number of tuples"),
     };
     let page = shared.book.read(|received| {

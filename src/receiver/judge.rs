@@ -165,8 +165,8 @@ fn key(uri: &Uri, headers: &HeaderMap) -> (Option<String>, KeyPlace) {
         api_key: Option<String>,
     }
 
-    let query = axum::extract::Query::<Query>::try_from_uri(uri).ok();
-    if let Some(key) = query.and_then(|query| query.0.api_key) {
+    let query = serde_urlencoded::from_str::<Query>(uri.query().unwrap_or_default()).ok();
+    if let Some(key) = query.and_then(|query| query.api_key) {
         return (Some(key), KeyPlace::Query);
     }
     match header(headers, "sts-api-key") {

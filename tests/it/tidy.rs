@@ -98,7 +98,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     // `cli` asks the admin port of the gateway that runs.
     ("reqwest", &["forward", "config", "cli"]),
-    ("axum", &["receiver"]),
+    ("serde_urlencoded", &["receiver"]),
     ("governor", &["http"]),
     ("rmp", &["decode"]),
     ("crc32fast", &["queue", "dead_letter"]),
