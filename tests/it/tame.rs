@@ -92,7 +92,8 @@ fn tags_out_of_the_ordinary_are_read_the_same_way_in_both_bodies() {
     }
 }
 
-/// Items of many lengths, texts that need cleaning or escaping in every fifth.
+/// Items of many lengths, texts that need cleaning or escaping in every fifth. Tags stand in the order of
+/// their keys, which is how the values below hand them on.
 fn items_of_all_kinds(count: usize) -> Vec<String> {
     let item = |index: usize| {
         let wild = ["\\\"", "\\u0007", "\u{e9}", "\\\\", "\\u007f"][index / 5 % 5];
@@ -100,7 +101,7 @@ fn items_of_all_kinds(count: usize) -> Vec<String> {
         let long = "long ".repeat(index % 23);
         match index % 3 {
             0 => format!(
-                r#"{{"name":"m{index}","tags":{{"k{odd}":"{long}","c:d":"{long}{odd}"}},"gauge":{{"value":1.5}}}}"#
+                r#"{{"name":"m{index}","tags":{{"c:d":"{long}{odd}","k{odd}":"{long}"}},"gauge":{{"value":1.5}}}}"#
             ),
             1 => format!(
                 r#"{{"name":"hosts{odd}{index}","dt":"2026-11-22T10:29:00Z","unread":{{"{odd}":["{long}"]}},"counter":{{"value":{index}}}}}"#
