@@ -34,6 +34,7 @@ pub mod coding;
 mod delivery;
 pub mod envelope;
 mod gate;
+mod gathering;
 mod key;
 pub mod limit;
 mod loan;

@@ -19,24 +19,17 @@ use super::coding::Coding;
 use super::delivery::{Delivery, End};
 use super::envelope::Envelope;
 use super::gate::{Gate, Turn, Who};
+use super::gathering;
 use super::key::{self, Found, KeyFile};
 use super::loan::{Crew, Loan};
 use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
 use crate::clock::Clock;
 use crate::dead_letter::DeadLetters;
-use crate::queue::{Lease, Outlet, Pending, Want};
+use crate::queue::{Outlet, Pending, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
-
-/// After a lease that left most of a request empty the next one waits for so long, as more is likely to
-/// come meanwhile: without that, clients with small requests would make a delivery of every few of them,
-/// and those cost the gateway and the receiver more than the tuples in them.
-const GATHERING: Duration = Duration::from_millis(10);
-
-/// A lease with less than this part of what one request takes is small.
-const SMALL_PART: usize = 8;
 
 /// Longest wait for a lease with a turn in hand, which others wait for.
 const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -164,7 +157,8 @@ impl Line {
             };
             // The lease took time, in which the receiver may have begun to refuse.
             if turn.is_good() && !phase.is_leaving_the_rest() {
-                *not_before = self.is_small(loan.lease()).then(|| Instant::now() + GATHERING);
+                let pause = gathering::pause(loan.lease(), || self.outlet.depth(), self.want());
+                *not_before = pause.map(|pause| Instant::now() + pause);
                 return Some((turn, loan));
             }
         }
@@ -173,14 +167,6 @@ impl Line {
     /// Whether there is, or soon may be, something to lease.
     async fn wait_for_blocks(&self, phase: &mut Phase) -> bool {
         unless_leaving(phase, self.outlet.ready()).await.unwrap_or(false)
-    }
-
-    fn is_small(&self, lease: &Lease) -> bool {
-        let want = self.want();
-        let blocks = || lease.blocks.iter().map(|leased| &leased.block);
-        let bytes: usize = blocks().map(|block| block.bytes.len()).sum();
-        let tuples: usize = blocks().map(|block| block.tuples as usize).sum();
-        bytes < want.bytes / SMALL_PART && tuples < want.tuples as usize / SMALL_PART
     }
 
     fn want(&self) -> Want {
