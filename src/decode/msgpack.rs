@@ -11,8 +11,10 @@ use rmp::Marker;
 use super::pull::{Extent, Fault, Key, Pull, Token};
 use super::raw::{Number, Scalar};
 
+mod plain;
 mod short;
 
+pub(crate) use plain::Plain;
 pub(crate) use short::stripped;
 
 /// Reads a body of one value after the other.
@@ -74,7 +76,7 @@ impl<'a> MsgpackReader<'a> {
             _ => return None,
         };
         let end = start + length;
-        if !short::is_tame(self.bytes.get(start..)?, length) {
+        if !short::is_tame(self.bytes.get(start..)?, length, b'"') {
             return None;
         }
         // Of what lies before the copy, which is never asked for, this would be no place in it.
@@ -226,6 +228,8 @@ impl<'a> MsgpackReader<'a> {
 }
 
 impl<'a> Pull<'a> for MsgpackReader<'a> {
+    type Plain = Plain<'a>;
+
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.header()? {
             Header::Null => Scalar::Null,
@@ -258,17 +262,8 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
-        let Some((&first, rest)) = self.left().split_first() else { return Ok(None) };
-        let (number, length) = match (first, rest.first_chunk(), rest.first_chunk()) {
-            (0xcb, Some(bytes), _) => (Number::Double(f64::from_be_bytes(*bytes)), 9),
-            (0..=0x7f, ..) => (Number::Unsigned(first.into()), 1),
-            (0xce, _, Some(bytes)) => (Number::Unsigned(u32::from_be_bytes(*bytes).into()), 5),
-            (0xcd, ..) if let Some(bytes) = rest.first_chunk() => {
-                (Number::Unsigned(u16::from_be_bytes(*bytes).into()), 3)
-            }
-            _ => return Ok(None),
-        };
-        self.at += length;
+        let Some((number, bytes)) = short::number(self.left()) else { return Ok(None) };
+        self.at += bytes;
         Ok(Some(number))
     }
 
@@ -332,6 +327,19 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 
     fn tame_since(&mut self) -> Option<bool> {
         Some(std::mem::replace(&mut self.tame, true))
+    }
+
+    #[inline]
+    fn plain(&self) -> Plain<'a> {
+        // What is not in the copy is left to the general way.
+        let part = self.bytes.get(self.copied_from..).unwrap_or_default();
+        let part = part.get(..self.ascii.len()).unwrap_or_default();
+        Plain::new(part, self.ascii, self.at.wrapping_sub(self.copied_from))
+    }
+
+    #[inline]
+    fn go_on_after(&mut self, plain: &Plain<'a>) {
+        self.at = self.copied_from + plain.at();
     }
 
     fn mark(&self) -> usize {

@@ -107,10 +107,23 @@ impl fmt::Display for Bound<'_> {
             Self::Double(f64::NEG_INFINITY) | Self::Single(f32::NEG_INFINITY) => {
                 f.write_str("-Inf")
             }
-            Self::Double(double) => write!(f, "{double}"),
-            Self::Single(single) => write!(f, "{single}"),
+            // The digits are the same, found quicker; only without an exponent are they laid out alike.
+            Self::Double(double) => match plain(zmij::Buffer::new().format_finite(double)) {
+                Some(decimal) => f.write_str(decimal),
+                None => write!(f, "{double}"),
+            },
+            Self::Single(single) => match plain(zmij::Buffer::new().format_finite(single)) {
+                Some(decimal) => f.write_str(decimal),
+                None => write!(f, "{single}"),
+            },
         }
     }
+}
+
+/// `shortest` as a plain decimal without `.0`, if it has no exponent.
+fn plain(shortest: &str) -> Option<&str> {
+    let plain = !shortest.contains('e');
+    plain.then(|| shortest.strip_suffix(".0").unwrap_or(shortest))
 }
 
 /// The literal less its trailing zeros, if that is certainly the shortest: two decimals of at most
@@ -195,6 +208,28 @@ mod tests {
             assert_eq!(bound.to_string(), text, "{bound:?}");
         }
         assert_eq!(Bound::Double(f64::MAX).to_string().len(), 309);
+    }
+
+    #[test]
+    fn bounds_have_the_digits_that_rust_prints() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..200_000 {
+            let scale = 10_f64.powi(random.i32(-9..18));
+            for double in [
+                f64::from_bits(random.u64(..)),
+                random.f64() * scale,
+                (random.f64() * scale).round(),
+                f64::from(random.u32(..10_000)) / scale,
+            ] {
+                if double.is_finite() && double != 0.0 {
+                    assert_eq!(Bound::Double(double).to_string(), double.to_string());
+                }
+                let single = double as f32;
+                if single.is_finite() && single != 0.0 {
+                    assert_eq!(Bound::Single(single).to_string(), single.to_string());
+                }
+            }
+        }
     }
 
     #[test]
