@@ -15,7 +15,7 @@ mod plain;
 mod short;
 
 pub(crate) use plain::Plain;
-pub(crate) use short::stripped;
+pub(crate) use short::{strip_into, stripped};
 
 /// Reads a body of one value after the other.
 pub(crate) struct MsgpackReader<'a> {

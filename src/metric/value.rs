@@ -13,6 +13,9 @@ const EXPONENT_MAX: u32 = 308;
 /// Digits that a double always keeps apart: shorter decimals are already the shortest.
 const EXACT_DIGITS: usize = 15;
 
+/// The same of a float 32.
+const EXACT_DIGITS_SINGLE: usize = 6;
+
 /// A finite number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -107,23 +110,29 @@ impl fmt::Display for Bound<'_> {
             Self::Double(f64::NEG_INFINITY) | Self::Single(f32::NEG_INFINITY) => {
                 f.write_str("-Inf")
             }
-            // The digits are the same, found quicker; only without an exponent are they laid out alike.
-            Self::Double(double) => match plain(zmij::Buffer::new().format_finite(double)) {
-                Some(decimal) => f.write_str(decimal),
-                None => write!(f, "{double}"),
-            },
-            Self::Single(single) => match plain(zmij::Buffer::new().format_finite(single)) {
-                Some(decimal) => f.write_str(decimal),
-                None => write!(f, "{single}"),
-            },
+            Self::Double(double) => {
+                match plain(zmij::Buffer::new().format_finite(double), EXACT_DIGITS) {
+                    Some(decimal) => f.write_str(decimal),
+                    None => write!(f, "{double}"),
+                }
+            }
+            Self::Single(single) => {
+                match plain(zmij::Buffer::new().format_finite(single), EXACT_DIGITS_SINGLE) {
+                    Some(decimal) => f.write_str(decimal),
+                    None => write!(f, "{single}"),
+                }
+            }
         }
     }
 }
 
-/// `shortest` as a plain decimal without `.0`, if it has no exponent.
-fn plain(shortest: &str) -> Option<&str> {
-    let plain = !shortest.contains('e');
-    plain.then(|| shortest.strip_suffix(".0").unwrap_or(shortest))
+/// `shortest` as a plain decimal without `.0`, where it is certainly what `fmt` would print and be slow
+/// about: without an exponent, and of at most `exact` characters. Of more digits two may be as near to
+/// the number, and which of them is taken differs.
+#[inline]
+fn plain(shortest: &str, exact: usize) -> Option<&str> {
+    let decimal = shortest.strip_suffix(".0").unwrap_or(shortest);
+    (decimal.len() <= exact && !decimal.contains('e')).then_some(decimal)
 }
 
 /// The literal less its trailing zeros, if that is certainly the shortest: two decimals of at most
@@ -203,6 +212,9 @@ mod tests {
             (Bound::Double(-0.0), "0"),
             (Bound::Single(0.1), "0.1"),
             (Bound::Double(1e-7), "0.0000001"),
+            // As near to the next lower decimal.
+            (Bound::Double(562_949_953_421_312.0 + 0.25), "562949953421312.3"),
+            (Bound::Single(3_870_129.0 + 0.25), "3870129.3"),
         ];
         for (bound, text) in table {
             assert_eq!(bound.to_string(), text, "{bound:?}");

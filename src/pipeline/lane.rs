@@ -213,6 +213,8 @@ fn pair<'a, C: Cursor<'a>, const B: usize, const V: usize>(
 }
 
 #[cfg(test)]
+mod packed;
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 

@@ -15,6 +15,16 @@ pub(crate) fn stripped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte & 0x7f).collect()
 }
 
+/// The same in the room of `copy`, which has at least as many.
+#[inline]
+pub(crate) fn strip_into<'c>(copy: &'c mut [u8], bytes: &[u8]) -> &'c [u8] {
+    let copy = &mut copy[..bytes.len()];
+    for (copy, byte) in copy.iter_mut().zip(bytes) {
+        *copy = byte & 0x7f;
+    }
+    copy
+}
+
 /// Whether the first `length` bytes of `rest` are printable ASCII without quote and backslash, and
 /// without `also`: texts that need neither cleaning nor escaping (contract C4.7). False where there
 /// are not so many.
@@ -68,9 +78,17 @@ mod tests {
                     bytes[at] = byte;
                     let wild = !(b' '..=b'~').contains(&byte) || byte == b'"' || byte == b'\\';
                     let expected = at >= length || !wild;
-                    assert_eq!(is_tame(&bytes, length, b'"'), expected, "{byte} at {at} of {length}");
+                    assert_eq!(
+                        is_tame(&bytes, length, b'"'),
+                        expected,
+                        "{byte} at {at} of {length}"
+                    );
                     let expected = expected && (at >= length || byte != b':');
-                    assert_eq!(is_tame(&bytes, length, b':'), expected, "{byte} at {at} of {length}");
+                    assert_eq!(
+                        is_tame(&bytes, length, b':'),
+                        expected,
+                        "{byte} at {at} of {length}"
+                    );
                 }
             }
         }
@@ -79,7 +97,10 @@ mod tests {
     #[test]
     fn a_text_cut_short_is_not_tame() {
         for left in 0..40 {
-            assert!(is_tame(&vec![b'x'; left], left, b'"') && !is_tame(&vec![b'x'; left], left + 1, b'"'));
+            assert!(
+                is_tame(&vec![b'x'; left], left, b'"')
+                    && !is_tame(&vec![b'x'; left], left + 1, b'"')
+            );
         }
     }
 
