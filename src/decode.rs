@@ -4,7 +4,6 @@
 //! on as they are and `normalize` decides.
 
 pub mod buffer;
-pub(crate) mod cursor;
 pub mod inflate;
 pub(crate) mod item;
 pub mod json;

@@ -140,9 +140,15 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// A JSON number as a value; `None` when it is too large for a double.
+#[inline]
+pub(crate) fn value(literal: &str) -> Option<Value<'_>> {
+    number::finite(Number::Literal(literal))
+}
+
 /// A number as a value; `None` when it is NaN, infinite or too large for a double.
 #[inline]
-pub(crate) fn value(number: Number<'_>) -> Option<Value<'_>> {
+pub(crate) fn finite(number: Number<'_>) -> Option<Value<'_>> {
     number::finite(number)
 }
 

@@ -310,8 +310,9 @@ impl<'a> Run<'a, '_, '_> {
     #[inline]
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         let index = self.index;
-        let mut plain = reader.plain();
-        if let Some(warnings) = lane::read(&mut plain, &mut self.rules, &mut self.metric) {
+        if let Some(mut plain) = reader.plain()
+            && let Some(warnings) = lane::read(&mut plain, &mut self.rules, &mut self.metric)
+        {
             reader.go_on_after(&plain);
             self.index += 1;
             return self.accept(index, self.plain_escapes, &warnings);

@@ -15,7 +15,6 @@ mod scan;
 mod string;
 
 pub(crate) use plain::Plain;
-pub(crate) use scan::wild;
 
 /// Levels a skipped value may be deep: what fits the bits of `skip`'s stack. The contract asks 64.
 pub const DEPTH_MAX: u32 = 128;
@@ -177,8 +176,6 @@ const IN_ARRAY: &str = "expected `,` or `]`";
 const IN_MAP: &str = "expected `,` or `}`";
 
 impl<'a> Pull<'a> for JsonReader<'a> {
-    type Plain = Plain<'a>;
-
     #[inline]
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.peek() {
@@ -292,8 +289,8 @@ impl<'a> Pull<'a> for JsonReader<'a> {
     }
 
     #[inline]
-    fn plain(&self) -> Plain<'a> {
-        Plain::new(self.text, self.at)
+    fn plain(&self) -> Option<Plain<'a>> {
+        Some(Plain::new(self.text, self.at))
     }
 
     #[inline]

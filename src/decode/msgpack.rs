@@ -61,6 +61,21 @@ impl<'a> MsgpackReader<'a> {
         (self.at, self.copied_from, self.ascii) = (start, start, ascii);
     }
 
+    /// A cursor for plain values that stands where this reader does; of what is not in the copy it
+    /// reads nothing.
+    #[inline]
+    pub(crate) fn plain(&self) -> Plain<'a> {
+        let part = self.bytes.get(self.copied_from..).unwrap_or_default();
+        let part = part.get(..self.ascii.len()).unwrap_or_default();
+        Plain::new(part, self.ascii, self.at.wrapping_sub(self.copied_from))
+    }
+
+    /// Goes on where such a cursor has come to.
+    #[inline]
+    pub(crate) fn go_on_after(&mut self, plain: &Plain<'a>) {
+        self.at = self.copied_from + plain.at();
+    }
+
     /// Whether the last value was the last.
     pub(crate) fn at_end(&self) -> bool {
         self.at == self.bytes.len()
@@ -228,8 +243,6 @@ impl<'a> MsgpackReader<'a> {
 }
 
 impl<'a> Pull<'a> for MsgpackReader<'a> {
-    type Plain = Plain<'a>;
-
     fn next(&mut self) -> Result<Token<'a>, Fault> {
         let scalar = match self.header()? {
             Header::Null => Scalar::Null,
@@ -327,19 +340,6 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 
     fn tame_since(&mut self) -> Option<bool> {
         Some(std::mem::replace(&mut self.tame, true))
-    }
-
-    #[inline]
-    fn plain(&self) -> Plain<'a> {
-        // What is not in the copy is left to the general way.
-        let part = self.bytes.get(self.copied_from..).unwrap_or_default();
-        let part = part.get(..self.ascii.len()).unwrap_or_default();
-        Plain::new(part, self.ascii, self.at.wrapping_sub(self.copied_from))
-    }
-
-    #[inline]
-    fn go_on_after(&mut self, plain: &Plain<'a>) {
-        self.at = self.copied_from + plain.at();
     }
 
     fn mark(&self) -> usize {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::Cursor;
+use super::json::Plain;
 use super::raw::{Number, Scalar};
 
 /// What the next value is; a scalar is whole, a container is entered.
@@ -66,9 +66,6 @@ impl Fault {
 
 /// A reader of one value after the other.
 pub(crate) trait Pull<'a> {
-    /// A cursor for plain values.
-    type Plain: Cursor<'a>;
-
     /// Reads a scalar, or enters a container.
     fn next(&mut self) -> Result<Token<'a>, Fault>;
 
@@ -104,11 +101,13 @@ pub(crate) trait Pull<'a> {
         None
     }
 
-    /// A cursor for plain values that stands where this reader does.
-    fn plain(&self) -> Self::Plain;
+    /// JSON: a cursor for plain values that stands where this reader does.
+    fn plain(&self) -> Option<Plain<'a>> {
+        None
+    }
 
     /// Goes on where such a cursor has come to.
-    fn go_on_after(&mut self, plain: &Self::Plain);
+    fn go_on_after(&mut self, _plain: &Plain<'a>) {}
 
     /// The position, to come back to.
     fn mark(&self) -> usize;

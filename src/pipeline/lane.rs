@@ -1,17 +1,18 @@
-//! The straight lane: an ordinary metric goes from its text into the [`Metric`] in one pass.
+//! The straight lane: an ordinary JSON metric goes from its text into the [`Metric`] in one pass.
 //!
 //! Its contract: for every item it answers with `Some`, the metric and the warnings are those of
 //! `decode::item::read` and `normalize::Rules::normalize`, to the byte. For any other it answers `None`, and the
 //! caller reads the item again by that road, which alone knows all the rules and writes every rejection.
 //! So the lane has no opinions: it takes a closed list of members, each once, in any order, with plain
-//! texts and numbers in them ([`Cursor`]), and leaves at the first sign of anything else. The values
+//! texts and numbers in them ([`Plain`]), and leaves at the first sign of anything else. The values
 //! themselves are judged by the same functions of `normalize` either way.
 
-use crate::decode::cursor::Cursor;
-use crate::decode::raw::{RawPair, Scalar};
-use crate::metric::value::Value;
+use crate::decode::json::Plain;
+use crate::decode::raw::{Number, RawPair, Scalar};
 use crate::metric::{Flow, Metric, Pair, Shape, Totals};
 use crate::normalize::{self, Ordinary, PAIRS_MAX, Profile, Rules, Warnings};
+
+pub(super) mod packed;
 
 /// The members seen so far; another of the same kind leaves the lane.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Seen {
 /// Reads one item into `metric`.
 #[inline]
 pub(super) fn read<'a>(
-    text: &mut impl Cursor<'a>,
+    text: &mut Plain<'a>,
     rules: &mut Rules<'a>,
     metric: &mut Metric<'a>,
 ) -> Option<Warnings> {
@@ -44,9 +45,9 @@ pub(super) fn read<'a>(
     let mut tags = Ordinary::begin(metric);
     let (mut name, mut dt, mut flow, mut shape) = ("", None, Flow::Total, None);
     metric.pairs.clear();
-    let mut more = text.map()?;
-    while more > 0 {
-        text.to_name()?;
+    let mut more = text.open(b'{', b'}')?;
+    while more {
+        text.peek()?;
         if text.is(b"\"name\"") {
             seen.once(NAME)?;
             text.colon()?;
@@ -54,17 +55,17 @@ pub(super) fn read<'a>(
         } else if text.is(b"\"dt\"") || text.is(b"\"timestamp\"") {
             seen.once(TIME)?;
             text.colon()?;
-            dt = Some(text.scalar()?);
+            dt = Some(scalar(text)?);
         } else if text.is(b"\"tags\"") {
             seen.once(TAGS)?;
             text.colon()?;
             read_tags(text, &mut tags, rules.profile(), metric)?;
         } else if text.is(b"\"gauge\"") {
             seen.once(VALUE)?;
-            shape = Some(Shape::Gauge(point(text)?));
+            shape = Some(Shape::Gauge(normalize::value(point(text)?)?));
         } else if text.is(b"\"counter\"") {
             seen.once(VALUE)?;
-            shape = Some(Shape::Counter(point(text)?, Flow::Total));
+            shape = Some(Shape::Counter(normalize::value(point(text)?)?, Flow::Total));
         } else if text.is(b"\"histogram\"") || text.is(b"\"aggregated_histogram\"") {
             seen.once(VALUE)?;
             shape = Some(Shape::Histogram(histogram(text, metric)?, Flow::Total));
@@ -82,7 +83,7 @@ pub(super) fn read<'a>(
             text.colon()?;
             text.string()?;
         }
-        more = text.next_member(more)?;
+        more = text.more(b'}')?;
     }
     metric.shape = with_flow(shape?, flow);
     rules.complete(name, tags, dt, metric)
@@ -99,47 +100,60 @@ fn with_flow(shape: Shape<'_>, flow: Flow) -> Shape<'_> {
     }
 }
 
+/// A string or a number.
 #[inline]
-fn number<'a>(text: &mut impl Cursor<'a>) -> Option<Scalar<'a>> {
-    text.number().map(Scalar::Number)
+fn scalar<'a>(text: &mut Plain<'a>) -> Option<Scalar<'a>> {
+    if text.peek()? == b'"' { text.string().map(Scalar::Text) } else { number(text) }
+}
+
+#[inline]
+fn number<'a>(text: &mut Plain<'a>) -> Option<Scalar<'a>> {
+    text.number().map(|literal| Scalar::Number(Number::Literal(literal)))
 }
 
 #[inline]
 fn read_tags<'a>(
-    text: &mut impl Cursor<'a>,
+    text: &mut Plain<'a>,
     tags: &mut Ordinary<'a>,
     profile: &Profile,
     metric: &mut Metric<'a>,
 ) -> Option<()> {
-    let mut more = text.map()?;
-    while more > 0 {
+    let mut more = text.open(b'{', b'}')?;
+    while more {
         let key = text.key()?;
-        let value = text.tag_value()?;
+        let value = if text.is(b":\"") { text.string_inside()? } else { spaced_value(text)? };
         tags.add((key, value), (key, value), profile, metric)?;
-        more = text.next_member(more)?;
+        more = text.more(b'}')?;
     }
     Some(())
 }
 
-/// `:{"value":n}`, and n of it.
-#[inline]
-fn point<'a>(text: &mut impl Cursor<'a>) -> Option<Value<'a>> {
+/// The value of a tag behind white space, or a number, whose text is its digits as sent (C2.3).
+fn spaced_value<'a>(text: &mut Plain<'a>) -> Option<&'a str> {
     text.colon()?;
-    let more = text.map()?;
-    text.to_name()?;
-    (more > 0 && text.is(b"\"value\"")).then_some(())?;
-    text.colon()?;
-    let value = normalize::value(text.number()?)?;
-    if text.next_member(more)? == 0 { Some(value) } else { None }
+    if text.peek()? == b'"' { text.string() } else { text.number() }
 }
 
-fn histogram<'a>(text: &mut impl Cursor<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
+/// `:{"value":n}`, and n of it.
+#[inline]
+fn point<'a>(text: &mut Plain<'a>) -> Option<&'a str> {
+    text.colon()?;
+    text.take(b'{')?;
+    text.peek()?;
+    text.is(b"\"value\"").then_some(())?;
+    text.colon()?;
+    let number = text.number()?;
+    text.take(b'}')?;
+    Some(number)
+}
+
+fn histogram<'a>(text: &mut Plain<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
     const NAMES: (&[u8; 9], &[u8; 13], &[u8; 7]) =
         (b"\"buckets\"", b"\"upper_limit\"", b"\"count\"");
     series(text, NAMES, &mut metric.pairs, |pair| normalize::bucket(pair).ok())
 }
 
-fn summary<'a>(text: &mut impl Cursor<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
+fn summary<'a>(text: &mut Plain<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
     const NAMES: (&[u8; 11], &[u8; 10], &[u8; 7]) =
         (b"\"quantiles\"", b"\"quantile\"", b"\"value\"");
     // A quantile without a value is worth a warning, which is not given here.
@@ -148,17 +162,17 @@ fn summary<'a>(text: &mut impl Cursor<'a>, metric: &mut Metric<'a>) -> Option<To
 
 /// `:{"count":n,"sum":n,LIST:[{BOUND:..,VALUE:n},..]}`, members in any order.
 #[inline(never)]
-fn series<'a, C: Cursor<'a>, const L: usize, const B: usize, const V: usize>(
-    text: &mut C,
+fn series<'a, const L: usize, const B: usize, const V: usize>(
+    text: &mut Plain<'a>,
     (list, bound, value): (&[u8; L], &[u8; B], &[u8; V]),
     pairs: &mut Vec<Pair<'a>>,
     judge: impl Fn(&RawPair<'a>) -> Option<Pair<'a>>,
 ) -> Option<Totals<'a>> {
     text.colon()?;
     let (mut count, mut sum, mut listed) = (None, None, false);
-    let mut more = text.map()?;
-    while more > 0 {
-        text.to_name()?;
+    let mut more = text.open(b'{', b'}')?;
+    while more {
+        text.peek()?;
         if text.is(b"\"count\"") {
             text.colon()?;
             first(count.replace(number(text)?))?;
@@ -169,17 +183,17 @@ fn series<'a, C: Cursor<'a>, const L: usize, const B: usize, const V: usize>(
             (!listed && text.is(list)).then_some(())?;
             listed = true;
             text.colon()?;
-            let mut more_pairs = text.array()?;
-            while more_pairs > 0 {
+            let mut more_pairs = text.open(b'[', b']')?;
+            while more_pairs {
                 let pair = judge(&pair(text, bound, value)?)?;
                 if pairs.len() == PAIRS_MAX {
                     return None;
                 }
                 pairs.push(pair);
-                more_pairs = text.next_element(more_pairs)?;
+                more_pairs = text.more(b']')?;
             }
         }
-        more = text.next_member(more)?;
+        more = text.more(b'}')?;
     }
     if listed { normalize::totals(count, sum).ok() } else { None }
 }
@@ -190,30 +204,28 @@ fn first(before: Option<Scalar<'_>>) -> Option<()> {
 }
 
 #[inline]
-fn pair<'a, C: Cursor<'a>, const B: usize, const V: usize>(
-    text: &mut C,
+fn pair<'a, const B: usize, const V: usize>(
+    text: &mut Plain<'a>,
     bound_name: &[u8; B],
     value_name: &[u8; V],
 ) -> Option<RawPair<'a>> {
     let mut pair = RawPair::default();
-    let mut more = text.map()?;
-    while more > 0 {
-        text.to_name()?;
+    let mut more = text.open(b'{', b'}')?;
+    while more {
+        text.peek()?;
         if text.is(bound_name) {
             text.colon()?;
-            first(pair.bound.replace(text.scalar()?))?;
+            first(pair.bound.replace(scalar(text)?))?;
         } else {
             text.is(value_name).then_some(())?;
             text.colon()?;
             first(pair.value.replace(number(text)?))?;
         }
-        more = text.next_member(more)?;
+        more = text.more(b'}')?;
     }
     Some(pair)
 }
 
-#[cfg(test)]
-mod packed;
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -234,7 +246,7 @@ mod tests {
         let arena = Bump::new();
         let (now, texts) = (Timestamp::from_unix(1_795_343_400, 5), Texts::new(&arena));
         let mut reader = JsonReader::new(item, &arena);
-        let mut plain = reader.plain();
+        let mut plain = reader.plain().expect("JSON");
         let mut straight = Metric::blank();
         let warnings = read(&mut plain, &mut Rules::new(now, profile, texts), &mut straight);
         let Some(warnings) = warnings else { return false };

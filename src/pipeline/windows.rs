@@ -6,6 +6,7 @@
 
 use bumpalo::Bump;
 
+use super::lane::packed;
 use super::{BodyError, Escapes, Report, Run, Start, Steps, Stop, place, plain_escapes};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
@@ -111,6 +112,13 @@ impl<'a> Run<'a, '_, '_> {
                 return Ok(());
             }
             reader.rewind(start);
+        }
+        let mut plain = reader.plain();
+        if let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric) {
+            reader.go_on_after(&plain);
+            let index = self.index;
+            self.index += 1;
+            return self.accept(index, self.plain_escapes, &warnings);
         }
         self.item(reader)
     }

@@ -5,8 +5,6 @@
 //! caller reads the value again with a [`JsonReader`](super::JsonReader), which knows the whole grammar.
 
 use super::{number, scan};
-use crate::decode::cursor::Cursor;
-use crate::decode::raw::{Number, Scalar};
 
 /// Reads plain values off `text`.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ impl<'a> Plain<'a> {
 
     /// The next byte that is not white space; it is not consumed.
     #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         let byte = *self.text.as_bytes().get(self.at)?;
         if byte > b' ' { Some(byte) } else { self.peek_beyond() }
     }
@@ -44,7 +42,7 @@ impl<'a> Plain<'a> {
 
     /// Passes `byte`, which must be next.
     #[inline]
-    fn take(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         if self.peek()? != byte {
             return None;
         }
@@ -55,7 +53,7 @@ impl<'a> Plain<'a> {
     /// Passes the comma before another entry of a container, or its end, which is `close`; whether
     /// another entry follows.
     #[inline]
-    fn more(&mut self, close: u8) -> Option<bool> {
+    pub(crate) fn more(&mut self, close: u8) -> Option<bool> {
         let byte = self.peek()?;
         self.at += 1;
         if byte == b',' {
@@ -69,7 +67,7 @@ impl<'a> Plain<'a> {
 
     /// Opens a container with `open`; whether it has an entry.
     #[inline]
-    fn open(&mut self, open: u8, close: u8) -> Option<bool> {
+    pub(crate) fn open(&mut self, open: u8, close: u8) -> Option<bool> {
         self.take(open)?;
         if self.peek()? == close {
             self.at += 1;
@@ -79,13 +77,13 @@ impl<'a> Plain<'a> {
     }
 
     /// Passes the member name `quoted`, its quotes included, if it is what comes next;
-    /// [`Cursor::to_name`] stands before it and [`Cursor::colon`] after.
+    /// [`Self::peek`] stands before it and [`Self::colon`] after.
     #[expect(
         clippy::inline_always,
         reason = "a comparison with a constant, which a call would hide"
     )]
     #[inline(always)]
-    fn is_next<const N: usize>(&mut self, quoted: &[u8; N]) -> bool {
+    pub(crate) fn is<const N: usize>(&mut self, quoted: &[u8; N]) -> bool {
         let is = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(quoted));
         if is {
             self.at += N;
@@ -93,8 +91,34 @@ impl<'a> Plain<'a> {
         is
     }
 
-    /// A string without `byte` in it.
+    /// Passes the colon after a member's name.
+    #[inline]
+    pub(crate) fn colon(&mut self) -> Option<()> {
+        self.take(b':')
+    }
+
+    /// A string.
     #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
+    #[inline(always)]
+    pub(crate) fn string(&mut self) -> Option<&'a str> {
+        self.string_without(b'"')
+    }
+
+    /// A string whose opening quote was passed.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub(crate) fn string_inside(&mut self) -> Option<&'a str> {
+        self.inside_without(b'"')
+    }
+
+    /// A string without a colon in it.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub(crate) fn key(&mut self) -> Option<&'a str> {
+        self.string_without(b':')
+    }
+
+    #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     fn string_without(&mut self, byte: u8) -> Option<&'a str> {
         self.take(b'"')?;
@@ -113,92 +137,12 @@ impl<'a> Plain<'a> {
         self.text.get(start..end)
     }
 
-    /// The value of a tag behind white space, or a number, whose text is its digits as sent (contract
-    /// C2.3).
-    fn spaced_value(&mut self) -> Option<&'a str> {
-        self.take(b':')?;
-        if self.peek()? == b'"' { self.string_without(b'"') } else { self.digits() }
-    }
-
     /// The digits of a number.
     #[inline]
-    fn digits(&mut self) -> Option<&'a str> {
+    pub(crate) fn number(&mut self) -> Option<&'a str> {
         self.peek()?;
         let start = self.at;
         self.at = number::scan(self.text.as_bytes(), start).ok()?;
         self.text.get(start..self.at)
-    }
-}
-
-impl<'a> Cursor<'a> for Plain<'a> {
-    #[inline]
-    fn map(&mut self) -> Option<u32> {
-        self.open(b'{', b'}').map(u32::from)
-    }
-
-    #[inline]
-    fn next_member(&mut self, _more: u32) -> Option<u32> {
-        self.more(b'}').map(u32::from)
-    }
-
-    #[inline]
-    fn array(&mut self) -> Option<u32> {
-        self.open(b'[', b']').map(u32::from)
-    }
-
-    #[inline]
-    fn next_element(&mut self, _more: u32) -> Option<u32> {
-        self.more(b']').map(u32::from)
-    }
-
-    #[inline]
-    fn to_name(&mut self) -> Option<()> {
-        self.peek().map(drop)
-    }
-
-    #[expect(
-        clippy::inline_always,
-        reason = "a comparison with a constant, which a call would hide"
-    )]
-    #[inline(always)]
-    fn is<const N: usize>(&mut self, quoted: &[u8; N]) -> bool {
-        self.is_next(quoted)
-    }
-
-    #[inline]
-    fn colon(&mut self) -> Option<()> {
-        self.take(b':')
-    }
-
-    #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
-    #[inline(always)]
-    fn string(&mut self) -> Option<&'a str> {
-        self.string_without(b'"')
-    }
-
-    #[expect(clippy::inline_always, reason = "as above")]
-    #[inline(always)]
-    fn key(&mut self) -> Option<&'a str> {
-        self.string_without(b':')
-    }
-
-    #[expect(clippy::inline_always, reason = "as above")]
-    #[inline(always)]
-    fn tag_value(&mut self) -> Option<&'a str> {
-        if self.is_next(b":\"") { self.inside_without(b'"') } else { self.spaced_value() }
-    }
-
-    #[inline]
-    fn number(&mut self) -> Option<Number<'a>> {
-        self.digits().map(Number::Literal)
-    }
-
-    #[inline]
-    fn scalar(&mut self) -> Option<Scalar<'a>> {
-        if self.peek()? == b'"' {
-            self.string().map(Scalar::Text)
-        } else {
-            self.number().map(Scalar::Number)
-        }
     }
 }

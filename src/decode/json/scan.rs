@@ -10,7 +10,7 @@ const CHUNK: usize = 16;
 #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], at: usize, also: u8) -> usize {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|chunk| wild(chunk, also)) {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|chunk| stops(chunk, also)) {
         Some(stops) if stops != 0 => at + stops.trailing_zeros() as usize,
         _ => plain_end_of_long(bytes, at, also),
     }
@@ -19,7 +19,7 @@ pub(super) fn plain_end(bytes: &[u8], at: usize, also: u8) -> usize {
 #[inline(never)]
 fn plain_end_of_long(bytes: &[u8], mut at: usize, also: u8) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let stops = wild(chunk, also);
+        let stops = stops(chunk, also);
         if stops != 0 {
             return at + stops.trailing_zeros() as usize;
         }
@@ -30,9 +30,9 @@ fn plain_end_of_long(bytes: &[u8], mut at: usize, also: u8) -> usize {
     at + bytes.get(at..).unwrap_or_default().iter().take_while(|&&byte| plain(byte)).count()
 }
 
-/// A bit for each byte that no plain string holds, or that is `also`; the lowest for the first.
+/// A bit for each byte that ends a plain string.
 #[inline]
-pub(crate) fn wild(chunk: &[u8; CHUNK], also: u8) -> u32 {
+fn stops(chunk: &[u8; CHUNK], also: u8) -> u32 {
     // Moves 0x20..=0x7e to the bottom of the signed bytes, so that one comparison finds all others.
     const DOWN: i8 = i8::MIN.wrapping_sub_unsigned(b' ');
     const LAST: i8 = DOWN.wrapping_add_unsigned(b'~');

@@ -1,8 +1,10 @@
 //! A cursor that reads plain MessagePack and nothing else: strings of printable ASCII, numbers, and
 //! containers of as few entries as their shortest headers count.
+//!
+//! Whatever else it meets, valid or not, it answers with `None` and is then good for nothing more; its
+//! caller reads the value again with a [`MsgpackReader`](super::MsgpackReader), which knows everything.
 
 use super::short;
-use crate::decode::cursor::Cursor;
 use crate::decode::raw::{Number, Scalar};
 
 /// Reads plain values off a part of a body.
@@ -55,21 +57,16 @@ impl<'a> Plain<'a> {
         self.at += 1;
         if header & 0xf0 == kind { Some(u32::from(header & 0xf)) } else { None }
     }
-}
 
-impl<'a> Cursor<'a> for Plain<'a> {
+    /// Enters a map; how many members it has.
     #[inline]
-    fn map(&mut self) -> Option<u32> {
+    pub(crate) fn map(&mut self) -> Option<u32> {
         self.few(0x80)
     }
 
+    /// Enters an array; how many elements it has.
     #[inline]
-    fn next_member(&mut self, more: u32) -> Option<u32> {
-        more.checked_sub(1)
-    }
-
-    #[inline]
-    fn array(&mut self) -> Option<u32> {
+    pub(crate) fn array(&mut self) -> Option<u32> {
         if let &[0xdc, high, low, ..] = self.left()? {
             self.at += 3;
             return Some(u16::from_be_bytes([high, low]).into());
@@ -77,54 +74,48 @@ impl<'a> Cursor<'a> for Plain<'a> {
         self.few(0x90)
     }
 
-    #[inline]
-    fn next_element(&mut self, more: u32) -> Option<u32> {
-        more.checked_sub(1)
-    }
-
+    /// Passes the key `name`, if it is what comes next.
     #[expect(
         clippy::inline_always,
         reason = "a comparison with a constant, which a call would hide"
     )]
     #[inline(always)]
-    fn is<const N: usize>(&mut self, quoted: &[u8; N]) -> bool {
-        const { assert!(2 <= N && N <= 33, "a name that a single byte can stand before") };
+    pub(crate) fn is<const N: usize>(&mut self, name: &[u8; N]) -> bool {
+        const { assert!(N < 0x20, "a name that a single byte can stand before") };
         let is = self.left().and_then(<[u8]>::split_first).is_some_and(|(&header, rest)| {
-            usize::from(header) == 0xa0 + N - 2 && rest.starts_with(&quoted[1..N - 1])
+            usize::from(header) == 0xa0 + N && rest.starts_with(name)
         });
         if is {
-            self.at += N - 1;
+            self.at += 1 + N;
         }
         is
     }
 
+    /// A string of printable ASCII without quote and backslash.
     #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
     #[inline(always)]
-    fn string(&mut self) -> Option<&'a str> {
+    pub(crate) fn string(&mut self) -> Option<&'a str> {
         self.string_without(b'"')
     }
 
+    /// Such a string without a colon in it.
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
-    fn key(&mut self) -> Option<&'a str> {
+    pub(crate) fn key(&mut self) -> Option<&'a str> {
         self.string_without(b':')
     }
 
-    #[expect(clippy::inline_always, reason = "as above")]
-    #[inline(always)]
-    fn tag_value(&mut self) -> Option<&'a str> {
-        self.string()
-    }
-
+    /// A number that is not negative, or a double.
     #[inline]
-    fn number(&mut self) -> Option<Number<'a>> {
+    pub(crate) fn number(&mut self) -> Option<Number<'a>> {
         let (number, bytes) = short::number(self.left()?)?;
         self.at += bytes;
         Some(number)
     }
 
+    /// A string or a number.
     #[inline]
-    fn scalar(&mut self) -> Option<Scalar<'a>> {
+    pub(crate) fn scalar(&mut self) -> Option<Scalar<'a>> {
         match self.number() {
             Some(number) => Some(Scalar::Number(number)),
             None => self.string().map(Scalar::Text),

@@ -3,7 +3,8 @@
 //! A check of each string's UTF-8 cost a fifth of the whole pipeline, and the looks for control
 //! characters and escapes behind it as much again. One look at sixteen bytes replaces all of them.
 
-use crate::decode::json::wild;
+use wide::{CmpEq as _, CmpGt as _, i8x16};
+
 use crate::decode::raw::Number;
 
 /// Bytes looked at together: most strings are no longer.
@@ -48,6 +49,18 @@ fn is_tame_of_any_length(rest: &[u8], length: usize, also: u8) -> bool {
     }
     let is_tame = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     text.iter().all(|&byte| is_tame(byte) && byte != also)
+}
+
+/// A bit for each byte that is not tame, or is `also`; the lowest for the first.
+#[inline]
+fn wild(chunk: &[u8; CHUNK], also: u8) -> u32 {
+    // Moves 0x20..=0x7e to the bottom of the signed bytes, so that one comparison finds all others.
+    const DOWN: i8 = i8::MIN.wrapping_sub_unsigned(b' ');
+    const LAST: i8 = DOWN.wrapping_add_unsigned(b'~');
+    let bytes = i8x16::new(chunk.map(|byte| byte as i8));
+    let odd = (bytes + i8x16::splat(DOWN)).cmp_gt(i8x16::splat(LAST));
+    let equal = |byte: u8| bytes.cmp_eq(i8x16::splat(byte as i8));
+    (odd | equal(b'"') | equal(b'\\') | equal(also)).move_mask() as u32
 }
 
 /// The number that is next and its bytes, if it is of a kind that metrics are made of.
