@@ -6,7 +6,7 @@ mod number;
 mod text;
 mod tuple;
 
-pub use text::Escapes;
+pub use text::{Escapes, Source};
 pub use tuple::{Encoder, Expanded, Mark, Outlook};
 
 /// Most bytes in a block: with the envelope around it, a block still fits a 4 MiB request (C6.1).

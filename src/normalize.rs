@@ -146,6 +146,12 @@ pub(crate) fn value(literal: &str) -> Option<Value<'_>> {
     number::finite(Number::Literal(literal))
 }
 
+/// A number as a value; `None` when it is NaN, infinite or too large for a double.
+#[inline]
+pub(crate) fn finite(number: Number<'_>) -> Option<Value<'_>> {
+    number::finite(number)
+}
+
 /// The one value of the item.
 fn shape<'a>(
     raw: &RawMetric<'a>,

@@ -8,7 +8,7 @@ use crate::decode::Format;
 use crate::decode::json::JsonReader;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
-use crate::encode::{Encoder, Escapes, Expanded, Outlook};
+use crate::encode::{Encoder, Escapes, Expanded, Outlook, Source};
 use crate::expand;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
@@ -114,19 +114,17 @@ fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    if format == Format::MessagePack {
-        return windows::read(start, whole, profile, now, steps);
-    }
+    let text = match format {
+        Format::MessagePack => return windows::read(start, whole, profile, now, steps),
+        Format::Json => Text::Value,
+        Format::JsonStream => Text::Values,
+        Format::Ndjson => Text::Lines,
+    };
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
     let texts = Texts::of_json(body, &arena);
     let tame = plain_escapes(profile);
-    let encoder = Encoder::new(Outlook {
-        body,
-        bytes_max: profile.policy().expanded_bytes,
-        always_raw: profile.policy().tuple_type == TupleType::Raw,
-    });
     let mut run = Run {
         arena: &arena,
         rules: Rules::new(now, profile, texts),
@@ -134,20 +132,36 @@ fn read(
         plain_escapes: tame,
         raw: RawMetric::new(normalize::JUDGES),
         metric: Metric::with_room(),
-        encoder,
+        body,
+        encoder: encoder(body, profile),
         report: Report::default(),
         index: start.index,
         line: None,
         steps,
         skipped: whole.len() - body.len(),
     };
-    match format {
-        Format::Json => run.json(body)?,
-        Format::JsonStream => run.json_stream(body)?,
-        Format::Ndjson => run.ndjson(body, start.line)?,
-        Format::MessagePack => unreachable!("read by windows"),
+    match text {
+        Text::Value => run.json(body)?,
+        Text::Values => run.json_stream(body)?,
+        Text::Lines => run.ndjson(body, start.line)?,
     }
     run.finish()
+}
+
+/// What a body of text is made of.
+enum Text {
+    Value,
+    Values,
+    Lines,
+}
+
+/// An encoder for what becomes of `body`.
+fn encoder(body: &[u8], profile: &Profile) -> Encoder {
+    Encoder::new(Outlook {
+        body_bytes: body.len(),
+        bytes_max: profile.policy().expanded_bytes,
+        always_raw: profile.policy().tuple_type == TupleType::Raw,
+    })
 }
 
 /// Whether texts of the operator can need an escape, and so any at all where those of the body cannot.
@@ -167,7 +181,9 @@ struct Run<'a, 's, 'k> {
     plain_escapes: Escapes,
     raw: RawMetric<'a>,
     metric: Metric<'a>,
-    encoder: Encoder<'a>,
+    /// What most texts of the metrics are parts of.
+    body: &'a [u8],
+    encoder: Encoder,
     report: Report,
     /// The next item's number.
     index: u64,
@@ -317,8 +333,7 @@ impl<'a> Run<'a, '_, '_> {
     /// Takes the item of number `index`, which is in `self.metric`.
     #[inline]
     fn accept(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
-        self.encoder.begin(escapes);
-        self.encode()?;
+        self.encode(escapes)?;
         self.report.accepted += 1;
         if !warnings.is_empty() {
             let (report, metric) = (&mut self.report, &self.metric);
@@ -328,8 +343,10 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     #[inline]
-    fn encode(&mut self) -> Result<(), BodyError> {
-        expand::expand(&self.metric, |sample| self.encoder.push(&self.metric, &sample)).map_err(
+    fn encode(&mut self, escapes: Escapes) -> Result<(), BodyError> {
+        let (metric, source) = (&self.metric, Source { body: self.body, escapes });
+        self.encoder.begin();
+        expand::expand(metric, |sample| self.encoder.push(metric, &sample, source)).map_err(
             |Expanded| BodyError::Expanded { limit: self.rules.profile().policy().expanded_bytes },
         )
     }

@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use criterion::{Criterion, Throughput};
 use tidegate::decode::json::JsonReader;
 use tidegate::decode::raw::{Number, Presence, RawMetric, RawPoint, RawTag, RawTags, Scalar};
-use tidegate::encode::{Encoder, Escapes, Outlook};
+use tidegate::encode::{Encoder, Escapes, Outlook, Source};
 use tidegate::expand;
 use tidegate::metric::Metric;
 use tidegate::metric::text::Texts;
@@ -74,12 +74,14 @@ pub(crate) fn figures(criterion: &mut Criterion, profile: &Profile, now: Timesta
     group.throughput(Throughput::Elements(TUPLES));
     group.bench_function("encode", |bencher| {
         bencher.iter(|| {
-            let outlook = Outlook { body: b"", bytes_max: u64::MAX, always_raw: false };
+            let outlook = Outlook { body_bytes: 0, bytes_max: u64::MAX, always_raw: false };
+            let source = Source { body: b"", escapes: Escapes::Never };
             let mut encoder = Encoder::new(outlook);
             for _ in 0..TUPLES {
-                encoder.begin(Escapes::Never);
+                encoder.begin();
                 let metric = black_box(&metric);
-                expand::expand(metric, |sample| encoder.push(metric, &sample)).expect("no limit");
+                expand::expand(metric, |sample| encoder.push(metric, &sample, source))
+                    .expect("no limit");
             }
             encoder.last()
         });

@@ -11,9 +11,11 @@ use rmp::Marker;
 use super::pull::{Extent, Fault, Key, Pull, Token};
 use super::raw::{Number, Scalar};
 
+mod plain;
 mod short;
 
-pub(crate) use short::stripped;
+pub(crate) use plain::Plain;
+pub(crate) use short::{strip_into, stripped};
 
 /// Reads a body of one value after the other.
 pub(crate) struct MsgpackReader<'a> {
@@ -59,6 +61,21 @@ impl<'a> MsgpackReader<'a> {
         (self.at, self.copied_from, self.ascii) = (start, start, ascii);
     }
 
+    /// A cursor for plain values that stands where this reader does; of what is not in the copy it
+    /// reads nothing.
+    #[inline]
+    pub(crate) fn plain(&self) -> Plain<'a> {
+        let part = self.bytes.get(self.copied_from..).unwrap_or_default();
+        let part = part.get(..self.ascii.len()).unwrap_or_default();
+        Plain::new(part, self.ascii, self.at.wrapping_sub(self.copied_from))
+    }
+
+    /// Goes on where such a cursor has come to.
+    #[inline]
+    pub(crate) fn go_on_after(&mut self, plain: &Plain<'a>) {
+        self.at = self.copied_from + plain.at();
+    }
+
     /// Whether the last value was the last.
     pub(crate) fn at_end(&self) -> bool {
         self.at == self.bytes.len()
@@ -74,7 +91,7 @@ impl<'a> MsgpackReader<'a> {
             _ => return None,
         };
         let end = start + length;
-        if !short::is_tame(self.bytes.get(start..)?, length) {
+        if !short::is_tame(self.bytes.get(start..)?, length, b'"') {
             return None;
         }
         // Of what lies before the copy, which is never asked for, this would be no place in it.
@@ -258,17 +275,8 @@ impl<'a> Pull<'a> for MsgpackReader<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<Option<Number<'a>>, Fault> {
-        let Some((&first, rest)) = self.left().split_first() else { return Ok(None) };
-        let (number, length) = match (first, rest.first_chunk(), rest.first_chunk()) {
-            (0xcb, Some(bytes), _) => (Number::Double(f64::from_be_bytes(*bytes)), 9),
-            (0..=0x7f, ..) => (Number::Unsigned(first.into()), 1),
-            (0xce, _, Some(bytes)) => (Number::Unsigned(u32::from_be_bytes(*bytes).into()), 5),
-            (0xcd, ..) if let Some(bytes) = rest.first_chunk() => {
-                (Number::Unsigned(u16::from_be_bytes(*bytes).into()), 3)
-            }
-            _ => return Ok(None),
-        };
-        self.at += length;
+        let Some((number, bytes)) = short::number(self.left()) else { return Ok(None) };
+        self.at += bytes;
         Ok(Some(number))
     }
 

@@ -2,11 +2,13 @@
 
 use crate::metric::words;
 
-/// Where most texts of a body stand, and whether any text of its tuples can need an escape.
+/// Where the texts of a metric stand, and whether any text of its tuples can need an escape.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
-    pub(super) body: &'a [u8],
-    pub(super) escapes: Escapes,
+pub struct Source<'a> {
+    /// What most of them are parts of; only speeds up copying.
+    pub body: &'a [u8],
+    /// Whether any can need an escape.
+    pub escapes: Escapes,
 }
 
 /// Whether texts can hold a quote or a backslash.

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::ops::Range;
 
-use super::text::{Escapes, Source};
+use super::text::Source;
 use super::{BLOCK_BYTES_MAX, BLOCK_TUPLES_MAX, Block, number, text};
 use crate::expand::{Kind, Label, Sample, Suffix};
 use crate::metric::value::Bound;
@@ -20,9 +20,9 @@ pub struct Expanded;
 
 /// What is known beforehand of the tuples of one body.
 #[derive(Clone, Copy, Debug)]
-pub struct Outlook<'a> {
-    /// What the metrics were read from; only speeds up copying.
-    pub body: &'a [u8],
+pub struct Outlook {
+    /// How long it is.
+    pub body_bytes: usize,
     /// Most bytes they may become (C1.5).
     pub bytes_max: u64,
     /// `stackstate.type = "raw"` (C4.2).
@@ -31,8 +31,7 @@ pub struct Outlook<'a> {
 
 /// How samples become bytes; holds the block being filled and those that are full.
 #[derive(Debug)]
-pub struct Encoder<'a> {
-    source: Source<'a>,
+pub struct Encoder {
     block: Vec<u8>,
     tuples: u32,
     /// Not yet [`Block`]s: a broken line may want one back.
@@ -81,14 +80,13 @@ struct Seconds {
     length: usize,
 }
 
-impl<'a> Encoder<'a> {
+impl Encoder {
     /// An encoder for one body.
     #[inline]
-    pub fn new(outlook: Outlook<'a>) -> Self {
+    pub fn new(outlook: Outlook) -> Self {
         // Tuples are about as long as what they came from; blocks grow where that guess is short.
-        let expected = outlook.body.len() + outlook.body.len() / 4 + 256;
+        let expected = outlook.body_bytes + outlook.body_bytes / 4 + 256;
         Self {
-            source: Source { body: outlook.body, escapes: Escapes::Perhaps },
             block: Vec::with_capacity(expected.min(BLOCK_CAPACITY)),
             tuples: 0,
             full: Vec::new(),
@@ -104,41 +102,27 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The same encoder, for metrics that were read from elsewhere.
-    pub fn over(self, body: &[u8]) -> Encoder<'_> {
-        Encoder {
-            source: Source { body, escapes: self.source.escapes },
-            block: self.block,
-            tuples: self.tuples,
-            full: self.full,
-            bytes_total: self.bytes_total,
-            bytes_spent: self.bytes_spent,
-            spent_max: self.spent_max,
-            tuples_total: self.tuples_total,
-            bytes_max: self.bytes_max,
-            bytes_expected: self.bytes_expected,
-            always_raw: self.always_raw,
-            at: self.at,
-            last: self.last,
-        }
-    }
-
-    /// Makes ready for the samples of another metric, whose texts may need `escapes`.
+    /// Makes ready for the samples of another metric.
     #[inline]
-    pub fn begin(&mut self, escapes: Escapes) {
-        self.source.escapes = escapes;
+    pub fn begin(&mut self) {
         self.last = None;
     }
 
-    /// Appends the tuple of a sample of `metric`; [`Self::begin`] stands before each metric's first.
+    /// Appends the tuple of a sample of `metric`, whose texts are from `source`; [`Self::begin`] stands
+    /// before each metric's first.
     #[inline]
-    pub fn push(&mut self, metric: &Metric<'_>, sample: &Sample<'_>) -> Result<(), Expanded> {
+    pub fn push(
+        &mut self,
+        metric: &Metric<'_>,
+        sample: &Sample<'_>,
+        source: Source<'_>,
+    ) -> Result<(), Expanded> {
         let start = self.block.len();
         if self.tuples > 0 {
             self.block.extend_from_slice(b",\n");
         }
         let tuple_start = self.block.len();
-        self.push_tuple(metric, sample);
+        self.push_tuple(metric, sample, source);
         let added = (self.block.len() - tuple_start) as u64;
         self.bytes_spent += added;
         if self.bytes_total + added > self.bytes_max || self.bytes_spent > self.spent_max {
@@ -154,8 +138,8 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
-    fn push_tuple(&mut self, metric: &Metric<'_>, sample: &Sample<'_>) {
-        let (out, source) = (&mut self.block, self.source);
+    fn push_tuple(&mut self, metric: &Metric<'_>, sample: &Sample<'_>, source: Source<'_>) {
+        let out = &mut self.block;
         let without = sample.label.map(|label| label.key);
         let last = self.last.take();
         let head_start = out.len();
@@ -329,6 +313,7 @@ fn push_label(out: &mut Vec<u8>, label: Label<'_>, source: Source<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::Escapes;
     use crate::expand::Suffix;
     use crate::metric::value::Value;
 
@@ -338,9 +323,11 @@ mod tests {
         let value = Value::Unsigned(1);
         let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
         let mut encoder =
-            Encoder::new(Outlook { body: b"", bytes_max: u64::MAX, always_raw: false });
-        encoder.begin(Escapes::Perhaps);
-        let push = |encoder: &mut Encoder| encoder.push(&metric, &sample).expect("no limit");
+            Encoder::new(Outlook { body_bytes: 0, bytes_max: u64::MAX, always_raw: false });
+        encoder.begin();
+        let source = Source { body: b"", escapes: Escapes::Perhaps };
+        let push =
+            |encoder: &mut Encoder| encoder.push(&metric, &sample, source).expect("no limit");
         (0..BLOCK_TUPLES_MAX).for_each(|_| push(&mut encoder));
         let (before, mark) = (encoder.block.clone(), encoder.mark());
         let place = encoder.block.as_ptr();

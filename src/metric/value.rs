@@ -13,6 +13,9 @@ const EXPONENT_MAX: u32 = 308;
 /// Digits that a double always keeps apart: shorter decimals are already the shortest.
 const EXACT_DIGITS: usize = 15;
 
+/// The same of a float 32.
+const EXACT_DIGITS_SINGLE: usize = 6;
+
 /// A finite number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -107,10 +110,29 @@ impl fmt::Display for Bound<'_> {
             Self::Double(f64::NEG_INFINITY) | Self::Single(f32::NEG_INFINITY) => {
                 f.write_str("-Inf")
             }
-            Self::Double(double) => write!(f, "{double}"),
-            Self::Single(single) => write!(f, "{single}"),
+            Self::Double(double) => {
+                match plain(zmij::Buffer::new().format_finite(double), EXACT_DIGITS) {
+                    Some(decimal) => f.write_str(decimal),
+                    None => write!(f, "{double}"),
+                }
+            }
+            Self::Single(single) => {
+                match plain(zmij::Buffer::new().format_finite(single), EXACT_DIGITS_SINGLE) {
+                    Some(decimal) => f.write_str(decimal),
+                    None => write!(f, "{single}"),
+                }
+            }
         }
     }
+}
+
+/// `shortest` as a plain decimal without `.0`, where it is certainly what `fmt` would print and be slow
+/// about: without an exponent, and of at most `exact` characters. Of more digits two may be as near to
+/// the number, and which of them is taken differs.
+#[inline]
+fn plain(shortest: &str, exact: usize) -> Option<&str> {
+    let decimal = shortest.strip_suffix(".0").unwrap_or(shortest);
+    (decimal.len() <= exact && !decimal.contains('e')).then_some(decimal)
 }
 
 /// The literal less its trailing zeros, if that is certainly the shortest: two decimals of at most
@@ -190,11 +212,36 @@ mod tests {
             (Bound::Double(-0.0), "0"),
             (Bound::Single(0.1), "0.1"),
             (Bound::Double(1e-7), "0.0000001"),
+            // As near to the next lower decimal.
+            (Bound::Double(562_949_953_421_312.0 + 0.25), "562949953421312.3"),
+            (Bound::Single(3_870_129.0 + 0.25), "3870129.3"),
         ];
         for (bound, text) in table {
             assert_eq!(bound.to_string(), text, "{bound:?}");
         }
         assert_eq!(Bound::Double(f64::MAX).to_string().len(), 309);
+    }
+
+    #[test]
+    fn bounds_have_the_digits_that_rust_prints() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..200_000 {
+            let scale = 10_f64.powi(random.i32(-9..18));
+            for double in [
+                f64::from_bits(random.u64(..)),
+                random.f64() * scale,
+                (random.f64() * scale).round(),
+                f64::from(random.u32(..10_000)) / scale,
+            ] {
+                if double.is_finite() && double != 0.0 {
+                    assert_eq!(Bound::Double(double).to_string(), double.to_string());
+                }
+                let single = double as f32;
+                if single.is_finite() && single != 0.0 {
+                    assert_eq!(Bound::Single(single).to_string(), single.to_string());
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::decode::raw::{Number, RawPair, Scalar};
 use crate::metric::{Flow, Metric, Pair, Shape, Totals};
 use crate::normalize::{self, Ordinary, PAIRS_MAX, Profile, Rules, Warnings};
 
+pub(super) mod packed;
+
 /// The members seen so far; another of the same kind leaves the lane.
 #[derive(Default)]
 struct Seen(u8);

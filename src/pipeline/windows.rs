@@ -6,20 +6,22 @@
 
 use bumpalo::Bump;
 
-use super::{
-    BodyError, Encoder, Escapes, Outlook, Report, Run, Start, Steps, Stop, place, plain_escapes,
-};
+use super::lane::packed;
+use super::{BodyError, Escapes, Report, Run, Start, Steps, Stop, place, plain_escapes};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
 use crate::decode::raw::RawMetric;
 use crate::metric::Metric;
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::{self, Profile, Rules, TupleType};
+use crate::normalize::{self, Profile, Rules};
 
 /// Bytes of a window: it and its copy fit the inner caches, and what is done for each window costs
 /// nothing beside what is done for its metrics.
 const WINDOW_BYTES: usize = 64 << 10;
+
+/// Bytes of a body of a metric or two, whose copy is not worth an allocation.
+const SMALL_BYTES: usize = 512;
 
 /// How far a body has been read.
 struct Place {
@@ -37,18 +39,22 @@ pub(super) fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    let mut encoder = Encoder::new(Outlook {
-        body,
-        bytes_max: profile.policy().expanded_bytes,
-        always_raw: profile.policy().tuple_type == TupleType::Raw,
-    });
+    let mut encoder = super::encoder(body, profile);
     let (mut report, mut index, mut place) =
         (Report::default(), start.index, Place { at: 0, array: Extent(0) });
     loop {
         let arena = Bump::new();
         let end = body.len().min(place.at + WINDOW_BYTES);
-        let stripped = msgpack::stripped(body.get(place.at..end).unwrap_or_default());
-        let ascii = simdutf8::basic::from_utf8(&stripped).unwrap_or_default();
+        let part = body.get(place.at..end).unwrap_or_default();
+        let (mut small, large);
+        let stripped = if part.len() <= SMALL_BYTES {
+            small = [0; SMALL_BYTES];
+            msgpack::strip_into(&mut small, part)
+        } else {
+            large = msgpack::stripped(part);
+            &large
+        };
+        let ascii = place::utf8(stripped, 0).unwrap_or_default();
         let mut run = Run {
             arena: &arena,
             rules: Rules::new(now, profile, Texts::new(&arena)),
@@ -57,7 +63,8 @@ pub(super) fn read(
             raw: RawMetric::new(normalize::JUDGES),
             metric: Metric::with_room(),
             // Most texts are parts of the copy.
-            encoder: encoder.over(ascii.as_bytes()),
+            body: ascii.as_bytes(),
+            encoder,
             report,
             index,
             line: None,
@@ -70,7 +77,7 @@ pub(super) fn read(
             return run.finish();
         }
         place.at = reader.mark();
-        (encoder, report, index) = (run.encoder.over(b""), run.report, run.index);
+        (encoder, report, index) = (run.encoder, run.report, run.index);
     }
 }
 
@@ -105,6 +112,13 @@ impl<'a> Run<'a, '_, '_> {
                 return Ok(());
             }
             reader.rewind(start);
+        }
+        let mut plain = reader.plain();
+        if let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric) {
+            reader.go_on_after(&plain);
+            let index = self.index;
+            self.index += 1;
+            return self.accept(index, self.plain_escapes, &warnings);
         }
         self.item(reader)
     }
