@@ -63,12 +63,14 @@ pub struct Rules<'a> {
     profile: &'a Profile,
     texts: Texts<'a>,
     diary: Diary,
+    /// So many tags at the start of the last metric are those of [`Self::complete`].
+    tags_before: usize,
 }
 
 impl<'a> Rules<'a> {
     /// The rules for a body received at `now` from the source of `profile`; `texts` are the body's.
     pub fn new(now: Timestamp, profile: &'a Profile, texts: Texts<'a>) -> Self {
-        Self { now, profile, texts, diary: Diary::default() }
+        Self { now, profile, texts, diary: Diary::default(), tags_before: 0 }
     }
 
     /// What the operator chose for the body's source.
@@ -89,6 +91,7 @@ impl<'a> Rules<'a> {
         metric: &mut Metric<'a>,
     ) -> Result<Warnings, Rejection> {
         let mut warnings = Warnings::default();
+        self.tags_before = 0;
         if !raw.is_object {
             return Err(Rejection::new(Code::NotAnObject, "expected a metric object"));
         }
@@ -101,8 +104,14 @@ impl<'a> Rules<'a> {
         Ok(warnings)
     }
 
-    /// The same for an item that was read straight into `metric`, which has its shape and pairs and, by
-    /// way of `tags`, its own tags; `None` where [`Self::normalize`] would reject it.
+    /// For the tags of an item that is read straight into the metric the last item was read into.
+    #[inline]
+    pub(crate) fn ordinary_tags(&mut self, metric: &mut Metric<'a>) -> Ordinary<'a> {
+        Ordinary::behind(std::mem::take(&mut self.tags_before), metric)
+    }
+
+    /// [`Self::normalize`] for an item that was read straight into `metric`, which has its shape and pairs
+    /// and, by way of `tags` ([`Self::ordinary_tags`]), its own tags; `None` where [`Self::normalize`] would reject it.
     #[inline]
     pub(crate) fn complete(
         &mut self,
@@ -113,11 +122,14 @@ impl<'a> Rules<'a> {
     ) -> Option<Warnings> {
         let mut warnings = Warnings::default();
         let name = Some(Scalar::Text(name));
+        let own_tags = tags.count();
         metric.name = name::normalize(name, self.profile, self.texts, &mut warnings).ok()?;
         if tags.finish(self.profile, metric) > TAGS_BYTES_MAX || metric.pairs.len() > PAIRS_MAX {
             return None;
         }
         self.clock(dt.as_ref(), metric, &mut warnings).ok()?;
+        // A `dt` that is kept takes the place of a tag.
+        self.tags_before = if warnings.unparsed_dt.is_none() { own_tags } else { 0 };
         Some(warnings)
     }
 

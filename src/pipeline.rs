@@ -169,6 +169,18 @@ fn plain_escapes(profile: &Profile) -> Escapes {
     if profile.is_tame() { Escapes::Never } else { Escapes::Perhaps }
 }
 
+/// The same as `text.split('\n')`, which looks for the end of a line eight bytes at a time at best.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let ended = memchr::memchr(b'\n', text.as_bytes()).and_then(|at| text.split_at_checked(at));
+        let (line, behind) = ended.unwrap_or((text, ""));
+        rest = behind.strip_prefix('\n');
+        Some(line)
+    })
+}
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One body on its way; `'a` is the body's and the profile's.
@@ -248,7 +260,7 @@ impl<'a> Run<'a, '_, '_> {
     fn ndjson(&mut self, body: &'a [u8], lines_before: u64) -> Result<(), BodyError> {
         self.line = Some(lines_before);
         match simdutf8::basic::from_utf8(body) {
-            Ok(text) => text.split('\n').try_for_each(|line| self.ndjson_line(Ok(line))),
+            Ok(text) => lines(text).try_for_each(|line| self.ndjson_line(Ok(line))),
             // Some line is not UTF-8; the others must not suffer for it.
             Err(_) => body
                 .split(|&byte| byte == b'\n')
@@ -380,4 +392,16 @@ impl<'a> Run<'a, '_, '_> {
 
 fn refused(Refused: Refused) -> BodyError {
     BodyError::Refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_what_split_makes_of_them() {
+        for text in ["", "\n", "a", "a\n", "\na", "a\n\nb\r\n", "\u{e9}\n\u{e9}"] {
+            assert!(lines(text).eq(text.split('\n')), "{text:?}");
+        }
+    }
 }

@@ -43,14 +43,64 @@ pub(crate) struct Ordinary<'a> {
     marks: u64,
     bytes: usize,
     host: Host<'a>,
+    /// How many have come.
+    count: usize,
+    /// So many of the metric before still are in their places behind: metrics of one body mostly have
+    /// the same keys in the same order, and such keys are known to be sound and to differ.
+    before: usize,
 }
 
 impl<'a> Ordinary<'a> {
     /// None yet; forgets those of the metric before.
     #[inline]
     pub(crate) fn begin(metric: &mut Metric<'a>) -> Self {
-        metric.tags.clear();
-        Self { marks: 0, bytes: 0, host: Host::default() }
+        Self::behind(0, metric)
+    }
+
+    /// None yet; the first `before` tags in the metric are those taken for the metric before.
+    #[inline]
+    pub(crate) fn behind(before: usize, metric: &mut Metric<'a>) -> Self {
+        metric.tags.truncate(before);
+        Self { marks: 0, bytes: 0, host: Host::default(), count: 0, before }
+    }
+
+    /// How many were taken.
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The key that comes next if this metric has those of the one before.
+    #[inline]
+    pub(crate) fn expected(&self, metric: &Metric<'a>) -> Option<&'a str> {
+        if self.count < self.before { metric.tags.get(self.count).map(|tag| tag.key) } else { None }
+    }
+
+    /// Takes a tag of the expected key.
+    #[inline]
+    pub(crate) fn add_expected(
+        &mut self,
+        value: &'a str,
+        profile: &Profile,
+        metric: &mut Metric<'a>,
+    ) -> Option<()> {
+        let tag = metric.tags.get_mut(self.count)?;
+        if value.len() > VALUE_BYTES_MAX {
+            return None;
+        }
+        tag.value = Some(value);
+        self.bytes += tag.key.len() + value.len();
+        self.host.offer(tag, &profile.policy().hostname_tags);
+        self.count += 1;
+        Some(())
+    }
+
+    /// The keys differ from here on.
+    #[cold]
+    fn part(&mut self, metric: &mut Metric<'a>) {
+        metric.tags.truncate(self.count);
+        self.marks = metric.tags.iter().fold(0, |marks, tag| marks | mark(tag.key));
+        self.before = 0;
     }
 
     /// Takes the next tag, of which these were sent; `None` where that needs [`general`].
@@ -63,6 +113,9 @@ impl<'a> Ordinary<'a> {
         profile: &Profile,
         metric: &mut Metric<'a>,
     ) -> Option<()> {
+        if self.before > 0 {
+            self.part(metric);
+        }
         let sound = (1..=TAG_KEY_BYTES_MAX).contains(&sent_key.len())
             && sent_value.len() <= VALUE_BYTES_MAX
             && metric.tags.len() < TAGS_MAX;
@@ -78,12 +131,14 @@ impl<'a> Ordinary<'a> {
         let tag = Tag { key, value: Some(value) };
         self.host.offer(&tag, &profile.policy().hostname_tags);
         metric.tags.push(tag);
+        self.count += 1;
         Some(())
     }
 
     /// Completes the metric's tags and host name; returns the bytes of keys and values as sent.
     #[inline]
     pub(crate) fn finish(self, profile: &'a Profile, metric: &mut Metric<'a>) -> usize {
+        metric.tags.truncate(self.count);
         finish(profile, metric, self.host);
         self.bytes
     }

@@ -42,48 +42,48 @@ pub(super) fn read<'a>(
     metric: &mut Metric<'a>,
 ) -> Option<Warnings> {
     let mut seen = Seen::default();
-    let mut tags = Ordinary::begin(metric);
+    let mut tags = rules.ordinary_tags(metric);
     let (mut name, mut dt, mut flow, mut shape) = ("", None, Flow::Total, None);
     metric.pairs.clear();
-    let mut more = text.open(b'{', b'}')?;
+    let mut more = text.open("{", "}")?;
     while more {
         text.peek()?;
-        if text.is(b"\"name\"") {
+        if text.is("\"name\"") {
             seen.once(NAME)?;
             text.colon()?;
             name = text.string()?;
-        } else if text.is(b"\"dt\"") || text.is(b"\"timestamp\"") {
+        } else if text.is("\"dt\"") || text.is("\"timestamp\"") {
             seen.once(TIME)?;
             text.colon()?;
             dt = Some(scalar(text)?);
-        } else if text.is(b"\"tags\"") {
+        } else if text.is("\"tags\"") {
             seen.once(TAGS)?;
             text.colon()?;
             read_tags(text, &mut tags, rules.profile(), metric)?;
-        } else if text.is(b"\"gauge\"") {
+        } else if text.is("\"gauge\"") {
             seen.once(VALUE)?;
             shape = Some(Shape::Gauge(normalize::value(point(text)?)?));
-        } else if text.is(b"\"counter\"") {
+        } else if text.is("\"counter\"") {
             seen.once(VALUE)?;
             shape = Some(Shape::Counter(normalize::value(point(text)?)?, Flow::Total));
-        } else if text.is(b"\"histogram\"") || text.is(b"\"aggregated_histogram\"") {
+        } else if text.is("\"histogram\"") || text.is("\"aggregated_histogram\"") {
             seen.once(VALUE)?;
             shape = Some(Shape::Histogram(histogram(text, metric)?, Flow::Total));
-        } else if text.is(b"\"summary\"") || text.is(b"\"aggregated_summary\"") {
+        } else if text.is("\"summary\"") || text.is("\"aggregated_summary\"") {
             seen.once(VALUE)?;
             shape = Some(Shape::Summary(summary(text, metric)?, Flow::Total));
-        } else if text.is(b"\"kind\"") {
+        } else if text.is("\"kind\"") {
             seen.once(KIND)?;
             text.colon()?;
             flow = if text.string()? == "incremental" { Flow::Delta } else { Flow::Total };
         } else {
             // A member nobody reads, and Vector always sends.
-            text.is(b"\"namespace\"").then_some(())?;
+            text.is("\"namespace\"").then_some(())?;
             seen.once(OTHER)?;
             text.colon()?;
             text.string()?;
         }
-        more = text.more(b'}')?;
+        more = text.more("}")?;
     }
     metric.shape = with_flow(shape?, flow);
     rules.complete(name, tags, dt, metric)
@@ -118,12 +118,19 @@ fn read_tags<'a>(
     profile: &Profile,
     metric: &mut Metric<'a>,
 ) -> Option<()> {
-    let mut more = text.open(b'{', b'}')?;
+    let mut more = text.open("{", "}")?;
     while more {
+        if let Some(key) = tags.expected(metric)
+            && text.is_string_of(key)
+        {
+            tags.add_expected(text.string_inside()?, profile, metric)?;
+            more = text.more("}")?;
+            continue;
+        }
         let key = text.key()?;
-        let value = if text.is(b":\"") { text.string_inside()? } else { spaced_value(text)? };
+        let value = if text.is(":\"") { text.string_inside()? } else { spaced_value(text)? };
         tags.add((key, value), (key, value), profile, metric)?;
-        more = text.more(b'}')?;
+        more = text.more("}")?;
     }
     Some(())
 }
@@ -138,62 +145,63 @@ fn spaced_value<'a>(text: &mut Plain<'a>) -> Option<&'a str> {
 #[inline]
 fn point<'a>(text: &mut Plain<'a>) -> Option<&'a str> {
     text.colon()?;
-    text.take(b'{')?;
+    text.take("{")?;
     text.peek()?;
-    text.is(b"\"value\"").then_some(())?;
+    text.is("\"value\"").then_some(())?;
     text.colon()?;
     let number = text.number()?;
-    text.take(b'}')?;
+    text.take("}")?;
     Some(number)
 }
 
+#[inline(never)]
 fn histogram<'a>(text: &mut Plain<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
-    const NAMES: (&[u8; 9], &[u8; 13], &[u8; 7]) =
-        (b"\"buckets\"", b"\"upper_limit\"", b"\"count\"");
-    series(text, NAMES, &mut metric.pairs, |pair| normalize::bucket(pair).ok())
+    let names = [r#""buckets""#, r#""upper_limit""#, r#""count""#];
+    series(text, names, &mut metric.pairs, |pair| normalize::bucket(pair).ok())
 }
 
+#[inline(never)]
 fn summary<'a>(text: &mut Plain<'a>, metric: &mut Metric<'a>) -> Option<Totals<'a>> {
-    const NAMES: (&[u8; 11], &[u8; 10], &[u8; 7]) =
-        (b"\"quantiles\"", b"\"quantile\"", b"\"value\"");
+    let names = [r#""quantiles""#, r#""quantile""#, r#""value""#];
     // A quantile without a value is worth a warning, which is not given here.
-    series(text, NAMES, &mut metric.pairs, |pair| normalize::quantile(pair).ok().flatten())
+    series(text, names, &mut metric.pairs, |pair| normalize::quantile(pair).ok().flatten())
 }
 
 /// `:{"count":n,"sum":n,LIST:[{BOUND:..,VALUE:n},..]}`, members in any order.
-#[inline(never)]
-fn series<'a, const L: usize, const B: usize, const V: usize>(
+#[expect(clippy::inline_always, reason = "the names are constants where it is inlined")]
+#[inline(always)]
+fn series<'a>(
     text: &mut Plain<'a>,
-    (list, bound, value): (&[u8; L], &[u8; B], &[u8; V]),
+    [list, bound, value]: [&str; 3],
     pairs: &mut Vec<Pair<'a>>,
     judge: impl Fn(&RawPair<'a>) -> Option<Pair<'a>>,
 ) -> Option<Totals<'a>> {
     text.colon()?;
     let (mut count, mut sum, mut listed) = (None, None, false);
-    let mut more = text.open(b'{', b'}')?;
+    let mut more = text.open("{", "}")?;
     while more {
         text.peek()?;
-        if text.is(b"\"count\"") {
+        if text.is("\"count\"") {
             text.colon()?;
             first(count.replace(number(text)?))?;
-        } else if text.is(b"\"sum\"") {
+        } else if text.is("\"sum\"") {
             text.colon()?;
             first(sum.replace(number(text)?))?;
         } else {
             (!listed && text.is(list)).then_some(())?;
             listed = true;
             text.colon()?;
-            let mut more_pairs = text.open(b'[', b']')?;
+            let mut more_pairs = text.open("[", "]")?;
             while more_pairs {
                 let pair = judge(&pair(text, bound, value)?)?;
                 if pairs.len() == PAIRS_MAX {
                     return None;
                 }
                 pairs.push(pair);
-                more_pairs = text.more(b']')?;
+                more_pairs = text.more("]")?;
             }
         }
-        more = text.more(b'}')?;
+        more = text.more("}")?;
     }
     if listed { normalize::totals(count, sum).ok() } else { None }
 }
@@ -204,13 +212,9 @@ fn first(before: Option<Scalar<'_>>) -> Option<()> {
 }
 
 #[inline]
-fn pair<'a, const B: usize, const V: usize>(
-    text: &mut Plain<'a>,
-    bound_name: &[u8; B],
-    value_name: &[u8; V],
-) -> Option<RawPair<'a>> {
+fn pair<'a>(text: &mut Plain<'a>, bound_name: &str, value_name: &str) -> Option<RawPair<'a>> {
     let mut pair = RawPair::default();
-    let mut more = text.open(b'{', b'}')?;
+    let mut more = text.open("{", "}")?;
     while more {
         text.peek()?;
         if text.is(bound_name) {
@@ -221,7 +225,7 @@ fn pair<'a, const B: usize, const V: usize>(
             text.colon()?;
             first(pair.value.replace(number(text)?))?;
         }
-        more = text.more(b'}')?;
+        more = text.more("}")?;
     }
     Some(pair)
 }
@@ -243,12 +247,25 @@ mod tests {
 
     /// Whether the lane takes `item`; if so, it must be what the other road makes of it.
     fn taken(item: &str, profile: &Profile) -> bool {
+        taken_behind("{}", item, profile)
+    }
+
+    /// The same behind another item, from which the lane or the other road comes.
+    fn taken_behind(before: &str, item: &str, profile: &Profile) -> bool {
         let arena = Bump::new();
         let (now, texts) = (Timestamp::from_unix(1_795_343_400, 5), Texts::new(&arena));
+        let (mut rules, mut straight) = (Rules::new(now, profile, texts), Metric::blank());
+        let mut reader = JsonReader::new(before, &arena);
+        let mut plain = reader.plain().expect("JSON");
+        if read(&mut plain, &mut rules, &mut straight).is_none() {
+            let mut raw = RawMetric::new(normalize::JUDGES);
+            if item::read(&mut reader, &mut raw).is_ok() {
+                _ = rules.normalize(&mut raw, &mut straight);
+            }
+        }
         let mut reader = JsonReader::new(item, &arena);
         let mut plain = reader.plain().expect("JSON");
-        let mut straight = Metric::blank();
-        let warnings = read(&mut plain, &mut Rules::new(now, profile, texts), &mut straight);
+        let warnings = read(&mut plain, &mut rules, &mut straight);
         let Some(warnings) = warnings else { return false };
 
         let (mut raw, mut metric) = (RawMetric::new(normalize::JUDGES), Metric::blank());
@@ -376,7 +393,7 @@ mod tests {
         let profiles = [&[][..], &fixed]
             .map(|tags| Profile::new(Arc::new(Policy::default()), Some("gateway"), tags));
         let mut random = fastrand::Rng::with_seed(5);
-        let mut total = 0;
+        let (mut total, mut before) = (0, "{}".to_owned());
         for round in 0..60_000 {
             let mut members =
                 vec![r#""name":"cpu""#.to_owned(), r#""gauge":{"value":1}"#.to_owned()];
@@ -384,15 +401,54 @@ mod tests {
             members.extend((0..random.usize(..5)).map(|_| member(&mut random)));
             random.shuffle(&mut members);
             let item = format!("{{{}}}", members.join(","));
-            total += u32::from(taken(&item, &profiles[round % 2]));
+            let profile = &profiles[round % 2];
+            assert_eq!(
+                taken(&item, profile),
+                taken_behind(&before, &item, profile),
+                "{before}{item}"
+            );
+            total += u32::from(taken(&item, profile));
             // The same cut short, which is never taken.
             let cut = item.floor_char_boundary(random.usize(..item.len()));
             assert!(
                 !taken(item.get(..cut).expect("a boundary"), &profiles[0]),
                 "{item} up to {cut}"
             );
+            before = item;
         }
         assert!((3_000..50_000).contains(&total), "{total} taken");
+    }
+
+    #[test]
+    fn tags_are_read_alike_behind_any_others() {
+        let fixed = [("env".to_owned(), "prod".to_owned()), ("dt".to_owned(), "f".to_owned())];
+        let profiles = [&[][..], &fixed]
+            .map(|tags| Profile::new(Arc::new(Policy::default()), Some("gateway"), tags));
+        let more = [
+            r#"{"a":"b","host":"h"}"#,
+            r#"{"a":"c","host":"","b":"x"}"#,
+            r#"{"a":"d","b":"x","host":"i"}"#,
+            r#"{"a":"d","b":"x","a":"i"}"#,
+            r#"{"env":"e","a":"d"}"#,
+            r#"{"env":"e","a":"d","dt":"kept"}"#,
+            r#"{"a":"d" }"#,
+            r#"{"a":"d"} "#,
+            r#"{"ab":"d"}"#,
+        ];
+        let items: Vec<_> = TAGS
+            .iter()
+            .chain(&more)
+            .flat_map(|tags| {
+                let item =
+                    |dt| format!(r#"{{"name":"x","dt":{dt},"tags":{tags},"gauge":{{"value":1}}}}"#);
+                [item(r#""2026-11-22T10:29:59Z""#), item(r#""yesterday""#)]
+            })
+            .collect();
+        for (before, item) in items.iter().flat_map(|a| items.iter().map(move |b| (a, b))) {
+            for profile in &profiles {
+                assert_eq!(taken(item, profile), taken_behind(before, item, profile));
+            }
+        }
     }
 
     #[test]

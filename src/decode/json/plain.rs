@@ -9,92 +9,94 @@ use super::{number, scan};
 /// Reads plain values off `text`.
 #[derive(Debug)]
 pub(crate) struct Plain<'a> {
-    text: &'a str,
-    at: usize,
+    /// What is not read yet: to find out whether it is long enough for something takes one comparison.
+    rest: &'a str,
+    /// Length of all there was.
+    whole: usize,
 }
 
 impl<'a> Plain<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at }
+        Self { rest: text.get(at..).unwrap_or_default(), whole: text.len() }
     }
 
     pub(super) fn at(&self) -> usize {
-        self.at
+        self.whole - self.rest.len()
     }
 
     /// The next byte that is not white space; it is not consumed.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        let byte = *self.text.as_bytes().get(self.at)?;
-        if byte > b' ' { Some(byte) } else { self.peek_beyond() }
+        let byte = *self.rest.as_bytes().first()?;
+        if byte > b' ' {
+            return Some(byte);
+        }
+        self.pass_space();
+        self.rest.as_bytes().first().copied()
     }
 
     #[inline(never)]
-    fn peek_beyond(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.text.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
+    fn pass_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']);
     }
 
-    /// Passes `byte`, which must be next.
+    /// Passes `text`, if it is what comes next; a member's name with its quotes, or punctuation.
+    #[expect(
+        clippy::inline_always,
+        reason = "a comparison with a constant, which a call would hide"
+    )]
+    #[inline(always)]
+    pub(crate) fn is(&mut self, text: &str) -> bool {
+        let rest = self.rest.strip_prefix(text);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// Passes `mark`, which must be next.
     #[inline]
-    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
-        if self.peek()? != byte {
-            return None;
+    pub(crate) fn take(&mut self, mark: &str) -> Option<()> {
+        if !self.is(mark) {
+            self.pass_space();
+            self.is(mark).then_some(())?;
         }
-        self.at += 1;
         Some(())
     }
 
     /// Passes the comma before another entry of a container, or its end, which is `close`; whether
     /// another entry follows.
     #[inline]
-    pub(crate) fn more(&mut self, close: u8) -> Option<bool> {
-        let byte = self.peek()?;
-        self.at += 1;
-        if byte == b',' {
-            Some(true)
-        } else if byte == close {
-            Some(false)
-        } else {
-            None
+    pub(crate) fn more(&mut self, close: &str) -> Option<bool> {
+        if self.is(",") {
+            return Some(true);
         }
+        self.peek()?;
+        if self.is(close) {
+            return Some(false);
+        }
+        self.is(",").then_some(true)
     }
 
     /// Opens a container with `open`; whether it has an entry.
     #[inline]
-    pub(crate) fn open(&mut self, open: u8, close: u8) -> Option<bool> {
+    pub(crate) fn open(&mut self, open: &str, close: &str) -> Option<bool> {
         self.take(open)?;
-        if self.peek()? == close {
-            self.at += 1;
-            return Some(false);
-        }
-        Some(true)
-    }
-
-    /// Passes the member name `quoted`, its quotes included, if it is what comes next;
-    /// [`Self::peek`] stands before it and [`Self::colon`] after.
-    #[expect(
-        clippy::inline_always,
-        reason = "a comparison with a constant, which a call would hide"
-    )]
-    #[inline(always)]
-    pub(crate) fn is<const N: usize>(&mut self, quoted: &[u8; N]) -> bool {
-        let is = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(quoted));
-        if is {
-            self.at += N;
-        }
-        is
+        self.peek()?;
+        Some(!self.is(close))
     }
 
     /// Passes the colon after a member's name.
     #[inline]
     pub(crate) fn colon(&mut self) -> Option<()> {
-        self.take(b':')
+        self.take(":")
+    }
+
+    /// Passes the member name `key` up to the quote of a string behind it, if all of that comes next.
+    #[inline]
+    pub(crate) fn is_string_of(&mut self, key: &str) -> bool {
+        let rest = self.rest.strip_prefix('"').and_then(|rest| rest.strip_prefix(key));
+        let rest = rest.and_then(|rest| rest.strip_prefix("\":\""));
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     /// A string.
@@ -121,28 +123,26 @@ impl<'a> Plain<'a> {
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     fn string_without(&mut self, byte: u8) -> Option<&'a str> {
-        self.take(b'"')?;
+        self.take("\"")?;
         self.inside_without(byte)
     }
 
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     fn inside_without(&mut self, byte: u8) -> Option<&'a str> {
-        let start = self.at;
-        let end = scan::plain_end(self.text.as_bytes(), start, byte);
-        if self.text.as_bytes().get(end) != Some(&b'"') {
-            return None;
-        }
-        self.at = end + 1;
-        self.text.get(start..end)
+        let (text, rest) =
+            self.rest.split_at_checked(scan::plain_end(self.rest.as_bytes(), byte))?;
+        self.rest = rest.strip_prefix('"')?;
+        Some(text)
     }
 
     /// The digits of a number.
     #[inline]
     pub(crate) fn number(&mut self) -> Option<&'a str> {
         self.peek()?;
-        let start = self.at;
-        self.at = number::scan(self.text.as_bytes(), start).ok()?;
-        self.text.get(start..self.at)
+        let end = number::scan(self.rest.as_bytes(), 0).ok()?;
+        let (number, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest;
+        Some(number)
     }
 }

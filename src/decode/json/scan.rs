@@ -5,29 +5,30 @@ use wide::{CmpEq as _, CmpGt as _, i8x16};
 /// Bytes of one look; most strings end within the first.
 const CHUNK: usize = 16;
 
-/// The first byte from `at` on that a plain string cannot hold: a quote, a backslash, or anything that
+/// The first byte that a plain string cannot hold: a quote, a backslash, or anything that
 /// is not printable ASCII; or that is `also`. The end of `bytes` where there is none.
 #[expect(clippy::inline_always, reason = "called for every string; a call costs as much as it")]
 #[inline(always)]
-pub(super) fn plain_end(bytes: &[u8], at: usize, also: u8) -> usize {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|chunk| stops(chunk, also)) {
-        Some(stops) if stops != 0 => at + stops.trailing_zeros() as usize,
-        _ => plain_end_of_long(bytes, at, also),
+pub(super) fn plain_end(bytes: &[u8], also: u8) -> usize {
+    match bytes.first_chunk().map(|chunk| stops(chunk, also)) {
+        Some(stops) if stops != 0 => stops.trailing_zeros() as usize,
+        _ => plain_end_of_long(bytes, also),
     }
 }
 
 #[inline(never)]
-fn plain_end_of_long(bytes: &[u8], mut at: usize, also: u8) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+fn plain_end_of_long(bytes: &[u8], also: u8) -> usize {
+    let mut rest = bytes;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
         let stops = stops(chunk, also);
         if stops != 0 {
-            return at + stops.trailing_zeros() as usize;
+            return bytes.len() - rest.len() + stops.trailing_zeros() as usize;
         }
-        at += CHUNK;
+        rest = behind;
     }
     let plain =
         |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\') && byte != also;
-    at + bytes.get(at..).unwrap_or_default().iter().take_while(|&&byte| plain(byte)).count()
+    bytes.len() - rest.len() + rest.iter().take_while(|&&byte| plain(byte)).count()
 }
 
 /// A bit for each byte that ends a plain string.
@@ -57,10 +58,10 @@ mod tests {
                     bytes[at] = byte;
                     let stops = matches!(byte, 0..0x20 | 0x7f.. | b'"' | b'\\');
                     let end = if stops { at } else { length };
-                    assert_eq!(plain_end(&bytes, 0, b'"'), end, "{byte} at {at} of {length}");
-                    assert_eq!(plain_end(&bytes, at, b'"'), end);
+                    assert_eq!(plain_end(&bytes, b'"'), end, "{byte} at {at} of {length}");
+                    assert_eq!(plain_end(&bytes[at..], b'"'), end - at);
                     let end = if byte == b':' { at } else { end };
-                    assert_eq!(plain_end(&bytes, 0, b':'), end, "{byte} at {at} of {length}");
+                    assert_eq!(plain_end(&bytes, b':'), end, "{byte} at {at} of {length}");
                 }
             }
         }
