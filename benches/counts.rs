@@ -38,7 +38,7 @@ use tidegate::decode::buffer::Buffer;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::json::JsonReader;
 use tidegate::decode::media::Coding;
-use tidegate::encode::{Block, Encoder, Escapes, Outlook};
+use tidegate::encode::{Block, Encoder, Escapes, Outlook, Source};
 use tidegate::expand::expand;
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
@@ -136,11 +136,15 @@ fn inflated(gzipped: Vec<u8>) -> (Vec<u8>, Buffer) {
 
 #[inline(never)]
 fn encoded(sent: Sent) -> (Sent, Block) {
-    let mut encoder =
-        Encoder::new(Outlook { body: sent.body, bytes_max: EXPANDED_BYTES_MAX, always_raw: false });
+    let mut encoder = Encoder::new(Outlook {
+        body_bytes: sent.body.len(),
+        bytes_max: EXPANDED_BYTES_MAX,
+        always_raw: false,
+    });
+    let source = Source { body: sent.body, escapes: Escapes::Never };
     for metric in &sent.metrics {
-        encoder.begin(Escapes::Never);
-        expand(metric, |sample| encoder.push(metric, &sample)).expect("they are few");
+        encoder.begin();
+        expand(metric, |sample| encoder.push(metric, &sample, source)).expect("they are few");
     }
     let block = encoder.last().expect("there are some");
     (sent, block)

@@ -193,7 +193,7 @@ impl Encoder {
 
     /// The blocks that are full.
     pub fn full(&mut self) -> impl Iterator<Item = Block> + '_ {
-        self.full.drain(..).map(|(bytes, tuples)| Block { bytes: bytes.into(), tuples })
+        self.full.drain(..).map(|(bytes, tuples)| block(bytes, tuples))
     }
 
     /// Bytes of the blocks that [`Self::full`] would give.
@@ -210,8 +210,8 @@ impl Encoder {
     /// Takes the last block, if there is anything in it.
     #[inline]
     pub fn last(&mut self) -> Option<Block> {
-        let block = std::mem::take(&mut self.block);
-        (self.tuples > 0).then(|| Block { bytes: block.into(), tuples: self.tuples })
+        let bytes = std::mem::take(&mut self.block);
+        (self.tuples > 0).then(|| block(bytes, self.tuples))
     }
 
     /// Tuples in all blocks.
@@ -243,6 +243,18 @@ impl Encoder {
         self.tuples_total = mark.tuples_total;
     }
 }
+
+/// A block that takes about what it counts: who queues it goes by its length, and it may wait there long. Room
+/// stays unused where members nobody reads took most of a body, or a broken line much of a block.
+fn block(mut bytes: Vec<u8>, tuples: u32) -> Block {
+    if bytes.capacity() - bytes.len() > bytes.len() / 2 + UNUSED_BYTES_MAX {
+        bytes.shrink_to_fit();
+    }
+    Block { bytes: bytes.into(), tuples }
+}
+
+/// Room that a block may keep unused however short it is: to give it back costs more.
+const UNUSED_BYTES_MAX: usize = 512;
 
 /// Room for a full block and for a usual tuple that turns out to be the first of the next.
 const BLOCK_CAPACITY: usize = BLOCK_BYTES_MAX + (4 << 10);
@@ -337,5 +349,30 @@ mod tests {
         assert!(encoder.full.is_empty());
         assert_eq!((encoder.block.as_ptr(), &encoder.block), (place, &before));
         assert_eq!(encoder.tuples(), u64::from(BLOCK_TUPLES_MAX));
+    }
+
+    #[test]
+    fn a_block_takes_about_the_memory_it_counts() {
+        let metric = Metric { name: "x", ..Metric::blank() };
+        let value = Value::Unsigned(1);
+        let sample = Sample { suffix: Suffix::None, label: None, value, kind: Kind::Gauge };
+        let source = Source { body: b"", escapes: Escapes::Perhaps };
+        for body_bytes in [0, 100, 10 << 10, 20 << 20] {
+            let mut encoder =
+                Encoder::new(Outlook { body_bytes, bytes_max: u64::MAX, always_raw: false });
+            // What a broken line leaves behind is given back as well.
+            let mark = encoder.mark();
+            for _ in 0..5_000 {
+                encoder.begin();
+                encoder.push(&metric, &sample, source).expect("no limit");
+            }
+            encoder.rewind(mark);
+            encoder.begin();
+            encoder.push(&metric, &sample, source).expect("no limit");
+            let bytes = encoder.last().expect("a tuple").bytes;
+            let length = bytes.len();
+            let capacity = bytes.try_into_mut().expect("nobody shares it").capacity();
+            assert!(capacity <= 2 * length + 512, "{length} in {capacity}, of {body_bytes}");
+        }
     }
 }
