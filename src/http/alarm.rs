@@ -131,6 +131,7 @@ mod tests {
             &[(true, 50), (false, 50), (true, 50)],
             &[(true, 50), (false, 40), (true, 40)],
             &[(true, 50), (false, 40), (true, 60)],
+            &[(true, 150), (false, 40), (true, 40)],
         ] {
             let began = Instant::now();
             let mut alarm = Alarm::new(Duration::from_millis(100));
