@@ -29,10 +29,16 @@ use super::state::State;
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Connections over the cap that are waited for until they have read that they are. The others are
-/// closed as soon as they were told, which one that is still sending may see as a reset.
+/// Connections over the cap that are waited for until they have read that they are, each for so long at
+/// most, whatever they send meanwhile. The others are closed as soon as they were told.
 const TURNED_AWAY_MAX: usize = 256;
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Most bytes that are read, in such pieces, of a connection that is closed as soon as it was told:
+/// accepting waits meanwhile. One that had sent more, or is still sending, may see a reset, and some
+/// systems throw away with that what was not read yet.
+const DROPPED_BYTES_MAX: usize = 64 << 10;
+const DROPPED_PIECE_BYTES: usize = 8 << 10;
 
 /// An idle HTTP/2 connection is told to go, and gets this long to do so.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -125,12 +131,14 @@ impl Server {
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
         // Nobody is left to tell if any of this fails.
         drop(turn_away(&stream));
-        if let Ok(place) = Arc::clone(&self.door).try_acquire_owned() {
-            tokio::spawn(async move {
-                drop(timeout(TURN_AWAY_TIMEOUT, see_off(stream)).await);
-                drop(place);
-            });
-        }
+        let Ok(place) = Arc::clone(&self.door).try_acquire_owned() else {
+            drop(drop_what_came(&stream));
+            return;
+        };
+        tokio::spawn(async move {
+            drop(timeout(TURN_AWAY_TIMEOUT, see_off(stream)).await);
+            drop(place);
+        });
     }
 
     /// One connection from its first byte to its end.
@@ -170,11 +178,10 @@ impl Server {
                     return Poll::Ready(Turn::Expired);
                 }
                 // It takes a lock that all connections share: not for every request.
-                let may_have_changed = left_with.is_other(cx) || look.has_changed().unwrap_or(true);
-                if may_have_changed && changed.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Turn::Stage);
+                if left_with.is_with(cx) && !look.has_changed().unwrap_or(true) {
+                    return Poll::Pending;
                 }
-                Poll::Pending
+                left_with.poll(changed.as_mut(), cx).map(|changed| Turn::Stage(changed.is_ok()))
             });
             match turn.await {
                 Turn::Closed => return,
@@ -186,12 +193,13 @@ impl Server {
                     }
                     return;
                 }
-                Turn::Stage => match *look.borrow_and_update() {
-                    Stage::Draining => {
+                Turn::Stage(is_known) => match *look.borrow_and_update() {
+                    Stage::Draining if is_known => {
                         wire.as_mut().graceful_shutdown();
-                        draining = Some(Instant::now());
+                        draining.get_or_insert_with(Instant::now);
                     }
-                    Stage::Open | Stage::Over => return,
+                    // Or nobody is left who would say when time is up.
+                    Stage::Open | Stage::Draining | Stage::Over => return,
                 },
             }
         }
@@ -227,7 +235,8 @@ impl Drop for Seat {
 enum Turn {
     Closed,
     Expired,
-    Stage,
+    /// The next stage; `false` when there will be none, as whoever tells of them is gone.
+    Stage(bool),
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
@@ -253,8 +262,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 }
 
 /// Tells a client over the cap to come back (contract C1.12), without waiting for its request. Every one
-/// is told: a fresh socket takes so little at once. What has come by now is dropped, as a socket closed
-/// with bytes unread resets its connection, and the answer may go with it.
+/// is told: a fresh socket takes so little at once.
 fn turn_away(stream: &TcpStream) -> io::Result<()> {
     let text = "too many connections (`limits.connections`), try again later";
     let answer = format!(
@@ -265,8 +273,19 @@ fn turn_away(stream: &TcpStream) -> io::Result<()> {
     );
     // Not through the runtime, which has not heard yet that the socket can be written.
     rustix::io::write(stream, answer.as_bytes())?;
-    let mut dropped = [0; 4096];
-    rustix::io::read(stream, &mut dropped)?;
+    Ok(())
+}
+
+/// Reads what has come by now, or the beginning of it: a socket closed with bytes unread resets its
+/// connection, and the answer may go with it.
+fn drop_what_came(stream: &TcpStream) -> io::Result<()> {
+    let mut dropped = [0; DROPPED_PIECE_BYTES];
+    for _ in 0..DROPPED_BYTES_MAX / DROPPED_PIECE_BYTES {
+        // Ends with an error once nothing more has come.
+        if rustix::io::read(stream, &mut dropped)? == 0 {
+            break;
+        }
+    }
     Ok(())
 }
 

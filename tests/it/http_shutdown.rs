@@ -104,3 +104,19 @@ async fn a_shutdown_without_connections_is_immediate() {
     edge.stop();
     edge.stopped().await;
 }
+
+#[tokio::test]
+async fn connections_go_when_nobody_is_left_to_say_that_time_is_up() {
+    let mut edge = Edge::start().await;
+    edge.queue.hold();
+    let mut running = Wire::connect(edge.address).await;
+    running.send(&post("", METRIC.as_bytes())).await;
+    edge.queue.append_begun().await;
+    let mut idle = Wire::connect(edge.address).await;
+    edge.until(|edge| edge.connections() == 2).await;
+    edge.stop();
+    assert_eq!(idle.closed().await, b"");
+    edge.abort().await;
+    assert_eq!(running.closed().await, b"");
+    edge.until(|edge| edge.connections() == 0).await;
+}

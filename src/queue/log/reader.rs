@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::super::Want;
 use super::addressee::{Addressee, Belongs, Sorted};
 use super::catalogue::{Catalogue, Segment};
 use super::disk::{Disk, DiskFile};
+use super::lanes::Lane;
 use super::record::{Head, Identity};
 use super::scan::{CHUNK_BYTES, Damage, Medium, Piece, Pool, Record, Scanner, Tail};
 use super::segment::{HEADER_BYTES, Mark, Name};
@@ -52,6 +55,8 @@ pub(super) struct Request {
     /// `None` to find the first one of the destination, and no more.
     want: Option<Want>,
     medium: Medium,
+    /// Where the destination's next lease is going to begin behind this one; `None` if nobody knows.
+    lane: Option<Lane>,
 }
 
 /// What lies at the first sequence that was asked for.
@@ -105,7 +110,13 @@ impl Request {
             tuples_at_end: segment.totals.tuples,
             want: Some(want),
             medium: Medium::Away,
+            lane: None,
         }
+    }
+
+    /// The same for a lane of the destination: what is read and does not fit waits for its next lease.
+    pub(super) fn of_lane(self, lane: Lane) -> Self {
+        Self { lane: Some(lane), ..self }
     }
 
     /// The same, taking what cannot be read for lost.
@@ -183,15 +194,24 @@ impl Reader {
     pub(super) fn read(&self, request: &Request, to: &Addressee) -> io::Result<Found> {
         let file = self.open(request.name)?;
         let mut scanner = self.scanner(&*file, request);
-        scanner.begin_with(self.ahead.take(request.name, request.from.offset));
-        let found = Self::gather(request, &mut scanner, to)?;
-        let behind = match &found {
-            Found::Blocks(_) if request.want.is_none() => request.from.offset,
-            Found::Blocks(batch) => batch.behind.offset,
-            Found::Others(others) => others.behind.offset,
-            Found::Damage(_) => return Ok(found),
-        };
-        self.ahead.keep(request.name, behind, scanner.ahead(behind));
+        let known = self.ahead.find(request.name, request.from.offset);
+        let is_known = !known.is_empty();
+        scanner.begin_with(known);
+        let mut found = Self::gather(request, &mut scanner, to)?;
+        if is_known && matches!(found, Found::Damage(_)) {
+            // The file is asked itself before anything is called lost: memory may be what is damaged.
+            scanner = self.scanner(&*file, request);
+            found = Self::gather(request, &mut scanner, to)?;
+        }
+        if let (Some(lane), Some(_)) = (request.lane, request.want) {
+            let (behind, bytes) = match &found {
+                Found::Blocks(Batch { behind, .. }) | Found::Others(Others { behind, .. }) => {
+                    (behind.offset, scanner.ahead(behind.offset))
+                }
+                Found::Damage(_) => (0, Bytes::new()),
+            };
+            self.ahead.keep((&to.name, lane), (request.name, behind), bytes);
+        }
         Ok(found)
     }
 

@@ -126,6 +126,13 @@ impl Edge {
         timeout(PATIENCE, &mut self.served).await.expect("the edge stops").unwrap();
     }
 
+    /// Ends the task that serves, as a panic in it would.
+    pub(crate) async fn abort(&mut self) {
+        self.served.abort();
+        let ended = timeout(PATIENCE, &mut self.served).await.expect("the task ends");
+        assert!(ended.unwrap_err().is_cancelled());
+    }
+
     /// Waits until `what` holds.
     pub(crate) async fn until(&self, what: impl Fn(&Self) -> bool) {
         let poll = async {

@@ -178,7 +178,8 @@ impl Engine {
             let last = pick.last.min(segment.last);
             position.lend(pick.first, last);
             let place = destination.place(pick.first);
-            let mut request = Request::new(segment, pick.first, last, place, want);
+            let request = Request::new(segment, pick.first, last, place, want);
+            let mut request = request.of_lane(pick.lane);
             if destination.has_lost(pick.first, monotonic) {
                 request = request.giving_up();
             }

@@ -19,6 +19,7 @@
 //! * Counts of requests that survive a restart by a file of their own, out of step with the data: there
 //!   is no such file.
 
+mod ahead;
 mod backlog;
 mod crowded;
 mod damage;
