@@ -6,7 +6,8 @@
 //! ```
 //!
 //! * `decode`: a body through the whole pipeline, which reads and writes in one pass: one metric, 1,000
-//!   gauges and 1,000 mixed metrics as JSON, the gauges as NDJSON and as MessagePack.
+//!   gauges, 1,000 mixed metrics, and the gauges in a form that the straight lane of the pipeline
+//!   leaves (`general`) as JSON, the gauges as NDJSON and as MessagePack.
 //! * `skip`: our JSON reader alone over the 1,000 gauges, keeping nothing.
 //! * `inflate`: the 1,000 gauges out of gzip.
 //! * `encode`: expansion and encoding alone, of 1,000 mixed metrics that were read beforehand. Their texts
@@ -20,6 +21,8 @@
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "support/general.rs"]
+mod general;
 #[path = "counts/sent.rs"]
 mod sent;
 
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use bodies::Mix;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use general::general;
 use gungraun::prelude::*;
 use gungraun::{Callgrind, LibraryBenchmarkConfig};
 use sent::Sent;
@@ -60,11 +64,19 @@ struct Arrival {
 }
 
 fn arrival(format: Format, mix: Mix, count: usize) -> Arrival {
-    let metrics = bodies::metrics(mix, count);
+    arrival_of(format, &bodies::metrics(mix, count))
+}
+
+/// Every metric has to take the general road.
+fn general_arrival(count: usize) -> Arrival {
+    arrival_of(Format::Json, &general(&bodies::metrics(Mix::Gauges, count)))
+}
+
+fn arrival_of(format: Format, metrics: &[String]) -> Arrival {
     let body = match format {
-        Format::Ndjson => bodies::ndjson(&metrics),
-        Format::MessagePack => bodies::messagepack(&metrics),
-        Format::Json | Format::JsonStream => bodies::json_array(&metrics),
+        Format::Ndjson => bodies::ndjson(metrics),
+        Format::MessagePack => bodies::messagepack(metrics),
+        Format::Json | Format::JsonStream => bodies::json_array(metrics),
     };
     let profile = Profile::new(Arc::new(Policy::default()), Some("gateway-1"), &[]);
     let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");
@@ -78,6 +90,7 @@ fn arrival(format: Format, mix: Mix, count: usize) -> Arrival {
 #[bench::json_1(arrival(Format::Json, Mix::Gauges, 1))]
 #[bench::json_1000(arrival(Format::Json, Mix::Gauges, 1_000))]
 #[bench::json_1000_mixed(arrival(Format::Json, Mix::Mixed, 1_000))]
+#[bench::json_1000_general(general_arrival(1_000))]
 #[bench::ndjson_1000(arrival(Format::Ndjson, Mix::Gauges, 1_000))]
 #[bench::msgpack_1000(arrival(Format::MessagePack, Mix::Gauges, 1_000))]
 fn decode(arrival: Arrival) -> (Arrival, Report, Vec<Block>) {

@@ -54,6 +54,10 @@ mod place;
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
+#[path = "support/spread.rs"]
+mod spread;
 #[path = "delivery/backlog.rs"]
 mod backlog;
 #[path = "delivery/bare.rs"]

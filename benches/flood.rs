@@ -14,6 +14,10 @@
 #[expect(dead_code, reason = "the other bench uses the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "../tests/it/support/endure/place.rs"]
+mod place;
+#[path = "support/child.rs"]
+mod child;
 #[path = "support/clients.rs"]
 mod clients;
 #[expect(dead_code, reason = "other benches use the rest of it")]
@@ -26,8 +30,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use child::Resident;
 use clients::{Outcome, Request};
-use processes::{Gateway, Receiver, Resident, Setup, TOKEN};
+use processes::{Gateway, Receiver, Setup, TOKEN};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

@@ -4,8 +4,8 @@
 //! ```text
 //! cargo bench --bench load                      time to the answer at 30, 70 and 95 % of capacity
 //! cargo bench --bench load -- --overload        twice the capacity, for ten minutes; PASS or FAIL
-//! cargo bench --bench load -- --idle            CPU of a request beside 1 to 10,000 idle connections
-//! cargo bench --bench load -- --backlog         CPU of a request with an empty queue and a full one
+//! cargo bench --bench load -- --idle            CPU of a request beside 1 to 10,000 idle connections; PASS or FAIL
+//! cargo bench --bench load -- --backlog         CPU of a request with an empty queue and a full one; PASS or FAIL
 //! cargo bench --bench load -- --url http://127.0.0.1:8080/metrics --rate 5000 --token TOKEN
 //! ```
 //!
@@ -36,8 +36,16 @@ mod bodies;
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "delivery/null.rs"]
 mod null;
+#[expect(dead_code, reason = "other benches use the rest of it")]
+#[path = "support/child.rs"]
+mod child;
+#[expect(dead_code, reason = "other benches use the rest of it")]
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/serving.rs"]
 mod serving;
+#[path = "support/spread.rs"]
+mod spread;
 
 #[path = "load/alone.rs"]
 mod alone;
@@ -51,8 +59,6 @@ mod backlog;
 mod clock;
 #[path = "load/connection.rs"]
 mod connection;
-#[path = "load/disk.rs"]
-mod disk;
 #[path = "load/drive.rs"]
 mod drive;
 #[path = "load/fleet.rs"]
@@ -67,8 +73,8 @@ mod outcome;
 mod overload;
 #[path = "load/requests.rs"]
 mod requests;
-#[path = "load/spread.rs"]
-mod spread;
+#[path = "load/sockets.rs"]
+mod sockets;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -131,8 +137,7 @@ fn idle(is_quick: bool) -> bool {
         rounds: rounds(is_quick),
         lasting: seconds(2.0),
         most: number("--idle-most").unwrap_or(10_000),
-    });
-    true
+    })
 }
 
 fn backlog(is_quick: bool) -> bool {
@@ -140,6 +145,5 @@ fn backlog(is_quick: bool) -> bool {
         rounds: rounds(is_quick),
         lasting: seconds(if is_quick { 1.0 } else { 2.0 }),
         backlog_bytes: number("--mib").unwrap_or(1024) << 20,
-    });
-    true
+    })
 }

@@ -11,6 +11,9 @@
 //! `--segment-mib N` (`queue.segment_bytes`), `--record-kib N` (tuples of one request), `--dir DIR` (on
 //! the disk to measure; what is written there is removed).
 
+#[path = "../tests/it/support/endure/place.rs"]
+mod place;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -43,7 +46,8 @@ struct Settings {
     backlog_bytes: u64,
     segment_bytes: u64,
     record_bytes: u64,
-    directory: PathBuf,
+    /// Instead of one below the target directory.
+    directory: Option<PathBuf>,
 }
 
 impl Settings {
@@ -58,7 +62,7 @@ impl Settings {
             backlog_bytes: mib * MIB,
             segment_bytes: number("--segment-mib", 64) * MIB,
             record_bytes: number("--record-kib", 256) << 10,
-            directory: text("--dir").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), Into::into),
+            directory: text("--dir").map(PathBuf::from),
         }
     }
 
@@ -165,7 +169,9 @@ fn report(what: &str, opening: Duration, least: Duration, is_cold: bool) {
 
 fn main() {
     let settings = Settings::read();
-    let scratch = tempfile::tempdir_in(&settings.directory).expect("--dir can be written");
+    let scratch = settings.directory.as_ref().map_or_else(place::on_a_disk, |directory| {
+        tempfile::tempdir_in(directory).expect("--dir can be written")
+    });
     let directory = scratch.path();
     let engine = open(directory, &settings);
     let (took, ()) = timed(|| fill(&engine, &settings, settings.backlog_bytes));

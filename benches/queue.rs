@@ -21,13 +21,18 @@
 
 #[path = "../tests/it/support/endure/place.rs"]
 mod place;
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
+#[expect(dead_code, reason = "other benches use the rest of it")]
+#[path = "support/disk.rs"]
+mod disk;
+#[path = "support/spread.rs"]
+mod spread;
 #[path = "queue/backlog.rs"]
 mod backlog;
 #[path = "support/groups.rs"]
 mod groups;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +49,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use groups::Group;
+use spread::Spread;
 
 /// Producers, and entries of all of them together.
 const CASES: [(usize, usize); 3] = [(1, 2_000), (16, 16_000), (256, 64_000)];
@@ -155,28 +161,10 @@ async fn queue(directory: &Path, producers: usize, entries: usize, entry: &Entry
     Measured::new(took, waits)
 }
 
-/// Writes and syncs as many bytes as each group had, one after the other, in files as large as segments.
+/// Writes and syncs as many bytes as each group had, one after the other.
 fn bare(directory: &Path, groups: &[Group]) -> Measured {
-    let largest = groups.iter().map(|group| group.bytes).max().expect("there were groups");
-    let content: Vec<u8> = (0..largest).map(|at| at as u8 ^ (at >> 8) as u8).collect();
-    let mut waits = Vec::with_capacity(groups.len());
-    let (mut file, mut offset, mut files) = (None, 0, 0);
-    let began = Instant::now();
-    for group in groups {
-        let began = Instant::now();
-        if offset + group.bytes > SEGMENT_BYTES {
-            (file, offset) = (None, 0);
-        }
-        let file = file.get_or_insert_with(|| {
-            files += 1;
-            File::create_new(directory.join(format!("bare-{files}"))).expect("a new file")
-        });
-        file.write_all_at(&content[..group.bytes as usize], offset).expect("the disk has room");
-        file.sync_data().expect("the disk works");
-        offset += group.bytes;
-        waits.push(began.elapsed());
-    }
-    Measured::new(began.elapsed(), waits)
+    let alone = disk::write_and_sync(directory, groups.iter().map(|group| group.bytes));
+    Measured::new(alone.took, alone.waits)
 }
 
 /// One round of one case.
@@ -214,9 +202,7 @@ impl Round {
 
 /// The median of what each round says.
 fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
+    Spread::of(rounds, of).median
 }
 
 fn print(producers: usize, entry_bytes: u64, rounds: &[Round]) {

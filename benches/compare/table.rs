@@ -1,5 +1,7 @@
 //! Medians over the rounds, with the least and the most, as a table in Markdown.
 
+use crate::spread::Spread;
+
 /// What one run of one peer took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
@@ -17,30 +19,6 @@ impl Run {
     /// CPU seconds for a million metrics.
     pub(crate) fn cost(&self) -> f64 {
         self.cpu / self.metrics * 1e6
-    }
-}
-
-/// The median, the least and the most.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    /// Of what each round says.
-    pub(crate) fn of<T>(rounds: &[T], of: impl Fn(&T) -> f64) -> Self {
-        let mut values: Vec<f64> = rounds.iter().map(of).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let (least, most) = (values[0], values[values.len() - 1]);
-        Self { median: values[values.len() / 2], least, most }
-    }
-
-    /// With so many digits.
-    pub(crate) fn cell(&self, digits: usize) -> String {
-        let Self { median, least, most } = self;
-        format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
     }
 }
 
@@ -64,5 +42,5 @@ pub(crate) fn row(name: &str, rounds: &[Run]) {
             format!("{:.0}", Spread::of(rounds, bytes).median)
         },
     );
-    println!("| {name} | {} | {} | {} | {sent} |", rate.cell(2), cost.cell(2), peak.cell(0));
+    println!("| {name} | {rate:.2} | {cost:.2} | {peak:.0} | {sent} |");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 use tidegate::clock::SystemClock;
 use tidegate::config::{Compression, Receiver, ReceiverAuth, Secret};
 use tidegate::dead_letter::{DeadLetters, Ownership};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::backlog::{Backlog, RECEIVER};
 use crate::bare::{self, KEY, PATH};
+use crate::cpu_time;
 use crate::null::{Null, Received};
 
 /// In whose name both sides post.
@@ -83,11 +84,11 @@ impl Requests {
     /// Seconds of one thread that does nothing but pack everything once.
     pub(crate) fn pack_seconds(&self, compression: Compression) -> f64 {
         let pack = || {
-            let began = clock_gettime(ClockId::ThreadCPUTime);
-            for part in &self.parts {
-                std::hint::black_box(self.pack(part, compression));
-            }
-            since(began, ClockId::ThreadCPUTime)
+            cpu_time::timed(|| {
+                for part in &self.parts {
+                    std::hint::black_box(self.pack(part, compression));
+                }
+            })
         };
         std::thread::scope(|scope| scope.spawn(pack).join()).expect("packing does not panic")
     }
@@ -166,14 +167,15 @@ async fn check(null: &Null, packed: &Packed, times: u32) {
 }
 
 async fn timed(work: impl Future<Output = ()>) -> Run {
-    let (began, cpu) = (Instant::now(), clock_gettime(ClockId::ProcessCPUTime));
+    let (began, cpu) = (Instant::now(), ran());
     work.await;
-    Run { took: began.elapsed().as_secs_f64(), cpu: since(cpu, ClockId::ProcessCPUTime) }
+    Run { took: began.elapsed().as_secs_f64(), cpu: ran() - cpu }
 }
 
-fn since(began: Timespec, clock: ClockId) -> f64 {
-    let now = clock_gettime(clock);
-    (now.tv_sec - began.tv_sec) as f64 + (now.tv_nsec - began.tv_nsec) as f64 / 1e9
+/// Seconds this process ran, all of its threads together.
+fn ran() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// With the defaults of the configuration in everything that is not measured.

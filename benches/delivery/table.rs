@@ -4,6 +4,7 @@ use tidegate::config::Compression;
 use tidegate::forward::envelope::content_encoding;
 
 use crate::measure::{Limits, Run};
+use crate::spread::Spread;
 
 /// What everything is divided by.
 #[derive(Clone, Copy, Debug)]
@@ -24,26 +25,9 @@ pub(crate) struct Round {
     pub(crate) log: Run,
 }
 
-/// The median, the least and the most of what each round says.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of<T>(rounds: &[T], of: impl Fn(&T) -> f64) -> Self {
-        let mut values: Vec<f64> = rounds.iter().map(of).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let (least, most) = (values[0], values[values.len() - 1]);
-        Self { median: values[values.len() / 2], least, most }
-    }
-}
-
 /// A cell: its median, its spread, with so many digits.
 fn cell(spread: &Spread, digits: usize) -> String {
-    let Spread { median, least, most } = spread;
-    format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
+    format!("{spread:.digits$}")
 }
 
 fn row(name: &str, cells: [&str; 4]) {

@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::processes;
+use crate::child;
 
 /// Makes this program the server.
 pub(crate) const ARGUMENT: &str = "--bare-server";
@@ -47,7 +47,7 @@ impl Bare {
 
     /// Time it ran on a core since it started.
     pub(crate) fn cpu(&self) -> Duration {
-        processes::cpu(self.child.id())
+        child::cpu(self.child.id()).expect("it is there as long as this is")
     }
 }
 

@@ -1,20 +1,17 @@
 //! What is measured side by side, and one measurement of it.
 
-use std::fs::File;
 use std::ops::AddAssign;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::bare::Bare;
 use crate::load::Load;
 use crate::processes::{Gateway, Receiver, Setup};
+use crate::{disk, place};
 
 const MIB: u64 = 1 << 20;
 
 /// Writes of the bare loop in each round, and their size.
-const SYNCS: u64 = 50;
+const SYNCS: usize = 50;
 const SYNC_BYTES: u64 = 4096;
 
 /// What one load did to one side.
@@ -111,14 +108,6 @@ impl Run {
 
 /// The median time of a write and its `fdatasync` on the disk of the gateways, ms.
 pub(crate) fn bare_sync_ms() -> f64 {
-    let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
-    let write = |file: &File, at: u64| {
-        let began = Instant::now();
-        file.write_all_at(&[7; SYNC_BYTES as usize], at * SYNC_BYTES).expect("the disk has room");
-        file.sync_data().expect("the disk works");
-        began.elapsed().as_secs_f64() * 1e3
-    };
-    let mut waits: Vec<f64> = (0..SYNCS).map(|at| write(&file, at)).collect();
-    waits.sort_unstable_by(f64::total_cmp);
-    waits[waits.len() / 2]
+    let directory = place::on_a_disk();
+    disk::write_and_sync(directory.path(), [SYNC_BYTES; SYNCS]).median_ms()
 }

@@ -1,5 +1,7 @@
 //! Medians over the rounds, with the least and the most, as lines; and whether a ratio keeps its floor.
 
+use crate::spread::Spread;
+
 /// What a ratio should be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
@@ -23,12 +25,9 @@ impl Bound {
 
 /// A line with a figure; its median.
 pub(crate) fn figure<T>(name: &str, rounds: &[T], digits: usize, of: impl Fn(&T) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let (least, most) = (values[0], values[values.len() - 1]);
-    let median = values[values.len() / 2];
-    println!("  {name:<40} {median:>10.digits$} ({least:.digits$} to {most:.digits$})");
-    median
+    let spread = Spread::of(rounds, of);
+    println!("  {name:<64} {spread:.digits$}");
+    spread.median
 }
 
 /// A line with a ratio; whether it keeps its floor.
@@ -44,6 +43,6 @@ pub(crate) fn ratio<T>(name: &str, rounds: &[T], bound: Bound, of: impl Fn(&T) -
         (true, false) => "floor kept",
         (true, true) => "aim reached",
     };
-    println!("  {:<40} {verdict}: floor {floor}, aim {aim}", "");
+    println!("  {:<64} {verdict}: floor {floor}, aim {aim}", "");
     keeps
 }

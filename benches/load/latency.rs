@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::disk;
+use super::clock::now_ns;
+use super::disk::{self, Alone};
 use super::drive::{self, Pace, Plan};
 use super::null::Null;
 use super::outcome::{Latencies, Outcome};
@@ -69,10 +70,12 @@ impl Figures {
         }
     }
 
-    fn of_disk(latencies: &Latencies, lasting: Duration) -> Self {
+    fn of_disk(alone: &Alone) -> Self {
+        let mut latencies = Latencies::new();
+        alone.waits.iter().for_each(|wait| latencies.record(wait.as_nanos() as u64));
         Self {
-            per_second: latencies.count() as f64 / lasting.as_secs_f64(),
-            quantiles: quantiles(latencies),
+            per_second: latencies.count() as f64 / alone.took.as_secs_f64(),
+            quantiles: quantiles(&latencies),
             lag_ms: 0.0,
             cpu: 0.0,
             is_whole: true,
@@ -131,7 +134,7 @@ impl Bench<'_> {
         let mut levels: [Vec<Round>; SHARES.len()] = Default::default();
         for _ in 0..self.settings.rounds {
             for (share, rounds) in SHARES.iter().zip(&mut levels) {
-                rounds.push(self.round(capacity.median() * share));
+                rounds.push(self.round(capacity.median * share));
             }
         }
         print(&levels)
@@ -165,12 +168,14 @@ impl Bench<'_> {
         self.gateway.await_delivered();
         let group = Group::between(&before, &after);
         let bare = self.drive(self.bare, Pace::Open(rate), lasting / 3);
-        let bytes = (group.bytes as usize).max(1);
-        let alone = disk::write_and_sync(self.gateway.directory(), bytes, lasting / 3);
+        let bytes = (group.bytes as u64).max(1);
+        let until = now_ns() + (lasting / 3).as_nanos() as u64;
+        let sizes = std::iter::repeat(bytes).take_while(|_| now_ns() < until);
+        let alone = disk::write_and_sync(self.gateway.directory(), sizes);
         Round {
             gateway: Figures::of(&outcome, lasting),
             bare: Figures::of(&bare, lasting / 3),
-            disk: Figures::of_disk(&alone, lasting / 3),
+            disk: Figures::of_disk(&alone),
             group,
             waiting: after.sum("tidegate_queued"),
             cpu_us: cpu.as_secs_f64() * 1e6 / outcome.taken.count().max(1) as f64,

@@ -19,11 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::child::{self, free_address};
 use super::drive::{self, Pace, Plan};
 use super::null::Null;
 use super::outcome::{Fate, Outcome};
 use super::requests;
-use super::serving::{self, Serving, TOKEN, free_address};
+use super::serving::{Serving, TOKEN};
+use super::sockets::make_room;
 
 const CONFIG: &str = "[limits]\nrequests_per_minute = 0\n\
                       [queue]\ndurability = \"fsync\"\nmax_bytes = ";
@@ -63,6 +65,12 @@ const PHASES: [Phase; 3] = [
 
 /// Whether all of it passed.
 pub(crate) fn run(settings: &Settings) -> bool {
+    let wanted = |phase: &&Phase| settings.phase.as_deref().is_none_or(|name| name == phase.name);
+    let clients =
+        PHASES.iter().filter(wanted).map(|phase| settings.clients.unwrap_or(phase.clients));
+    if !make_room(clients.max().expect("--phase names one of them")) {
+        return false;
+    }
     let sink = Null::start();
     let requests = requests::of(settings.metrics, TOKEN, "/metrics");
     let capacity = capacity(&sink, &requests);
@@ -70,7 +78,6 @@ pub(crate) fn run(settings: &Settings) -> bool {
         "capacity, 64 connections, closed loop: {capacity:.0} requests/s of {} metric(s)",
         settings.metrics
     );
-    let wanted = |phase: &&Phase| settings.phase.as_deref().is_none_or(|name| name == phase.name);
     let mut passes = true;
     for phase in PHASES.iter().filter(wanted) {
         passes &= overload(settings, phase, &sink, &requests, 2.0 * capacity);
@@ -230,7 +237,7 @@ impl Sampler {
         let thread = thread::spawn(move || {
             let mut samples = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
-                samples.extend(serving::resident_bytes(pid));
+                samples.extend(child::resident(pid).map(|resident| resident.now));
                 thread::sleep(Duration::from_secs(1));
             }
             samples

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::queue::log::disk::{Access, RealDisk};
 use tidegate::queue::log::engine::{Engine, Options, cost};
 use tidegate::queue::log::lanes::Order;
 use tidegate::queue::{Destination, Durability, Entry, Fate, Meters, Want};
 
-use crate::place;
+use crate::spread::Spread;
+use crate::{cpu_time, place};
 
 /// Entries in one group. They share one record.
 const GROUP: usize = 16;
@@ -151,14 +151,8 @@ impl Bench {
 }
 
 /// Microseconds this thread ran.
-fn timed(run: impl FnOnce()) -> f64 {
-    let now = || {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3
-    };
-    let began = now();
-    run();
-    now() - began
+fn timed(run: impl FnMut()) -> f64 {
+    cpu_time::timed(run) * 1e6
 }
 
 /// Measures every form once in each round, prints the medians, and fails above [`RATIO_MAX`].
@@ -189,7 +183,7 @@ pub(crate) fn run(settings: &Settings) {
         settings.rounds,
     );
     for (form, of_form) in forms.iter().zip(&rounds) {
-        let text = |of: fn(&Costs) -> f64| Spread::of(of_form.iter().map(of)).to_string();
+        let text = |of: fn(&Costs) -> f64| Spread::of(of_form, of);
         println!(
             "  {:<9} append {}   lease and acknowledge {}   keep in order {}",
             format!("{form:?}"),
@@ -197,9 +191,8 @@ pub(crate) fn run(settings: &Settings) {
             text(|costs| costs.deliver),
             text(|costs| costs.keep),
         );
-        let empty = rounds[0].iter().map(Costs::all);
-        let ratio =
-            Spread::of(of_form.iter().map(Costs::all).zip(empty).map(|(own, empty)| own / empty));
+        let pairs: Vec<(&Costs, &Costs)> = of_form.iter().zip(&rounds[0]).collect();
+        let ratio = Spread::of(&pairs, |(own, empty)| own.all() / empty.all());
         println!("            all of it to that with an empty queue {ratio}");
         assert!(ratio.median <= RATIO_MAX, "a backlog makes a group dearer than {RATIO_MAX} times");
     }
@@ -208,27 +201,5 @@ pub(crate) fn run(settings: &Settings) {
 impl Costs {
     fn all(&self) -> f64 {
         self.append + self.deliver + self.keep
-    }
-}
-
-/// A median, with the least and the most.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let most = values[values.len() - 1];
-        Self { median: values[values.len() / 2], least: values[0], most }
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.2} ({:.2} to {:.2})", self.median, self.least, self.most)
     }
 }

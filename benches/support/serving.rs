@@ -1,16 +1,17 @@
 //! The real gateway on a real disk, watched from outside: its CPU and memory as the kernel counts
 //! them, its books as the admin port tells them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::child::{Process, free_address, tidegate};
 use super::place;
 
 /// The token of the one source.
@@ -25,7 +26,7 @@ const LOOKS_MAX: u32 = 6_000;
 pub(crate) struct Serving {
     address: SocketAddr,
     admin: SocketAddr,
-    child: Child,
+    process: Process,
     directory: TempDir,
 }
 
@@ -54,32 +55,10 @@ impl Serving {
         let path = directory.path().join("gateway.toml");
         let mut file = File::create(&path).expect("the configuration file");
         file.write_all(config.as_bytes()).expect("the configuration is written");
-        let log = File::create(directory.path().join("gateway.log")).expect("a log file");
-        let child = Command::new(program())
-            .arg("serve")
-            .arg("--config")
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", program().display()));
-        let mut gateway = Self { address, admin, child, directory };
-        gateway.await_start();
-        gateway
-    }
-
-    fn await_start(&mut self) {
-        for _ in 0..LOOKS_MAX {
-            if TcpStream::connect(self.address).is_ok() {
-                return;
-            }
-            if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("the gateway ended, {status}:\n{}", self.log());
-            }
-            sleep(LOOK);
-        }
-        panic!("nothing listens on {}:\n{}", self.address, self.log());
+        let mut command = Command::new(tidegate());
+        command.arg("serve").arg("--config").arg(&path);
+        let process = Process::start(&command, &directory.path().join("gateway.log"), address);
+        Self { address, admin, process, directory }
     }
 
     /// Where to send to.
@@ -93,21 +72,17 @@ impl Serving {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
-    /// What it has run so far, all threads; in steps of 10 ms.
+    /// What it has run so far.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
-        let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|f| f.parse().ok()).collect();
-        assert_eq!(ticks.len(), 2, "the gateway is gone:\n{}", self.log());
-        Duration::from_millis(ticks.iter().sum::<u64>() * 10)
+        self.process.cpu()
     }
 
     /// Bytes it has in memory now.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        resident_bytes(self.pid()).unwrap_or_else(|| panic!("it is gone:\n{}", self.log()))
+        self.process.resident().now
     }
 
     pub(crate) fn page(&self) -> Page {
@@ -127,19 +102,7 @@ impl Serving {
             }
             sleep(LOOK);
         }
-        panic!("the gateway does not deliver:\n{}", self.log());
-    }
-
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("gateway.log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Gone already is as good.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        panic!("the gateway does not deliver:\n{}", self.process.log());
     }
 }
 
@@ -155,23 +118,4 @@ impl Page {
         });
         values.sum()
     }
-}
-
-/// Bytes a process has in memory now.
-pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-fn program() -> PathBuf {
-    let other = std::env::args_os().skip_while(|arg| arg != "--program").nth(1);
-    other.map_or_else(|| env!("CARGO_BIN_EXE_tidegate").into(), PathBuf::from)
-}
-
-/// Free a moment ago; a bench may lose that race and be started again. Nothing listens there.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address")
 }
