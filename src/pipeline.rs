@@ -22,6 +22,7 @@ mod step;
 mod warning;
 mod windows;
 
+use lane::Luck;
 use report::Report;
 pub use step::{Refused, Sink, Start, Step, Steps};
 
@@ -136,6 +137,7 @@ fn read(
         encoder: encoder(body, profile),
         report: Report::default(),
         index: start.index,
+        luck: Luck::default(),
         line: None,
         steps,
         skipped: whole.len() - body.len(),
@@ -199,6 +201,7 @@ struct Run<'a, 's, 'k> {
     report: Report,
     /// The next item's number.
     index: u64,
+    luck: Luck,
     /// NDJSON: the physical line being read, from 1.
     line: Option<u64>,
     steps: &'s mut Steps<'k>,
@@ -323,12 +326,15 @@ impl<'a> Run<'a, '_, '_> {
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         let index = self.index;
         if let Some(mut plain) = reader.plain()
+            && self.luck.is_worth_a_try()
             && let Some(warnings) = lane::read(&mut plain, &mut self.rules, &mut self.metric)
         {
             reader.go_on_after(&plain);
+            self.luck.stayed();
             self.index += 1;
             return self.accept(index, self.plain_escapes, &warnings);
         }
+        self.luck.left();
         item::read(reader, &mut self.raw)?;
         if let Some(tame) = reader.tame_since() {
             self.rules.tell_tame(tame);

@@ -6,7 +6,7 @@
 
 use bumpalo::Bump;
 
-use super::lane::packed;
+use super::lane::{Luck, packed};
 use super::{BodyError, Escapes, Report, Run, Start, Steps, Stop, place, plain_escapes};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
@@ -67,6 +67,7 @@ pub(super) fn read(
             encoder,
             report,
             index,
+            luck: Luck::default(),
             line: None,
             steps: &mut *steps,
             skipped: 0,
@@ -114,8 +115,11 @@ impl<'a> Run<'a, '_, '_> {
             reader.rewind(start);
         }
         let mut plain = reader.plain();
-        if let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric) {
+        if self.luck.is_worth_a_try()
+            && let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric)
+        {
             reader.go_on_after(&plain);
+            self.luck.stayed();
             let index = self.index;
             self.index += 1;
             return self.accept(index, self.plain_escapes, &warnings);
