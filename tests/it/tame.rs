@@ -25,18 +25,32 @@ fn run(body: &(impl AsRef<[u8]> + ?Sized), format: Format, profile: &Profile) ->
     (String::from_utf8(tuples).expect("tuples are UTF-8"), report.expect("the bodies are sound"))
 }
 
-/// The bodies of `items`, plain and with a character in a member nobody reads.
-fn both_ways(items: &[String]) -> [String; 2] {
-    let plain = format!("[{}]", items.join(","));
-    let wild = plain.replacen('{', "{\"unread\":\"\u{e9}\\\"\",", 1);
-    [plain, wild]
+/// The body of `items`, each with `member` before its own.
+fn each_with(member: &str, items: &[String]) -> String {
+    let items: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let members = item.strip_prefix('{').expect("an object");
+            format!("{{{member}{members}")
+        })
+        .collect();
+    format!("[{}]", items.join(","))
+}
+
+/// The bodies of `items`: plain; with a plain member nobody reads in each, which no shorter way of
+/// reading takes; and with one in each whose texts need a look.
+fn every_way(items: &[String]) -> [String; 3] {
+    let members = ["", r#""unread":[{"a":"b"}],"#, "\"unread\":[\"\u{e9}\\\"\"],"];
+    members.map(|member| each_with(member, items))
 }
 
 fn check(items: &[String], profile: &Profile) {
-    let [plain, wild] = both_ways(items);
+    let [plain, nested, wild] = every_way(items);
     let (tuples, report) = run(&plain, Format::Json, profile);
-    let (wild_tuples, wild_report) = run(&wild, Format::Json, profile);
-    assert_eq!((&tuples, &report), (&wild_tuples, &wild_report), "{plain}");
+    for other in [nested, wild] {
+        let (other_tuples, other_report) = run(&other, Format::Json, profile);
+        assert_eq!((&tuples, &report), (&other_tuples, &other_report), "{plain}\n{other}");
+    }
     let read: Vec<serde_json::Value> =
         serde_json::from_str(&format!("[{tuples}]")).expect("tuples are JSON");
     assert_eq!(read.len() as u64, report.tuples, "{plain}");
