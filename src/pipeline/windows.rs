@@ -7,7 +7,7 @@
 use bumpalo::Bump;
 
 use super::lane::{Luck, packed};
-use super::{BodyError, Escapes, Report, Run, Start, Steps, Stop, place, plain_escapes};
+use super::{BodyError, Report, Run, Start, Steps, Stop, place, plain_escapes};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
 use crate::decode::raw::RawMetric;
@@ -58,7 +58,7 @@ pub(super) fn read(
         let mut run = Run {
             arena: &arena,
             rules: Rules::new(now, profile, Texts::new(&arena)),
-            escapes: Escapes::Perhaps,
+            escapes: None,
             plain_escapes: plain_escapes(profile),
             raw: RawMetric::new(normalize::JUDGES),
             metric: Metric::with_room(),
