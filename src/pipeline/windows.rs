@@ -39,12 +39,24 @@ pub(super) fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
+    read_by(WINDOW_BYTES, start, body, profile, now, steps)
+}
+
+/// The same by windows of any size, which makes no difference to what becomes of the body.
+fn read_by(
+    window_bytes: usize,
+    start: Start,
+    body: &[u8],
+    profile: &Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
     let mut encoder = super::encoder(body, profile);
     let (mut report, mut index, mut place) =
         (Report::default(), start.index, Place { at: 0, array: Extent(0) });
     loop {
         let arena = Bump::new();
-        let end = body.len().min(place.at + WINDOW_BYTES);
+        let end = body.len().min(place.at + window_bytes);
         let part = body.get(place.at..end).unwrap_or_default();
         let (mut small, large);
         let stripped = if part.len() <= SMALL_BYTES {
@@ -127,3 +139,6 @@ impl<'a> Run<'a, '_, '_> {
         self.item(reader)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,9 +128,24 @@ fn items_of_all_kinds(count: usize) -> Vec<String> {
     (0..count).map(item).collect()
 }
 
+/// So few that every one of their faults and warnings is in the report, and so long that they fill
+/// several windows; each fifth is rejected.
+fn few_long_items() -> Vec<String> {
+    let item = |index: usize| {
+        let value = if index % 5 == 3 { "null" } else { "1" };
+        let long = "long".repeat(1_000);
+        format!(r#"{{"name":"hosts{index}","tags":{{"k":"{long}"}},"gauge":{{"value":{value}}}}}"#)
+    };
+    (0..75).map(item).collect()
+}
+
 #[test]
 fn messagepack_becomes_what_the_same_items_become_as_json() {
-    let items = items_of_all_kinds(4_000);
+    becomes_the_same_as_messagepack(&items_of_all_kinds(4_000), 0);
+    becomes_the_same_as_messagepack(&few_long_items(), 15);
+}
+
+fn becomes_the_same_as_messagepack(items: &[String], rejected: usize) {
     let values: Vec<serde_json::Value> =
         items.iter().map(|item| serde_json::from_str(item).expect("made here")).collect();
     let one_array = rmp_serde::to_vec(&values).expect("values encode");
@@ -141,7 +156,8 @@ fn messagepack_becomes_what_the_same_items_become_as_json() {
         values.chunks(7).flat_map(|some| rmp_serde::to_vec(some).expect("values encode")).collect();
     for profile in [profile("h", &[]), profile("a\"b", &[("k\"", "v")])] {
         let expected = run(&format!("[{}]", items.join(",")), Format::Json, &profile);
-        assert_eq!(expected.1.accepted, 4_000);
+        assert_eq!(expected.1.accepted as usize, items.len() - rejected);
+        assert_eq!(expected.1.errors.len(), rejected);
         for body in [&one_array, &in_a_row, &arrays_in_a_row] {
             let same = run(body, Format::MessagePack, &profile) == expected;
             assert!(same, "{} bytes", body.len());
