@@ -10,7 +10,7 @@ use crate::decode::pull::Pull as _;
 use crate::decode::raw::RawMetric;
 use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::Policy;
+use crate::normalize::{Outside, Policy, ReservedAction};
 
 /// Whether the lane takes `item`; if so, it must be what the other road makes of it.
 fn taken(item: &str, profile: &Profile) -> bool {
@@ -169,11 +169,30 @@ fn member(random: &mut fastrand::Rng) -> String {
     format!("{space}\"{key}\"{space}:{space}{value}{space}")
 }
 
+/// Profiles of which each rules differently on something the lane meets.
+pub(super) fn profiles() -> Vec<Profile> {
+    let fixed = [("env".to_owned(), "prod".to_owned()), ("host".to_owned(), "f".to_owned())];
+    let with = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = Policy::default();
+        change(&mut policy);
+        Profile::new(Arc::new(policy), Some("gateway"), &fixed)
+    };
+    vec![
+        Profile::new(Arc::new(Policy::default()), Some("gateway"), &[]),
+        with(&|_| {}),
+        with(&|policy| policy.reserved_names.action = ReservedAction::Reject),
+        with(&|policy| policy.reserved_names.action = ReservedAction::Keep),
+        with(&|policy| policy.time.outside = Outside::Reject),
+        with(&|policy| policy.time.outside = Outside::Ignore),
+        with(&|policy| policy.time.keep_unparsed = false),
+        with(&|policy| policy.hostname_tags = vec!["env".to_owned(), "a".to_owned()]),
+        with(&|policy| policy.hostname_tags.clear()),
+    ]
+}
+
 #[test]
 fn whatever_the_lane_takes_is_what_the_other_road_makes_of_it() {
-    let fixed = [("env".to_owned(), "prod".to_owned()), ("host".to_owned(), "f".to_owned())];
-    let profiles = [&[][..], &fixed]
-        .map(|tags| Profile::new(Arc::new(Policy::default()), Some("gateway"), tags));
+    let profiles = profiles();
     let mut random = fastrand::Rng::with_seed(5);
     let (mut total, mut before) = (0, "{}".to_owned());
     for round in 0..60_000 {
@@ -182,7 +201,7 @@ fn whatever_the_lane_takes_is_what_the_other_road_makes_of_it() {
         members.extend((0..random.usize(..5)).map(|_| member(&mut random)));
         random.shuffle(&mut members);
         let item = format!("{{{}}}", members.join(","));
-        let profile = &profiles[round % 2];
+        let profile = &profiles[round % profiles.len()];
         assert_eq!(taken(&item, profile), taken_behind(&before, &item, profile), "{before}{item}");
         total += u32::from(taken(&item, profile));
         // The same cut short, which is never taken.
@@ -274,7 +293,7 @@ fn what_the_lane_keeps_is_bounded() {
 fn plain_members_nobody_reads_stay_in_the_lane_and_no_others() {
     let profile = Profile::new(Arc::new(Policy::default()), None, &[]);
     let takes = |member: &str| {
-        let item = |members| format!(r#"{{{members}}}"#);
+        let item = |members| format!("{{{members}}}");
         let behind =
             taken(&item(format!(r#""name":"x","gauge":{{"value":1}},{member}"#)), &profile);
         let before =

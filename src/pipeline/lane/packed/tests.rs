@@ -58,6 +58,29 @@ fn packed(members: &[(&str, &Value)]) -> Vec<u8> {
 
 /// Values of each member; the first is plain, and most often wanted.
 fn members() -> Vec<(&'static str, Vec<Value>)> {
+    let mut members = read_members();
+    let names =
+        ["set", "distribution", "sketch", "interval_ms", "a name of more than thirty-one letters"];
+    members.extend(names.map(|name| (name, unread_values())));
+    members
+}
+
+fn unread_values() -> Vec<Value> {
+    vec![
+        json!(60_000),
+        json!("text"),
+        json!(-7),
+        json!(-70_000),
+        json!(-1_i64 << 40),
+        json!(1.5),
+        json!(true),
+        json!(null),
+        json!("\u{e9}"),
+        json!(["x"]),
+    ]
+}
+
+fn read_members() -> Vec<(&'static str, Vec<Value>)> {
     let points = [
         json!({"value": 12_345.678}),
         json!({"value": 7}),
@@ -109,18 +132,6 @@ fn members() -> Vec<(&'static str, Vec<Value>)> {
         json!(-1),
         json!(null),
     ];
-    let unread = [
-        json!(60_000),
-        json!("text"),
-        json!(-7),
-        json!(-70_000),
-        json!(-1_i64 << 40),
-        json!(1.5),
-        json!(true),
-        json!(null),
-        json!("\u{e9}"),
-        json!(["x"]),
-    ];
     let kinds = ["incremental", "absolute", "other"].map(Value::from);
     vec![
         ("name", texts.to_vec()),
@@ -136,25 +147,18 @@ fn members() -> Vec<(&'static str, Vec<Value>)> {
         ("aggregated_summary", summaries.to_vec()),
         ("kind", kinds.to_vec()),
         ("metric", points.to_vec()),
-        ("set", unread.to_vec()),
-        ("distribution", unread.to_vec()),
-        ("sketch", unread.to_vec()),
-        ("interval_ms", unread.to_vec()),
-        ("a name of more than thirty-one letters", unread.to_vec()),
         ("unknown", tags.to_vec()),
     ]
 }
 
 #[test]
 fn whatever_the_lane_takes_of_messagepack_is_what_the_other_road_makes_of_it() {
-    let fixed = [("env".to_owned(), "prod".to_owned()), ("host".to_owned(), "f".to_owned())];
-    let profiles = [&[][..], &fixed]
-        .map(|tags| Profile::new(Arc::new(Policy::default()), Some("gateway"), tags));
+    let profiles = super::super::tests::profiles();
     let (all, mut random) = (members(), fastrand::Rng::with_seed(8));
     let (name, value) = (json!("cpu"), json!({"value": 1.5}));
     let (mut total, mut damaged) = (0, 0);
     for round in 0..60_000 {
-        let profile = &profiles[round % 2];
+        let profile = &profiles[round % profiles.len()];
         let mut members = vec![("name", &name), ("gauge", &value)];
         members.truncate(random.usize(..3));
         for _ in 0..random.usize(..5) {
