@@ -100,7 +100,7 @@ impl<'a> Rules<'a> {
         let tag_bytes = tags::normalize(&mut raw.tags, self.profile, self.texts, metric)?;
         too_large(raw, tag_bytes)?;
         let dt = raw.dt.as_ref().or(raw.timestamp.as_ref());
-        self.clock(dt, metric, &mut warnings)?;
+        self.clock(dt, self.texts, metric, &mut warnings)?;
         Ok(warnings)
     }
 
@@ -120,14 +120,17 @@ impl<'a> Rules<'a> {
         dt: Option<Scalar<'a>>,
         metric: &mut Metric<'a>,
     ) -> Option<Warnings> {
+        debug_assert!(metric.pairs.len() <= PAIRS_MAX, "the lane takes no more");
         let mut warnings = Warnings::default();
         let name = Some(Scalar::Text(name));
         let own_tags = tags.count();
-        metric.name = name::normalize(name, self.profile, self.texts, &mut warnings).ok()?;
-        if tags.finish(self.profile, metric) > TAGS_BYTES_MAX || metric.pairs.len() > PAIRS_MAX {
+        // What is read straight is plain, whatever the rest of the body is.
+        let texts = self.texts.of_item(true);
+        metric.name = name::normalize(name, self.profile, texts, &mut warnings).ok()?;
+        if tags.finish(self.profile, metric) > TAGS_BYTES_MAX {
             return None;
         }
-        self.clock(dt.as_ref(), metric, &mut warnings).ok()?;
+        self.clock(dt.as_ref(), texts, metric, &mut warnings).ok()?;
         // A `dt` that is kept takes the place of a tag.
         self.tags_before = if warnings.unparsed_dt.is_none() { own_tags } else { 0 };
         Some(warnings)
@@ -137,6 +140,7 @@ impl<'a> Rules<'a> {
     fn clock(
         &mut self,
         dt: Option<&Scalar<'a>>,
+        texts: Texts<'a>,
         metric: &mut Metric<'a>,
         warnings: &mut Warnings,
     ) -> Result<(), Rejection> {
@@ -146,7 +150,7 @@ impl<'a> Rules<'a> {
             metric.at = at;
             clock::judge(at, self.now, self.profile, warnings)
         } else {
-            clock::unparsed(*dt, self.profile, self.texts, metric, warnings);
+            clock::unparsed(*dt, self.profile, texts, metric, warnings);
             Ok(())
         }
     }

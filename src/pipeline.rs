@@ -19,11 +19,14 @@ mod lane;
 mod place;
 pub mod report;
 mod step;
+mod stop;
 mod warning;
 mod windows;
 
+use lane::Luck;
 use report::Report;
 pub use step::{Refused, Sink, Start, Step, Steps};
+use stop::Stop;
 
 /// Why a whole body was refused; nothing of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,19 +126,18 @@ fn read(
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let texts = Texts::of_json(body, &arena);
-    let tame = plain_escapes(profile);
     let mut run = Run {
         arena: &arena,
-        rules: Rules::new(now, profile, texts),
-        escapes: if texts.are_tame() { tame } else { Escapes::Perhaps },
-        plain_escapes: tame,
+        rules: Rules::new(now, profile, Texts::new(&arena)),
+        escapes: None,
+        plain_escapes: plain_escapes(profile),
         raw: RawMetric::new(normalize::JUDGES),
         metric: Metric::with_room(),
         body,
         encoder: encoder(body, profile),
         report: Report::default(),
         index: start.index,
+        luck: Luck::default(),
         line: None,
         steps,
         skipped: whole.len() - body.len(),
@@ -187,8 +189,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 struct Run<'a, 's, 'k> {
     arena: &'a Bump,
     rules: Rules<'a>,
-    /// Whether texts of the body, or of the operator, can need an escape.
-    escapes: Escapes,
+    /// Whether texts of the body, or of the operator, can need an escape; not known before the first
+    /// item that leaves the straight lane.
+    escapes: Option<Escapes>,
     /// The same where those of the body cannot: of metrics from the straight lane.
     plain_escapes: Escapes,
     raw: RawMetric<'a>,
@@ -199,38 +202,12 @@ struct Run<'a, 's, 'k> {
     report: Report,
     /// The next item's number.
     index: u64,
+    luck: Luck,
     /// NDJSON: the physical line being read, from 1.
     line: Option<u64>,
     steps: &'s mut Steps<'k>,
     /// Bytes of the body before what is read.
     skipped: usize,
-}
-
-/// Why reading stopped: broken grammar, whose meaning depends on the format, or the whole body.
-enum Stop {
-    Fault(Fault),
-    Body(BodyError),
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<BodyError> for Stop {
-    fn from(error: BodyError) -> Self {
-        Self::Body(error)
-    }
-}
-
-impl Stop {
-    fn or_syntax(self, text: impl FnOnce(&Fault) -> String) -> BodyError {
-        match self {
-            Self::Fault(fault) => BodyError::Syntax(text(&fault)),
-            Self::Body(error) => error,
-        }
-    }
 }
 
 impl<'a> Run<'a, '_, '_> {
@@ -323,23 +300,37 @@ impl<'a> Run<'a, '_, '_> {
     fn item<R: Pull<'a>>(&mut self, reader: &mut R) -> Result<(), Stop> {
         let index = self.index;
         if let Some(mut plain) = reader.plain()
+            && self.luck.is_worth_a_try()
             && let Some(warnings) = lane::read(&mut plain, &mut self.rules, &mut self.metric)
         {
             reader.go_on_after(&plain);
+            self.luck.stayed();
             self.index += 1;
             return self.accept(index, self.plain_escapes, &warnings);
         }
+        self.luck.left();
         item::read(reader, &mut self.raw)?;
-        if let Some(tame) = reader.tame_since() {
-            self.rules.tell_tame(tame);
-            self.escapes = if tame { self.plain_escapes } else { Escapes::Perhaps };
-        }
+        let escapes = self.escapes(reader.tame_since());
         self.index += 1;
         match self.rules.normalize(&mut self.raw, &mut self.metric) {
-            Ok(warnings) => self.accept(index, self.escapes, &warnings)?,
+            Ok(warnings) => self.accept(index, escapes, &warnings)?,
             Err(rejection) => self.report.reject(index, self.line, rejection),
         }
         Ok(())
+    }
+
+    /// Whether texts of an item from the general road can need an escape; `tame` is what its reader knows
+    /// of them. One that knows nothing reads a JSON body, which is looked at once, as a whole.
+    #[inline]
+    fn escapes(&mut self, tame: Option<bool>) -> Escapes {
+        if let (None, Some(known)) = (tame, self.escapes) {
+            return known;
+        }
+        let tame = tame.unwrap_or_else(|| Texts::of_json(self.body, self.arena).are_tame());
+        self.rules.tell_tame(tame);
+        let escapes = if tame { self.plain_escapes } else { Escapes::Perhaps };
+        self.escapes = Some(escapes);
+        escapes
     }
 
     /// Takes the item of number `index`, which is in `self.metric`.

@@ -50,29 +50,36 @@ pub(crate) fn once(what: &str) {
     counted(&bodies, &profile);
 }
 
-/// The table over metrics a body.
-pub(crate) fn over_metrics() {
+/// The most instructions of a metric where they should not change, in the least.
+const FLAT: f64 = 1.1;
+
+/// Prints the table over metrics a body; false if a curve is not flat.
+pub(crate) fn over_metrics() -> bool {
     heading("metrics a body");
+    let mut flat = true;
     for (name, format) in FORMATS {
         let mut row = Row::new(format!("metrics/{name}"));
         for count in METRICS {
             let bodies = [body_of(format, &bodies::metrics(Mix::Gauges, count))];
             row.add(count, &bodies, count, count >= FLAT_FROM);
         }
-        row.end(&format!("from {FLAT_FROM} metrics a body on"));
+        flat &= row.end(&format!("from {FLAT_FROM} metrics a body on"));
     }
+    flat
 }
 
-/// The table over distinct series.
-pub(crate) fn over_series() {
+/// Prints the table over distinct series; false if a curve is not flat.
+pub(crate) fn over_series() -> bool {
     heading("distinct series");
+    let mut flat = true;
     for (name, format) in FORMATS {
         let mut row = Row::new(format!("series/{name}"));
         for count in SERIES {
             row.add(count, &drawn(format, count, DRAWN), DRAWN_TO_COUNT, true);
         }
-        row.end("over all");
+        flat &= row.end("over all");
     }
+    flat
 }
 
 fn heading(what: &str) {
@@ -120,7 +127,8 @@ impl Row {
         }
     }
 
-    fn end(self, range: &str) {
+    /// Whether the curve is flat, as far as it could be counted.
+    fn end(self, range: &str) -> bool {
         let flatness = |of: &[f64]| {
             let (_, least, most) = spread(of.to_vec());
             most / least
@@ -132,6 +140,11 @@ impl Row {
             counts.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
             flatness(&self.times),
         );
+        let is_flat = counts.is_none_or(|ratio| ratio <= FLAT);
+        if !is_flat {
+            println!("NOT FLAT (more than {FLAT}): {}", self.name);
+        }
+        is_flat
     }
 }
 

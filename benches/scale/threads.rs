@@ -102,24 +102,27 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// How long `threads` threads take when each does the whole of the row's work, on a body of its own.
+/// How long `threads` threads take when each does the whole of the row's work, on a body of its own:
+/// from when the first of them begins until the last is done. Each reads the clock itself; another
+/// thread may get to it late, and the more so the more of them work.
 fn wall(row: &Row, threads: usize, profile: &Profile) -> Duration {
-    let barrier = Barrier::new(threads + 1);
-    thread::scope(|scope| {
-        let work = || {
-            let body = row.body.clone();
-            barrier.wait();
-            for _ in 0..row.times {
-                once(&row.work, &body, profile);
-            }
-            barrier.wait();
-        };
-        (0..threads).for_each(|_| drop(scope.spawn(work)));
+    let barrier = Barrier::new(threads);
+    let work = || {
+        let body = row.body.clone();
         barrier.wait();
         let start = now();
-        barrier.wait();
-        start.elapsed()
-    })
+        for _ in 0..row.times {
+            once(&row.work, &body, profile);
+        }
+        (start, now())
+    };
+    let spans: Vec<(Instant, Instant)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
+    });
+    let start = spans.iter().map(|span| span.0).min().expect("a worker at least");
+    let end = spans.iter().map(|span| span.1).max().expect("a worker at least");
+    end - start
 }
 
 fn once(work: &Work, body: &Body, profile: &Profile) {

@@ -91,6 +91,29 @@ fn enter<'a, R: Pull<'a>>(reader: &mut R) -> Result<Token<'a>, Fault> {
     }
 }
 
+/// Whether a member of the name means anything to an item; every other is skipped.
+pub(crate) fn is_read(key: &str) -> bool {
+    matches!(
+        key,
+        "metric"
+            | "name"
+            | "gauge"
+            | "counter"
+            | "tags"
+            | "dt"
+            | "timestamp"
+            | "kind"
+            | "histogram"
+            | "aggregated_histogram"
+            | "summary"
+            | "aggregated_summary"
+            | "set"
+            | "distribution"
+            | "sketch"
+    )
+}
+
+/// Reads a member's value; [`is_read`] lists the names.
 #[inline]
 fn read_member<'a, R: Pull<'a>>(
     reader: &mut R,

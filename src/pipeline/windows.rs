@@ -6,8 +6,8 @@
 
 use bumpalo::Bump;
 
-use super::lane::packed;
-use super::{BodyError, Escapes, Report, Run, Start, Steps, Stop, place, plain_escapes};
+use super::lane::{Luck, packed};
+use super::{BodyError, Report, Run, Start, Steps, Stop, place, plain_escapes};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
 use crate::decode::raw::RawMetric;
@@ -39,12 +39,24 @@ pub(super) fn read(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
+    read_by(WINDOW_BYTES, start, body, profile, now, steps)
+}
+
+/// The same by windows of any size, which makes no difference to what becomes of the body.
+fn read_by(
+    window_bytes: usize,
+    start: Start,
+    body: &[u8],
+    profile: &Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
     let mut encoder = super::encoder(body, profile);
     let (mut report, mut index, mut place) =
         (Report::default(), start.index, Place { at: 0, array: Extent(0) });
     loop {
         let arena = Bump::new();
-        let end = body.len().min(place.at + WINDOW_BYTES);
+        let end = body.len().min(place.at + window_bytes);
         let part = body.get(place.at..end).unwrap_or_default();
         let (mut small, large);
         let stripped = if part.len() <= SMALL_BYTES {
@@ -58,7 +70,7 @@ pub(super) fn read(
         let mut run = Run {
             arena: &arena,
             rules: Rules::new(now, profile, Texts::new(&arena)),
-            escapes: Escapes::Perhaps,
+            escapes: None,
             plain_escapes: plain_escapes(profile),
             raw: RawMetric::new(normalize::JUDGES),
             metric: Metric::with_room(),
@@ -67,6 +79,7 @@ pub(super) fn read(
             encoder,
             report,
             index,
+            luck: Luck::default(),
             line: None,
             steps: &mut *steps,
             skipped: 0,
@@ -114,8 +127,11 @@ impl<'a> Run<'a, '_, '_> {
             reader.rewind(start);
         }
         let mut plain = reader.plain();
-        if let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric) {
+        if self.luck.is_worth_a_try()
+            && let Some(warnings) = packed::read(&mut plain, &mut self.rules, &mut self.metric)
+        {
             reader.go_on_after(&plain);
+            self.luck.stayed();
             let index = self.index;
             self.index += 1;
             return self.accept(index, self.plain_escapes, &warnings);
@@ -123,3 +139,6 @@ impl<'a> Run<'a, '_, '_> {
         self.item(reader)
     }
 }
+
+#[cfg(test)]
+mod tests;

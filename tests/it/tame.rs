@@ -25,18 +25,32 @@ fn run(body: &(impl AsRef<[u8]> + ?Sized), format: Format, profile: &Profile) ->
     (String::from_utf8(tuples).expect("tuples are UTF-8"), report.expect("the bodies are sound"))
 }
 
-/// The bodies of `items`, plain and with a character in a member nobody reads.
-fn both_ways(items: &[String]) -> [String; 2] {
-    let plain = format!("[{}]", items.join(","));
-    let wild = plain.replacen('{', "{\"unread\":\"\u{e9}\\\"\",", 1);
-    [plain, wild]
+/// The body of `items`, each with `member` before its own.
+fn each_with(member: &str, items: &[String]) -> String {
+    let items: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let members = item.strip_prefix('{').expect("an object");
+            format!("{{{member}{members}")
+        })
+        .collect();
+    format!("[{}]", items.join(","))
+}
+
+/// The bodies of `items`: plain; with a plain member nobody reads in each, which no shorter way of
+/// reading takes; and with one in each whose texts need a look.
+fn every_way(items: &[String]) -> [String; 3] {
+    let members = ["", r#""unread":[{"a":"b"}],"#, "\"unread\":[\"\u{e9}\\\"\"],"];
+    members.map(|member| each_with(member, items))
 }
 
 fn check(items: &[String], profile: &Profile) {
-    let [plain, wild] = both_ways(items);
+    let [plain, nested, wild] = every_way(items);
     let (tuples, report) = run(&plain, Format::Json, profile);
-    let (wild_tuples, wild_report) = run(&wild, Format::Json, profile);
-    assert_eq!((&tuples, &report), (&wild_tuples, &wild_report), "{plain}");
+    for other in [nested, wild] {
+        let (other_tuples, other_report) = run(&other, Format::Json, profile);
+        assert_eq!((&tuples, &report), (&other_tuples, &other_report), "{plain}\n{other}");
+    }
     let read: Vec<serde_json::Value> =
         serde_json::from_str(&format!("[{tuples}]")).expect("tuples are JSON");
     assert_eq!(read.len() as u64, report.tuples, "{plain}");
@@ -114,9 +128,24 @@ fn items_of_all_kinds(count: usize) -> Vec<String> {
     (0..count).map(item).collect()
 }
 
+/// So few that every one of their faults and warnings is in the report, and so long that they fill
+/// several windows; each fifth is rejected.
+fn few_long_items() -> Vec<String> {
+    let item = |index: usize| {
+        let value = if index % 5 == 3 { "null" } else { "1" };
+        let long = "long".repeat(1_000);
+        format!(r#"{{"name":"hosts{index}","tags":{{"k":"{long}"}},"gauge":{{"value":{value}}}}}"#)
+    };
+    (0..75).map(item).collect()
+}
+
 #[test]
 fn messagepack_becomes_what_the_same_items_become_as_json() {
-    let items = items_of_all_kinds(4_000);
+    becomes_the_same_as_messagepack(&items_of_all_kinds(4_000), 0);
+    becomes_the_same_as_messagepack(&few_long_items(), 15);
+}
+
+fn becomes_the_same_as_messagepack(items: &[String], rejected: usize) {
     let values: Vec<serde_json::Value> =
         items.iter().map(|item| serde_json::from_str(item).expect("made here")).collect();
     let one_array = rmp_serde::to_vec(&values).expect("values encode");
@@ -127,7 +156,8 @@ fn messagepack_becomes_what_the_same_items_become_as_json() {
         values.chunks(7).flat_map(|some| rmp_serde::to_vec(some).expect("values encode")).collect();
     for profile in [profile("h", &[]), profile("a\"b", &[("k\"", "v")])] {
         let expected = run(&format!("[{}]", items.join(",")), Format::Json, &profile);
-        assert_eq!(expected.1.accepted, 4_000);
+        assert_eq!(expected.1.accepted as usize, items.len() - rejected);
+        assert_eq!(expected.1.errors.len(), rejected);
         for body in [&one_array, &in_a_row, &arrays_in_a_row] {
             let same = run(body, Format::MessagePack, &profile) == expected;
             assert!(same, "{} bytes", body.len());

@@ -139,10 +139,22 @@ impl<'a> Plain<'a> {
     /// The digits of a number.
     #[inline]
     pub(crate) fn number(&mut self) -> Option<&'a str> {
-        self.peek()?;
+        // A look first: a fault takes an allocation to say nothing here.
+        matches!(self.peek()?, b'-' | b'0'..=b'9').then_some(())?;
         let end = number::scan(self.rest.as_bytes(), 0).ok()?;
         let (number, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         Some(number)
+    }
+
+    /// Passes a value without members.
+    pub(crate) fn pass_scalar(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b't' => self.take("true"),
+            b'f' => self.take("false"),
+            b'n' => self.take("null"),
+            _ => self.number().map(drop),
+        }
     }
 }

@@ -121,4 +121,19 @@ impl<'a> Plain<'a> {
             None => self.string().map(Scalar::Text),
         }
     }
+
+    /// Passes a value without members.
+    pub(crate) fn pass_scalar(&mut self) -> Option<()> {
+        let bytes = match *self.bytes.get(self.at)? {
+            0..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 => 3,
+            0xca | 0xce | 0xd2 => 5,
+            0xcb | 0xcf | 0xd3 => 9,
+            _ => return self.string().map(drop),
+        };
+        self.left()?.get(..bytes)?;
+        self.at += bytes;
+        Some(())
+    }
 }

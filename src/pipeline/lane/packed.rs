@@ -3,7 +3,8 @@
 //! The two are the same list of members over different grammars: here every length and count stands
 //! before what it is of, and numbers are no text.
 
-use super::{KIND, NAME, OTHER, Seen, TAGS, TIME, VALUE, first, with_flow};
+use super::{KIND, NAME, Seen, TAGS, TIME, VALUE, first, with_flow};
+use crate::decode::item;
 use crate::decode::msgpack::Plain;
 use crate::decode::raw::{RawPair, Scalar};
 use crate::metric::value::Value;
@@ -47,14 +48,20 @@ pub(in crate::pipeline) fn read<'a>(
             seen.once(KIND)?;
             flow = if plain.string()? == "incremental" { Flow::Delta } else { Flow::Total };
         } else {
-            // A member nobody reads, and Vector always sends.
-            plain.is(b"namespace").then_some(())?;
-            seen.once(OTHER)?;
-            plain.string()?;
+            unread(plain)?;
         }
     }
     metric.shape = with_flow(shape?, flow);
     rules.complete(name, tags, dt, metric)
+}
+
+/// Passes a member nobody reads, if its value is plain too. A name that is read can come to this as well,
+/// behind a longer header than it needs.
+fn unread(plain: &mut Plain<'_>) -> Option<()> {
+    if item::is_read(plain.string()?) {
+        return None;
+    }
+    plain.pass_scalar()
 }
 
 #[inline]

@@ -6,7 +6,6 @@ use bumpalo::Bump;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::decode::item;
 use crate::decode::msgpack::{MsgpackReader, stripped};
 use crate::decode::pull::Pull as _;
 use crate::decode::raw::RawMetric;
@@ -59,6 +58,29 @@ fn packed(members: &[(&str, &Value)]) -> Vec<u8> {
 
 /// Values of each member; the first is plain, and most often wanted.
 fn members() -> Vec<(&'static str, Vec<Value>)> {
+    let mut members = read_members();
+    let names =
+        ["set", "distribution", "sketch", "interval_ms", "a name of more than thirty-one letters"];
+    members.extend(names.map(|name| (name, unread_values())));
+    members
+}
+
+fn unread_values() -> Vec<Value> {
+    vec![
+        json!(60_000),
+        json!("text"),
+        json!(-7),
+        json!(-70_000),
+        json!(-1_i64 << 40),
+        json!(1.5),
+        json!(true),
+        json!(null),
+        json!("\u{e9}"),
+        json!(["x"]),
+    ]
+}
+
+fn read_members() -> Vec<(&'static str, Vec<Value>)> {
     let points = [
         json!({"value": 12_345.678}),
         json!({"value": 7}),
@@ -131,14 +153,12 @@ fn members() -> Vec<(&'static str, Vec<Value>)> {
 
 #[test]
 fn whatever_the_lane_takes_of_messagepack_is_what_the_other_road_makes_of_it() {
-    let fixed = [("env".to_owned(), "prod".to_owned()), ("host".to_owned(), "f".to_owned())];
-    let profiles = [&[][..], &fixed]
-        .map(|tags| Profile::new(Arc::new(Policy::default()), Some("gateway"), tags));
+    let profiles = super::super::tests::profiles();
     let (all, mut random) = (members(), fastrand::Rng::with_seed(8));
     let (name, value) = (json!("cpu"), json!({"value": 1.5}));
     let (mut total, mut damaged) = (0, 0);
     for round in 0..60_000 {
-        let profile = &profiles[round % 2];
+        let profile = &profiles[round % profiles.len()];
         let mut members = vec![("name", &name), ("gauge", &value)];
         members.truncate(random.usize(..3));
         for _ in 0..random.usize(..5) {
@@ -174,4 +194,38 @@ fn an_ordinary_metric_of_messagepack_stays_in_the_lane() {
             assert!(taken(&packed(&members), &profile), "{value} {time}");
         }
     }
+}
+
+#[test]
+fn plain_members_nobody_reads_of_messagepack_stay_in_the_lane_and_no_others() {
+    let profile = Profile::new(Arc::new(Policy::default()), None, &[]);
+    let item = |member: &[u8]| {
+        let (name, value) = (json!("cpu"), json!({"value": 1.5}));
+        let mut body = packed(&[("name", &name), ("gauge", &value), ("unread", &name)]);
+        body.truncate(body.len() - b"_unread_cpu".len());
+        body.extend(member);
+        body
+    };
+    let single = [&[0xca][..], &1.5_f32.to_be_bytes()].concat();
+    let byte = [0xd0, 0x80].to_vec();
+    let values = [60_000_i64, -7, -70_000, -1 << 40, 5].map(|number| json!(number));
+    let others = [json!("text"), json!(1.5), json!(true), json!(null)];
+    let plain = values.iter().chain(&others);
+    let plain: Vec<_> = plain.map(|value| rmp_serde::to_vec(value).expect("a value")).collect();
+    for value in plain.iter().chain([&single, &byte]) {
+        let member = |name: &[u8]| item(&[name, value].concat());
+        assert!(taken(&member(b"\xa1x"), &profile), "{value:x?}");
+        assert!(taken(&member(b"\xd9\x01x"), &profile), "{value:x?}");
+        // Names that are read, behind the shortest header and behind another.
+        for name in ["metric", "set", "distribution", "sketch", "name", "tags", "summary"] {
+            let length = u8::try_from(name.len()).expect("short");
+            for header in [&[0xa0 | length][..], &[0xd9, length]] {
+                let name = [header, name.as_bytes()].concat();
+                assert!(!taken(&member(&name), &profile), "{name:x?} {value:x?}");
+            }
+        }
+        let long = [b"\xd9\x02dt", &value[..]].concat();
+        assert!(!taken(&item(&long), &profile), "{value:x?}");
+    }
+    assert!(!taken(&item(b"\xa1x\x90"), &profile) && !taken(&item(b"\xa1x\xc1"), &profile));
 }

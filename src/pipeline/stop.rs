@@ -1,0 +1,31 @@
+//! What ends the reading of a body before its end.
+
+use super::BodyError;
+use crate::decode::pull::Fault;
+
+/// Why reading stopped: broken grammar, whose meaning depends on the format, or the whole body.
+pub(super) enum Stop {
+    Fault(Fault),
+    Body(BodyError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<BodyError> for Stop {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl Stop {
+    pub(super) fn or_syntax(self, text: impl FnOnce(&Fault) -> String) -> BodyError {
+        match self {
+            Self::Fault(fault) => BodyError::Syntax(text(&fault)),
+            Self::Body(error) => error,
+        }
+    }
+}
