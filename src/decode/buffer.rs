@@ -39,6 +39,12 @@ enum Room {
     },
 }
 
+/// From here on a mapping is backed by huge pages, where the kernel has them: one fault instead of 512.
+const HUGE_FROM: usize = 2 << 20;
+
+/// Bytes of such a page.
+const HUGE_BYTES: usize = 2 << 20;
+
 impl Buffer {
     /// An empty buffer for at most `most` bytes, of which few may come.
     pub fn new(most: usize) -> Self {
@@ -60,8 +66,14 @@ impl Buffer {
     pub fn memory(&self) -> usize {
         match &self.room {
             Room::Heap(all) => all.len(),
-            Room::Mapped { .. } => self.len,
+            Room::Mapped { .. } => self.mapped(self.len),
         }
+    }
+
+    /// What a mapping takes that is filled so far.
+    fn mapped(&self, len: usize) -> usize {
+        let pages = if len > HUGE_FROM { len.next_multiple_of(HUGE_BYTES) } else { len };
+        pages.min(self.most)
     }
 
     /// The same, were `more` bytes appended to it.
@@ -73,7 +85,7 @@ impl Buffer {
                 let size = (all.len() * 2).max(FIRST_BYTES).min(self.heap_max);
                 size.max(need).min(self.most)
             }
-            _ => need,
+            _ => self.mapped(need),
         }
     }
 
@@ -124,6 +136,10 @@ impl Buffer {
             self.heap_max = self.most;
             return self.reserve(need - self.len);
         };
+        if let Some(huge) = self.most.checked_sub(HUGE_FROM) {
+            // Where there are none, small pages do.
+            map.advise_range(Advice::HugePage, HUGE_FROM, huge).ok();
+        }
         let mut backed = 0;
         back(&mut map, &mut backed, need);
         map[..self.len].copy_from_slice(&self.all()[..self.len]);

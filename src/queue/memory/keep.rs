@@ -1,25 +1,20 @@
-//! Where blocks wait: in memory of their own, long after their request is over.
+//! Where blocks wait, long after their request is over.
 
 use bytes::Bytes;
-use memmap2::MmapOptions;
 
 use crate::encode::Block;
 
-/// Blocks of this size and more are kept in mappings.
-const MAPPED_BYTES_MIN: usize = 1 << 20;
+/// Blocks of this size and more stay where they are: the encoder leaves them little unused room, and a
+/// copy costs as much as the rest of queueing them.
+const COPIED_BYTES_MAX: usize = 256 << 10;
 
-/// The same block in memory of exactly its size: the encoder reserved for more, and the queue counts
-/// what a block holds, not what it occupies. A large one moves to a mapping, which goes back to the
-/// kernel with it where an allocator would hold on to it.
+/// The same block in memory of exactly its size: the queue counts what a block holds, not what it occupies,
+/// and of small ones it may hold very many.
 pub(super) fn keep(block: Block) -> Block {
-    if block.bytes.len() < MAPPED_BYTES_MIN {
-        return Block { bytes: Bytes::copy_from_slice(&block.bytes), tuples: block.tuples };
+    if block.bytes.len() > COPIED_BYTES_MAX {
+        return block;
     }
-    let room = MmapOptions::new().len(block.bytes.len()).populate().map_anon();
-    // Where the kernel grants none, the block is as good where it is.
-    let Ok(mut room) = room else { return block };
-    room.copy_from_slice(&block.bytes);
-    Block { bytes: Bytes::from_owner(room), tuples: block.tuples }
+    Block { bytes: Bytes::copy_from_slice(&block.bytes), tuples: block.tuples }
 }
 
 #[cfg(test)]
@@ -27,17 +22,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_block_is_the_same_block() {
-        for length in [1, MAPPED_BYTES_MIN - 1, MAPPED_BYTES_MIN, MAPPED_BYTES_MIN + 1] {
+    fn a_kept_block_is_the_same_block_and_a_small_one_has_its_own_place() {
+        for length in [1, COPIED_BYTES_MAX, COPIED_BYTES_MAX + 1] {
             let bytes: Vec<u8> = (0..length).map(|n| (n / 3) as u8).collect();
             let block = Block { bytes: bytes.into(), tuples: 7 };
             let kept = keep(block.clone());
             assert!(kept == block, "{length}");
-            assert_ne!(
-                kept.bytes.as_ptr(),
-                block.bytes.as_ptr(),
-                "{length}: in a place of its own"
-            );
+            let is_moved = kept.bytes.as_ptr() != block.bytes.as_ptr();
+            assert_eq!(is_moved, length <= COPIED_BYTES_MAX, "{length}");
         }
     }
 }
