@@ -51,6 +51,9 @@
 
 #[path = "../tests/it/support/endure/place.rs"]
 mod place;
+#[expect(dead_code, reason = "the bench of the edge asks for its process")]
+#[path = "support/again.rs"]
+mod again;
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;

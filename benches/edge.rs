@@ -25,6 +25,8 @@
 //! Options behind `--`: `--rounds N` (7), `--only one|batch|large`, `--times F` (of the requests of
 //! each measurement, 1), `--program FILE` (another build of tidegate).
 
+#[path = "support/again.rs"]
+mod again;
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;

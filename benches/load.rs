@@ -30,6 +30,9 @@
 
 #[path = "../tests/it/support/endure/place.rs"]
 mod place;
+#[expect(dead_code, reason = "the bench of the edge asks for its process")]
+#[path = "support/again.rs"]
+mod again;
 #[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "support/bodies.rs"]
 mod bodies;
@@ -73,6 +76,8 @@ mod outcome;
 mod overload;
 #[path = "load/requests.rs"]
 mod requests;
+#[path = "load/round.rs"]
+mod round;
 #[path = "load/sockets.rs"]
 mod sockets;
 

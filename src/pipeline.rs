@@ -126,22 +126,9 @@ fn read(
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let mut run = Run {
-        arena: &arena,
-        rules: Rules::new(now, profile, Texts::new(&arena)),
-        escapes: None,
-        plain_escapes: plain_escapes(profile),
-        raw: RawMetric::new(normalize::JUDGES),
-        metric: Metric::with_room(),
-        body,
-        encoder: encoder(body, profile),
-        report: Report::default(),
-        index: start.index,
-        luck: Luck::default(),
-        line: None,
-        steps,
-        skipped: whole.len() - body.len(),
-    };
+    let mut run = Run::new(&arena, profile, now, body, encoder(body, profile), steps);
+    run.index = start.index;
+    run.skipped = whole.len() - body.len();
     match text {
         Text::Value => run.json(body)?,
         Text::Values => run.json_stream(body)?,
@@ -164,11 +151,6 @@ fn encoder(body: &[u8], profile: &Profile) -> Encoder {
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
     })
-}
-
-/// Whether texts of the operator can need an escape, and so any at all where those of the body cannot.
-fn plain_escapes(profile: &Profile) -> Escapes {
-    if profile.is_tame() { Escapes::Never } else { Escapes::Perhaps }
 }
 
 /// The same as `text.split('\n')`, which looks for the end of a line eight bytes at a time at best.
@@ -210,7 +192,34 @@ struct Run<'a, 's, 'k> {
     skipped: usize,
 }
 
-impl<'a> Run<'a, '_, '_> {
+impl<'a, 's, 'k> Run<'a, 's, 'k> {
+    /// At the start of a body, or of a part of one, whose texts are parts of `body`.
+    fn new(
+        arena: &'a Bump,
+        profile: &'a Profile,
+        now: Timestamp,
+        body: &'a [u8],
+        encoder: Encoder,
+        steps: &'s mut Steps<'k>,
+    ) -> Self {
+        Self {
+            arena,
+            rules: Rules::new(now, profile, Texts::new(arena)),
+            escapes: None,
+            plain_escapes: if profile.is_tame() { Escapes::Never } else { Escapes::Perhaps },
+            raw: RawMetric::new(normalize::JUDGES),
+            metric: Metric::with_room(),
+            body,
+            encoder,
+            report: Report::default(),
+            index: 0,
+            luck: Luck::default(),
+            line: None,
+            steps,
+            skipped: 0,
+        }
+    }
+
     fn json(&mut self, body: &'a [u8]) -> Result<(), BodyError> {
         let text = place::utf8(body, self.skipped).map_err(BodyError::Syntax)?;
         let mut reader = JsonReader::new(text, self.arena);

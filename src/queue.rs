@@ -116,7 +116,7 @@ pub enum AppendError {
 /// Takes entries in.
 pub trait Queue: Send + Sync + 'static {
     /// A block as this queue will hold it, to be asked for each block of an entry where there is time to
-    /// copy it. As it is, where it does not stay in memory for long.
+    /// copy it. As it is, where it leaves memory once it is written.
     fn keep(&self, block: Block) -> Block {
         block
     }

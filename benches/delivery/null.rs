@@ -3,9 +3,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -14,16 +12,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::again::{self, Again};
 
 /// Makes this program the receiver.
 pub(crate) const ARGUMENT: &str = "--null-receiver";
 
 /// The receiver's process, as its parent sees it.
-pub(crate) struct Null {
-    address: SocketAddr,
-    child: Child,
-}
+pub(crate) struct Null(Again);
 
 /// What it had since it was last asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,26 +32,16 @@ pub(crate) struct Received {
 
 impl Null {
     pub(crate) fn start() -> Self {
-        let program = std::env::current_exe().expect("this program has a path");
-        let mut child = Command::new(program)
-            .arg(ARGUMENT)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program starts again");
-        let mut line = String::new();
-        let said = child.stdout.as_mut().expect("it is piped");
-        BufReader::new(said).read_line(&mut line).expect("the receiver says where it is");
-        Self { address: line.trim().parse().expect("an address"), child }
+        Self(Again::start(ARGUMENT))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// What came in since the last call.
     pub(crate) async fn received(&self) -> Received {
-        let stream = TcpStream::connect(self.address).await.expect("the receiver is there");
+        let stream = TcpStream::connect(self.0.address()).await.expect("the receiver is there");
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
         let connection = tokio::spawn(connection);
@@ -72,28 +59,15 @@ impl Null {
     }
 }
 
-impl Drop for Null {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().ok();
-    }
-}
-
 /// The receiver itself. One thread: it takes no more of the machine than one core, whoever sends.
 pub(crate) fn run() {
-    std::thread::spawn(|| {
-        // The parent never writes: this returns when it is gone.
-        std::io::stdin().read_to_end(&mut Vec::new()).ok();
-        std::process::exit(0);
-    });
+    again::end_with_the_parent();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(tokio::task::LocalSet::new().run_until(serve()));
 }
 
 async fn serve() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    println!("{}", listener.local_addr().expect("it is bound"));
-    std::io::stdout().flush().expect("the parent listens");
+    let listener = again::listen().await;
     let received = Rc::new(Cell::new(Received::default()));
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");

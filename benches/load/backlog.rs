@@ -10,10 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::child::free_address;
-use super::drive::{self, Pace, Plan};
 use super::null::Null;
-use super::outcome::Outcome;
 use super::requests;
+use super::round::{Round, measure, send};
 use super::serving::{Serving, TOKEN};
 use super::spread::Spread;
 
@@ -30,12 +29,6 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) lasting: Duration,
     pub(crate) backlog_bytes: u64,
-}
-
-struct Round {
-    cpu_us: f64,
-    per_second: f64,
-    p99_ms: f64,
 }
 
 /// Whether a backlog costs requests little.
@@ -64,7 +57,7 @@ fn pair(settings: &Settings, name: &str, receivers: &[SocketAddr], requests: &[V
     // The first round warms up and is not counted.
     for round in 0..=settings.rounds {
         for (gateway, rounds) in [&empty, &full].into_iter().zip(&mut cases) {
-            let measured = measure(gateway, requests, settings.lasting);
+            let measured = measure(gateway, CONNECTIONS, requests, settings.lasting);
             if round > 0 {
                 rounds.push(measured);
             }
@@ -89,28 +82,11 @@ fn row(name: &str, gateway: &Serving, rounds: &[Round], ratio: &str) {
     );
 }
 
-fn send(gateway: &Serving, requests: &[Vec<u8>], lasting: Duration) -> Outcome {
-    let address = gateway.address();
-    let (pace, connections) = (Pace::Closed, CONNECTIONS);
-    drive::run(&Plan { address, pace, connections, lasting, requests })
-}
-
 /// Sends until so much waits.
 fn fill(gateway: &Serving, bytes: u64) {
     let batches = requests::of(1_000, TOKEN, "/metrics");
     while gateway.page().sum("tidegate_queue_bytes") < bytes as f64 {
-        let outcome = send(gateway, &batches, FILL_SLICE);
+        let outcome = send(gateway, CONNECTIONS, &batches, FILL_SLICE);
         assert!(outcome.refused.count() == 0, "there is room: {}", outcome.fates());
-    }
-}
-
-fn measure(gateway: &Serving, requests: &[Vec<u8>], lasting: Duration) -> Round {
-    let before = gateway.cpu();
-    let outcome = send(gateway, requests, lasting);
-    let cpu = gateway.cpu().saturating_sub(before);
-    Round {
-        cpu_us: cpu.as_secs_f64() * 1e6 / outcome.taken.count().max(1) as f64,
-        per_second: outcome.taken_per_second(),
-        p99_ms: outcome.taken.ms(0.99),
     }
 }

@@ -9,9 +9,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::drive::{self, Pace, Plan};
 use super::null::Null;
 use super::requests;
+use super::round::{Round, measure};
 use super::serving::{Serving, TOKEN};
 use super::sockets::make_room;
 use super::spread::Spread;
@@ -32,12 +32,6 @@ pub(crate) struct Settings {
     pub(crate) most: usize,
 }
 
-struct Round {
-    cpu_us: f64,
-    per_second: f64,
-    p99_ms: f64,
-}
-
 /// Whether idle connections cost others little.
 pub(crate) fn run(settings: &Settings) -> bool {
     let most = IDLE.into_iter().filter(|count| *count <= settings.most).max().unwrap_or_default();
@@ -47,7 +41,7 @@ pub(crate) fn run(settings: &Settings) -> bool {
     let sink = Null::start();
     let gateway = Serving::start(&[sink.address()], CONFIG);
     let requests = requests::of(1, TOKEN, "/metrics");
-    measure(&gateway, &requests, settings.lasting);
+    measure(&gateway, ACTIVE, &requests, settings.lasting);
     let mut cases: [Vec<Round>; IDLE.len()] = Default::default();
     for round in 0..settings.rounds {
         for (count, rounds) in IDLE.iter().zip(&mut cases) {
@@ -66,7 +60,7 @@ pub(crate) fn run(settings: &Settings) -> bool {
                     grown / 1024.0 / *count as f64
                 );
             }
-            rounds.push(measure(&gateway, &requests, settings.lasting));
+            rounds.push(measure(&gateway, ACTIVE, &requests, settings.lasting));
             drop(resting);
         }
     }
@@ -89,23 +83,6 @@ pub(crate) fn run(settings: &Settings) -> bool {
     }
     println!("{}: at most {RATIO_MAX} times", if passes { "PASS" } else { "FAIL" });
     passes
-}
-
-fn measure(gateway: &Serving, requests: &[Vec<u8>], lasting: Duration) -> Round {
-    let before = gateway.cpu();
-    let outcome = drive::run(&Plan {
-        address: gateway.address(),
-        pace: Pace::Closed,
-        connections: ACTIVE,
-        lasting,
-        requests,
-    });
-    let cpu = gateway.cpu().saturating_sub(before);
-    Round {
-        cpu_us: cpu.as_secs_f64() * 1e6 / outcome.taken.count().max(1) as f64,
-        per_second: outcome.taken_per_second(),
-        p99_ms: outcome.taken.ms(0.99),
-    }
 }
 
 /// Connections that had a request and now wait for the next.

@@ -6,15 +6,12 @@
 
 use bumpalo::Bump;
 
-use super::lane::{Luck, packed};
-use super::{BodyError, Report, Run, Start, Steps, Stop, place, plain_escapes};
+use super::lane::packed;
+use super::{BodyError, Report, Run, Start, Steps, Stop, place};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
-use crate::decode::raw::RawMetric;
-use crate::metric::Metric;
-use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
-use crate::normalize::{self, Profile, Rules};
+use crate::normalize::Profile;
 
 /// Bytes of a window: it and its copy fit the inner caches, and what is done for each window costs
 /// nothing beside what is done for its metrics.
@@ -67,23 +64,9 @@ fn read_by(
             &large
         };
         let ascii = place::utf8(stripped, 0).unwrap_or_default();
-        let mut run = Run {
-            arena: &arena,
-            rules: Rules::new(now, profile, Texts::new(&arena)),
-            escapes: None,
-            plain_escapes: plain_escapes(profile),
-            raw: RawMetric::new(normalize::JUDGES),
-            metric: Metric::with_room(),
-            // Most texts are parts of the copy.
-            body: ascii.as_bytes(),
-            encoder,
-            report,
-            index,
-            luck: Luck::default(),
-            line: None,
-            steps: &mut *steps,
-            skipped: 0,
-        };
+        // Most texts are parts of the copy.
+        let mut run = Run::new(&arena, profile, now, ascii.as_bytes(), encoder, &mut *steps);
+        (run.report, run.index) = (report, index);
         let mut reader = MsgpackReader::new(body);
         reader.copied(place.at, ascii);
         if run.window(&mut reader, &mut place.array, end)? {

@@ -7,13 +7,7 @@ use crate::queue::Sources;
 #[tokio::test]
 async fn a_slow_count_of_the_books_keeps_nobody_from_making_room() {
     let directory = TempDir::new().unwrap();
-    let (queue, triggers) = open_brittle(&directory);
-    let outlet = queue.outlet("a").unwrap();
-    for text in ["1", "2", "3"] {
-        soon(queue.append(entry(text))).await.unwrap();
-    }
-    let lease = soon(outlet.lease(Want { bytes: 1, tuples: 1 })).await.unwrap();
-    outlet.deliver(lease).await;
+    let (queue, triggers) = one_of_three_delivered(&directory).await;
     triggers.hold_read.store(true, Ordering::SeqCst);
     triggers.ahead_s.store(60, Ordering::SeqCst);
     until(|| triggers.holds.load(Ordering::SeqCst)).await;
