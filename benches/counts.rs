@@ -76,7 +76,7 @@ fn arrival_of(format: Format, metrics: &[String]) -> Arrival {
     let body = match format {
         Format::Ndjson => bodies::ndjson(metrics),
         Format::MessagePack => bodies::messagepack(metrics),
-        Format::Json | Format::JsonStream => bodies::json_array(metrics),
+        _ => bodies::json_array(metrics),
     };
     let profile = Profile::new(Arc::new(Policy::default()), Some("gateway-1"), &[]);
     let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");

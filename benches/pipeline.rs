@@ -148,7 +148,7 @@ fn floor(case: &Case) -> Option<f64> {
     match case.format {
         Format::Json => Some(0.35),
         Format::MessagePack => (case.metrics >= 1_000).then_some(0.5),
-        Format::JsonStream | Format::Ndjson => None,
+        _ => None,
     }
 }
 

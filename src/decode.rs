@@ -4,13 +4,19 @@
 //! on as they are and `normalize` decides.
 
 pub mod buffer;
+pub(crate) mod exposition;
 pub mod inflate;
 pub(crate) mod item;
 pub mod json;
+pub mod labelled;
 pub mod media;
 pub mod msgpack;
+pub(crate) mod otlp;
+#[allow(dead_code, clippy::allow_attributes_without_reason)]
+pub(crate) mod protobuf;
 pub(crate) mod pull;
 pub mod raw;
+pub(crate) mod remote_write;
 
 /// How a body is written (contract C1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,4 +29,37 @@ pub enum Format {
     Ndjson,
     /// MessagePack values, one or several in a row.
     MessagePack,
+    /// Prometheus' text, or OpenMetrics.
+    Exposition(Exposition),
+    /// Prometheus' remote write, decompressed.
+    RemoteWrite(RemoteWrite),
+    /// OpenTelemetry's protocol.
+    Otlp(Otlp),
+}
+
+/// Which text a page of metrics is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposition {
+    /// Prometheus' text exposition format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+/// The version of a remote write message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteWrite {
+    /// `prometheus.WriteRequest`
+    V1,
+    /// `io.prometheus.write.v2.Request`
+    V2,
+}
+
+/// The encoding of an OTLP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otlp {
+    /// `application/x-protobuf`
+    Protobuf,
+    /// `application/json`
+    Json,
 }

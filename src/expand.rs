@@ -106,7 +106,9 @@ fn sum_and_count<'m, E>(
     kind: Kind,
     emit: &mut impl FnMut(Sample<'m>) -> Result<(), E>,
 ) -> Result<(), E> {
-    emit(Sample { suffix: Suffix::Sum, label: None, value: totals.sum, kind })?;
+    if let Some(sum) = totals.sum {
+        emit(Sample { suffix: Suffix::Sum, label: None, value: sum, kind })?;
+    }
     emit(Sample { suffix: Suffix::Count, label: None, value: totals.count, kind })
 }
 
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn each_shape_gives_the_series_the_contract_names() {
-        let totals = Totals { count: Value::Unsigned(3), sum: Value::Unsigned(9) };
+        let totals = Totals { count: Value::Unsigned(3), sum: Some(Value::Unsigned(9)) };
         let bucket = Pair { bound: Bound::Shortest("0.5"), value: Value::Unsigned(2) };
         let metric = |shape| Metric { shape, pairs: vec![bucket], ..Metric::blank() };
         assert_eq!(series(&metric(Shape::Gauge(Value::Unsigned(1)))), ["x Unsigned(1) Gauge"]);

@@ -24,6 +24,7 @@ mod door;
 mod exchange;
 mod ingest;
 pub mod problem;
+mod protocol;
 mod rate_limit;
 mod refusals;
 mod request_id;

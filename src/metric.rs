@@ -64,8 +64,8 @@ pub enum Flow {
 pub struct Totals<'a> {
     /// Not negative.
     pub count: Value<'a>,
-    /// Their sum.
-    pub sum: Value<'a>,
+    /// Their sum; OpenTelemetry has histograms without one.
+    pub sum: Option<Value<'a>>,
 }
 
 /// A bucket or a quantile.

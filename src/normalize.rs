@@ -13,6 +13,7 @@ use crate::metric::{Flow, Metric, Shape};
 
 mod clock;
 mod code;
+mod labelled;
 mod name;
 mod number;
 mod policy;
@@ -20,6 +21,7 @@ mod series;
 mod tags;
 
 pub use code::{Code, Rejection};
+pub(crate) use labelled::Verdict;
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
 pub(crate) use series::{JUDGES, bucket, quantile, totals};
 pub(crate) use tags::Ordinary;
@@ -37,6 +39,8 @@ pub struct Warnings {
     pub too_old_s: Option<u64>,
     /// Seconds the point lies ahead, where that is outside the window.
     pub in_future_s: Option<u64>,
+    /// The value was NaN or infinite, which no tuple can hold.
+    pub skipped_value: bool,
 }
 
 /// What became of a `dt` that was not understood (contract C3.5).
@@ -264,14 +268,23 @@ const TAGS_BYTES_MAX: usize = 16 << 10;
 fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
     let mut series = raw.series().into_iter().flat_map(RawSeriesSet::each);
     if series.any(|series| series.pairs.len() > PAIRS_MAX) {
-        let message = "more than 1,024 buckets or quantiles; split them over several metrics";
-        return Err(Rejection::new(Code::TooLarge, message));
+        return Err(pairs_too_large());
     }
     if tag_bytes > TAGS_BYTES_MAX {
-        let message = "keys and values of the tags are over 16 KiB together";
-        return Err(Rejection::new(Code::TooLarge, message));
+        return Err(tags_too_large());
     }
     Ok(())
+}
+
+#[cold]
+fn pairs_too_large() -> Rejection {
+    let message = "more than 1,024 buckets or quantiles; split them over several metrics";
+    Rejection::new(Code::TooLarge, message)
+}
+
+#[cold]
+fn tags_too_large() -> Rejection {
+    Rejection::new(Code::TooLarge, "keys and values of the tags are over 16 KiB together")
 }
 
 impl Metric<'_> {

@@ -6,6 +6,7 @@ use bumpalo::Bump;
 
 use crate::decode::Format;
 use crate::decode::json::JsonReader;
+use crate::decode::labelled::Origin;
 use crate::decode::pull::{Extent, Fault, Pull, Token};
 use crate::decode::{item, raw::RawMetric};
 use crate::encode::{Encoder, Escapes, Expanded, Outlook, Source};
@@ -15,6 +16,7 @@ use crate::metric::text::Texts;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::{self, Profile, Rules, TupleType, Warnings};
 
+mod labelled;
 mod lane;
 mod place;
 pub mod report;
@@ -34,6 +36,14 @@ pub enum BodyError {
     /// Not JSON, NDJSON or MessagePack; the text says what was expected and where (C1.7: 406).
     #[error("Couldn't parse JSON content. {0}")]
     Syntax(String),
+    /// Not what its Content-Type or path says (400): Prometheus' text, remote write, OTLP.
+    #[error("not {format}: {fault}")]
+    Malformed {
+        /// What it should have been.
+        format: &'static str,
+        /// What was expected, and where.
+        fault: String,
+    },
     /// The tuples of this body pass the limit (C1.5: 413).
     #[error(
         "payload reached size limit: its metrics expand to more than {limit} bytes of tuples (`limits.expanded_bytes`); send them in several requests"
@@ -76,7 +86,23 @@ pub fn run_steps(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    let done = read(Start::default(), body, format, profile, now, steps);
+    run_of(body, format, &Origin::default(), profile, now, steps)
+}
+
+/// [`run_steps`] for a body whose measurements get something from where it came.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_of<'a>(
+    body: &'a [u8],
+    format: Format,
+    origin: &Origin<'a>,
+    profile: &'a Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    let done = read(Start::default(), body, format, origin, profile, now, steps);
     match &done {
         Ok(report) if format == Format::Ndjson && !report.lines_read => Err(no_line(report)),
         _ => done,
@@ -106,14 +132,15 @@ pub fn run_from(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    read(start, body, format, profile, now, &mut step::blocks_only(sink))
+    read(start, body, format, &Origin::default(), profile, now, &mut step::blocks_only(sink))
 }
 
-fn read(
+fn read<'a>(
     start: Start,
-    whole: &[u8],
+    whole: &'a [u8],
     format: Format,
-    profile: &Profile,
+    origin: &Origin<'a>,
+    profile: &'a Profile,
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
@@ -122,6 +149,9 @@ fn read(
         Format::Json => Text::Value,
         Format::JsonStream => Text::Values,
         Format::Ndjson => Text::Lines,
+        Format::Exposition(_) | Format::RemoteWrite(_) | Format::Otlp(_) => {
+            return labelled::read(whole, format, origin, profile, now, steps);
+        }
     };
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
@@ -346,12 +376,18 @@ impl<'a, 's, 'k> Run<'a, 's, 'k> {
     #[inline]
     fn accept(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
         self.encode(escapes)?;
+        self.note(index, warnings);
+        Ok(())
+    }
+
+    /// Counts an item that was accepted.
+    #[inline]
+    fn note(&mut self, index: u64, warnings: &Warnings) {
         self.report.accepted += 1;
         if !warnings.is_empty() {
             let (report, metric) = (&mut self.report, &self.metric);
             warning::note(report, index, self.line, warnings, metric, self.rules.profile());
         }
-        Ok(())
     }
 
     #[inline]

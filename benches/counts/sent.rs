@@ -78,7 +78,7 @@ fn metric(item: Item<'static>) -> Metric<'static> {
     let mut pairs = Vec::new();
     let mut totals = |series: Series<'static>| {
         pairs = series.pairs.iter().map(pair).collect();
-        Totals { count: value(series.count), sum: value(series.sum) }
+        Totals { count: value(series.count), sum: Some(value(series.sum)) }
     };
     let shape = if let Some(point) = item.gauge {
         Shape::Gauge(value(point.value))

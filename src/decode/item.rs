@@ -6,7 +6,7 @@
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
     Judge, Judges, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags,
-    Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT, TAGS_USUAL,
+    Scalar, TAGS_USUAL,
 };
 
 /// Reads the next value as one item.
@@ -337,37 +337,4 @@ fn read_tags<'a, R: Pull<'a>>(reader: &mut R, tags: &mut RawTags<'a>) -> Result<
         member = member.saturating_add(1);
     }
     Ok(())
-}
-
-impl<'a> RawTag<'a> {
-    #[inline]
-    fn new(key: &'a str, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
-        Self { key, sent_key: key, value, member, in_array }
-    }
-}
-
-impl<'a> RawTags<'a> {
-    #[inline]
-    fn push(&mut self, tag: RawTag<'a>) {
-        if self.tags.len() < TAGS_KEPT {
-            self.tags.push(tag);
-        } else {
-            self.beyond += 1;
-        }
-    }
-
-    /// An array without elements is the last word on its key, and says nothing.
-    fn forget(&mut self, key: &str) {
-        if key.is_empty() || key.len() > TAG_KEY_BYTES_MAX {
-            self.odd_key = true;
-        }
-        let kept = self.tags.len();
-        if kept == TAGS_KEPT {
-            // Too many were sent already, whatever is taken back.
-            return;
-        }
-        self.tags.retain(|tag| tag.key != key);
-        // They were sent all the same: the limit counts them (C2.3).
-        self.beyond += kept - self.tags.len();
-    }
 }

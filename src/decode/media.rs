@@ -1,6 +1,6 @@
 //! The headers that say what a body is, and the look at its first byte when they do not.
 
-use super::Format;
+use super::{Exposition, Format, Otlp, RemoteWrite};
 
 /// What a Content-Type settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +55,58 @@ const CODINGS: [(&str, Coding); 6] = [
     ("zstd", Coding::Zstd),
 ];
 
-/// Reads a Content-Type, parameters and case ignored (contract C1.3).
+/// Reads a Content-Type, case ignored and parameters too, save those that tell the texts and messages of
+/// Prometheus apart (contract C1.3).
 pub fn content_type(header: Option<&str>) -> Declared {
-    let essence = header.unwrap_or("").split(';').next().unwrap_or("").trim();
-    let found = TYPES.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
-    found.map_or(Declared::Sniff, |&(_, format)| Declared::Format(format))
+    let header = header.unwrap_or("");
+    let found = TYPES.iter().find(|(name, _)| essence(header).eq_ignore_ascii_case(name));
+    found
+        .map(|&(_, format)| format)
+        .or_else(|| of_prometheus(header))
+        .map_or(Declared::Sniff, Declared::Format)
+}
+
+fn of_prometheus(header: &str) -> Option<Format> {
+    let is = |name: &str| essence(header).eq_ignore_ascii_case(name);
+    if is("application/openmetrics-text") {
+        return Some(Format::Exposition(Exposition::OpenMetrics));
+    }
+    if is("text/plain") {
+        // Without a version it is any text; with 1.0.0 it is the same text with more liberal names.
+        let version = parameter(header, "version")?;
+        return matches!(version, "0.0.4" | "1.0.0")
+            .then_some(Format::Exposition(Exposition::Text));
+    }
+    if is("application/x-protobuf") {
+        return match parameter(header, "proto") {
+            None | Some("prometheus.WriteRequest") => Some(Format::RemoteWrite(RemoteWrite::V1)),
+            Some("io.prometheus.write.v2.Request") => Some(Format::RemoteWrite(RemoteWrite::V2)),
+            Some(_) => None,
+        };
+    }
+    None
+}
+
+/// Reads the Content-Type of an OTLP request; `None` for anything that OTLP does not have.
+pub fn otlp_type(header: Option<&str>) -> Option<Otlp> {
+    let is = |name: &str| essence(header.unwrap_or("")).eq_ignore_ascii_case(name);
+    if is("application/x-protobuf") {
+        Some(Otlp::Protobuf)
+    } else if is("application/json") {
+        Some(Otlp::Json)
+    } else {
+        None
+    }
+}
+
+fn essence(header: &str) -> &str {
+    header.split(';').next().unwrap_or("").trim()
+}
+
+fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    let mut parameters = header.split(';').skip(1).filter_map(|pair| pair.split_once('='));
+    let (_, value) = parameters.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+    Some(value.trim().trim_matches('"'))
 }
 
 /// Reads a Content-Encoding, case and outer white space ignored (contract C1.4). One coding at most:

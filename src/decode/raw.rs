@@ -279,3 +279,36 @@ impl<'a> RawMetric<'a> {
         self.tags.clear();
     }
 }
+
+impl<'a> RawTag<'a> {
+    #[inline]
+    pub(super) fn new(key: &'a str, value: Scalar<'a>, member: u32, in_array: bool) -> Self {
+        Self { key, sent_key: key, value, member, in_array }
+    }
+}
+
+impl<'a> RawTags<'a> {
+    #[inline]
+    pub(super) fn push(&mut self, tag: RawTag<'a>) {
+        if self.tags.len() < TAGS_KEPT {
+            self.tags.push(tag);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// An array without elements is the last word on its key, and says nothing.
+    pub(super) fn forget(&mut self, key: &str) {
+        if key.is_empty() || key.len() > TAG_KEY_BYTES_MAX {
+            self.odd_key = true;
+        }
+        let kept = self.tags.len();
+        if kept == TAGS_KEPT {
+            // Too many were sent already, whatever is taken back.
+            return;
+        }
+        self.tags.retain(|tag| tag.key != key);
+        // They were sent all the same: the limit counts them (C2.3).
+        self.beyond += kept - self.tags.len();
+    }
+}

@@ -18,10 +18,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The outcome, ready to be sent.
 pub(super) enum Answer {
-    /// Every metric was taken as sent.
-    Clean,
-    /// Something was rejected, or is worth a warning.
-    Report(StatusCode, Report),
+    /// What became of the items.
+    Taken(Report),
     /// What would have been queued.
     Preview(Preview),
 }
@@ -35,11 +33,14 @@ pub(super) struct Preview {
 }
 
 impl Answer {
-    /// The same as HTTP has it.
-    pub(super) fn into_response(self) -> Response {
+    /// The same as Better Stack's clients know it; `nothing_accepted` is the status of C1.8.
+    pub(super) fn into_response(self, nothing_accepted: StatusCode) -> Response {
         let (status, body) = match self {
-            Self::Clean => (StatusCode::ACCEPTED, Content::EMPTY),
-            Self::Report(status, report) => (status, Content::Whole(json(&report).into())),
+            Self::Taken(report) if report.is_nothing_accepted() => {
+                (nothing_accepted, Content::Whole(json(&report).into()))
+            }
+            Self::Taken(report) if report.is_clean() => (StatusCode::ACCEPTED, Content::EMPTY),
+            Self::Taken(report) => (StatusCode::ACCEPTED, Content::Whole(json(&report).into())),
             Self::Preview(preview) => (StatusCode::OK, Content::Pieces(Frames::of(preview))),
         };
         let has_content = body.left() > 0;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use hyper::header::{self, HeaderName};
+use hyper::Uri;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, StatusCode, Uri};
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
@@ -12,11 +11,13 @@ use super::auth::Source;
 use super::body::Bounds;
 use super::budget::Grant;
 use super::problem::Problem;
+use super::protocol::{Entrance, Protocol};
 use super::state::State;
 use super::upload::Upload;
 use crate::decode::Format;
 use crate::decode::buffer::Buffer;
-use crate::decode::media::{self, Coding, Declared};
+use crate::decode::labelled::{Clash, Origin, Timestamps};
+use crate::decode::media::{self, Declared};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -28,33 +29,34 @@ use crate::queue::{Entry, Queue};
 const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// Takes one body of metrics.
-pub(super) async fn ingest(state: &State, head: &Parts, body: Upload) -> Result<Answer, Problem> {
+pub(super) async fn ingest(
+    state: &State,
+    head: &Parts,
+    entrance: Entrance,
+    body: Upload,
+) -> Result<Answer, Problem> {
     let source = state.sources.authenticate(&head.headers)?;
     let purpose = purpose_of(&head.uri)?;
-    let (declared, coding) = media_of(&head.headers)?;
+    let coding = entrance.coding(&head.headers);
+    let (declared, coding) = (entrance.declared?, coding?);
     let bounds = Bounds::new(&state.limits, &state.http);
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
     let body = bounds.receive(body, coding, &mut grant).await?;
-    let work = Work { body, declared, source: Arc::clone(source), now: state.clock.now(), grant };
+    let labels = entrance.labels;
+    let timestamps = match entrance.protocol {
+        Protocol::Pushgateway => Timestamps::Refused,
+        _ => Timestamps::Taken,
+    };
+    let (source, now) = (Arc::clone(source), state.clock.now());
+    let work = Work { body, declared, labels, timestamps, source, now, grant };
     let batch = work.run(state).await?;
 
     match purpose {
         Purpose::Preview => Ok(batch.preview()),
         Purpose::Take => batch.append(state).await,
     }
-}
-
-fn media_of(headers: &HeaderMap) -> Result<(Declared, Coding), Problem> {
-    // Several headers of one name mean the same as one with commas, and no comma is understood.
-    let only = |name: HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        let first = values.next()?.to_str().unwrap_or("(not ASCII)");
-        Some(values.fold(first.to_owned(), |all, _| all + ", ..."))
-    };
-    let declared = media::content_type(only(header::CONTENT_TYPE).as_deref());
-    Ok((declared, media::coding(only(header::CONTENT_ENCODING).as_deref())?))
 }
 
 fn format_of(declared: Declared, body: &[u8]) -> Result<Format, Problem> {
@@ -95,6 +97,8 @@ fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
 struct Work {
     body: Buffer,
     declared: Declared,
+    labels: Vec<(String, String)>,
+    timestamps: Timestamps,
     source: Arc<Source>,
     now: Timestamp,
     grant: Grant,
@@ -117,14 +121,14 @@ impl Work {
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
-        let Self { body, declared, source, now, mut grant } = self;
+        let Self { body, declared, labels, timestamps, source, now, mut grant } = self;
         let format = format_of(declared, &body)?;
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
         };
         let mut blocks: Vec<Block> = Vec::new();
-        let mut encoded = 0;
+        let (mut encoded, mut beside) = (0, 0);
         let mut refusal = None;
         let mut steps = |step: Step| {
             let held = match &step {
@@ -133,8 +137,12 @@ impl Work {
                     0
                 }
                 Step::Held(bytes) => *bytes,
+                Step::Beside(bytes) => {
+                    beside = *bytes;
+                    0
+                }
             };
-            grant.resize((body.memory() + encoded) as u64 + held).map_err(|spent| {
+            grant.resize((body.memory() + encoded) as u64 + held + beside).map_err(|spent| {
                 refusal = Some(spent);
                 Refused
             })?;
@@ -143,7 +151,9 @@ impl Work {
             }
             Ok(())
         };
-        let outcome = pipeline::run_steps(&body[lead..], format, &source.profile, now, &mut steps);
+        let origin = Origin { labels: &labels, clash: Clash::Replaced, timestamps };
+        let (body_read, profile) = (&body[lead..], &source.profile);
+        let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {
             let why = || refusal.expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
@@ -183,13 +193,7 @@ impl Batch {
         }
         drop(grant);
         state.counts.decided(&report);
-        Ok(if report.is_nothing_accepted() {
-            Answer::Report(state.nothing_accepted, report)
-        } else if report.is_clean() {
-            Answer::Clean
-        } else {
-            Answer::Report(StatusCode::ACCEPTED, report)
-        })
+        Ok(Answer::Taken(report))
     }
 
     /// Always a 200, also when nothing was acceptable: the question was answered (contract C1.14).

@@ -60,6 +60,12 @@ pub enum Problem {
     /// 406 (C1.7): the text says what was expected, and where.
     #[error("{0}")]
     Syntax(BodyError),
+    /// 400: not what its Content-Type or path says; the text says what was expected, and where.
+    #[error("{0}")]
+    Malformed(BodyError),
+    /// 415: this path takes other bodies.
+    #[error("this path does not take bodies of this content-type")]
+    UnsupportedType,
     /// 408 (C1.5).
     #[error(
         "the body came too slowly: at least {rate} bytes a second (`http.body_min_rate`), and no \
@@ -112,11 +118,13 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
-            Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedCoding(_) | Self::UnsupportedType => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenOff | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::BrokenOff | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -126,6 +134,7 @@ impl Problem {
     pub(super) fn of_body(error: BodyError, refusal: impl FnOnce() -> Busy) -> Self {
         match error {
             BodyError::Syntax(_) => Self::Syntax(error),
+            BodyError::Malformed { .. } => Self::Malformed(error),
             BodyError::Expanded { .. } => Self::ExpandedTooLarge(error),
             BodyError::Refused => Self::Busy(refusal()),
         }
@@ -169,6 +178,8 @@ impl Problem {
             | Self::ExpandedTooLarge(_)
             | Self::Unreadable(_)
             | Self::Syntax(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedType
             | Self::TooSlow { .. }
             | Self::BrokenOff
             | Self::UnknownPurpose

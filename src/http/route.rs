@@ -7,29 +7,45 @@ use hyper::{Method, StatusCode};
 use super::content::{Content, Response};
 use super::ingest::ingest;
 use super::problem::Problem;
+use super::protocol::Entrance;
 use super::state::State;
 use super::upload::Upload;
 
 /// The flat route table.
 pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response {
-    let problem = match (head.uri.path(), &head.method) {
+    let (path, headers) = (head.uri.path(), &head.headers);
+    let problem = match (path, &head.method) {
         ("/" | "/metrics", &Method::POST) => {
-            return match ingest(state, head, body).await {
-                Ok(answer) => answer.into_response(),
-                Err(problem) => problem.into_response(),
-            };
+            return take(state, head, Entrance::metrics(headers), body).await;
+        }
+        ("/api/v1/write" | "/prometheus/api/v1/write", &Method::POST) => {
+            return take(state, head, Entrance::remote_write(headers), body).await;
+        }
+        ("/v1/metrics", &Method::POST) => {
+            return take(state, head, Entrance::otlp(headers), body).await;
         }
         // Clients look whether the address is alive, some before every start.
-        ("/metrics", &Method::GET | &Method::HEAD) => {
+        (
+            "/metrics" | "/api/v1/write" | "/prometheus/api/v1/write",
+            &Method::GET | &Method::HEAD,
+        ) => {
             drop(body);
             let mut alive = Response::new(Content::EMPTY);
             *alive.status_mut() = StatusCode::OK;
             return alive;
         }
-        ("/", _) => Problem::MethodNotAllowed { allow: "POST" },
-        ("/metrics", _) => Problem::MethodNotAllowed { allow: "GET,HEAD,POST" },
+        ("/" | "/v1/metrics", _) => Problem::MethodNotAllowed { allow: "POST" },
+        ("/metrics" | "/api/v1/write" | "/prometheus/api/v1/write", _) => {
+            Problem::MethodNotAllowed { allow: "GET,HEAD,POST" }
+        }
         _ => Problem::NotFound,
     };
     drop(body);
     problem.into_response()
+}
+
+async fn take(state: &State, head: &Parts, entrance: Entrance, body: Upload) -> Response {
+    let protocol = entrance.protocol;
+    let outcome = ingest(state, head, entrance, body).await;
+    protocol.respond(outcome, state.nothing_accepted)
 }

@@ -43,6 +43,8 @@ pub enum Code {
     UnparsedDt,
     /// Warning: a quantile without a value was left out.
     SkippedQuantile,
+    /// Warning: a sample that is NaN or infinite was left out; Prometheus and OpenTelemetry have such.
+    SkippedValue,
 }
 
 impl Code {
@@ -50,7 +52,7 @@ impl Code {
     pub const COUNT: usize = Self::ALL.len();
 
     /// The whole list, in the order of the contract.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidJson,
         Self::NotAnObject,
         Self::MissingName,
@@ -69,6 +71,7 @@ impl Code {
         Self::Renamed,
         Self::UnparsedDt,
         Self::SkippedQuantile,
+        Self::SkippedValue,
     ];
 
     /// What an item can be rejected for.
@@ -102,6 +105,7 @@ impl Code {
             Self::Renamed => "renamed",
             Self::UnparsedDt => "unparsed_dt",
             Self::SkippedQuantile => "skipped_quantile",
+            Self::SkippedValue => "skipped_value",
         }
     }
 }
@@ -143,7 +147,7 @@ mod tests {
             assert_eq!(code as usize, nth);
         }
         assert_eq!(Code::rejections().count(), 15);
-        assert_eq!(Code::warnings().count(), 5);
+        assert_eq!(Code::warnings().count(), 6);
         let both: Vec<_> = Code::warnings().filter(|code| *code <= Code::InFuture).collect();
         assert_eq!(both, [Code::TooOld, Code::InFuture]);
     }

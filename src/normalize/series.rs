@@ -52,7 +52,7 @@ pub(crate) fn totals<'a>(
 ) -> Result<Totals<'a>, &'static str> {
     let count = self::count(count).ok_or("expected a finite number >= 0 as `count`")?;
     let sum = finite(sum).ok_or("expected a finite number as `sum`")?;
-    Ok(Totals { count, sum })
+    Ok(Totals { count, sum: Some(sum) })
 }
 
 fn series_pairs<'r, 'a>(

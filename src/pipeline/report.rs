@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::decode::labelled::Asides;
 use crate::normalize::{Code, Rejection};
 
 /// Most entries of each list in a report; the counts go on.
@@ -27,6 +28,9 @@ pub struct Report {
     /// Every rejection and warning of one run by its code, beyond the lists too.
     #[serde(skip)]
     pub tally: Tally,
+    /// What came along with the measurements of a Prometheus-style sender.
+    #[serde(skip)]
+    pub asides: Asides,
 }
 
 /// Rejections and warnings by code; takes no room while there are none, which is the rule.

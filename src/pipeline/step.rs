@@ -17,6 +17,8 @@ pub enum Step {
     /// So many bytes of full blocks wait, because the NDJSON line they come from may still turn out
     /// broken; none, once it has.
     Held(u64),
+    /// So many bytes lie beside the body, in what its reader has to keep; until the end.
+    Beside(u64),
 }
 
 /// Hears of each [`Step`].
@@ -37,6 +39,6 @@ pub(super) fn blocks_only<'s>(
 ) -> impl FnMut(Step) -> Result<(), Refused> + 's {
     |step| match step {
         Step::Block(block) => sink(block),
-        Step::Held(_) => Ok(()),
+        Step::Held(_) | Step::Beside(_) => Ok(()),
     }
 }

@@ -23,8 +23,12 @@ impl From<BodyError> for Stop {
 
 impl Stop {
     pub(super) fn or_syntax(self, text: impl FnOnce(&Fault) -> String) -> BodyError {
+        self.or(|fault| BodyError::Syntax(text(fault)))
+    }
+
+    pub(super) fn or(self, error: impl FnOnce(&Fault) -> BodyError) -> BodyError {
         match self {
-            Self::Fault(fault) => BodyError::Syntax(text(&fault)),
+            Self::Fault(fault) => error(&fault),
             Self::Body(error) => error,
         }
     }

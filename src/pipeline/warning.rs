@@ -37,6 +37,11 @@ pub(super) fn note(
             format!("{} quantile(s) without a value were left out", warnings.skipped_quantiles)
         });
     }
+    if warnings.skipped_value {
+        warn(Code::SkippedValue, &|| {
+            format!("the value of `{}` is NaN or infinite, which no tuple can hold", metric.name)
+        });
+    }
     let time = profile.policy().time;
     if let Some(age_s) = warnings.too_old_s {
         warn(Code::TooOld, &|| {

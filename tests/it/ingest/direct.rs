@@ -62,6 +62,7 @@ fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>
     });
     let report = report.map_err(|error| match error {
         BodyError::Syntax(_) => Problem::Syntax(error),
+        BodyError::Malformed { .. } => Problem::Malformed(error),
         BodyError::Expanded { .. } => Problem::ExpandedTooLarge(error),
         BodyError::Refused => unreachable!("the sink takes every block"),
     })?;

@@ -101,6 +101,9 @@ pub(crate) fn body(bytes: &[u8], format: Format) -> Result<Report, BodyError> {
     match &report {
         Ok(report) => strict::outcome(&blocks, report),
         Err(BodyError::Syntax(text)) => assert!(!text.is_empty() && text.len() < 1_024, "{text}"),
+        Err(BodyError::Malformed { fault, .. }) => {
+            assert!(!fault.is_empty() && fault.len() < 1_024, "{fault}");
+        }
         Err(BodyError::Expanded { limit }) => assert_eq!(*limit, EXPANDED_BYTES_MAX),
         Err(BodyError::Refused) => panic!("the sink takes everything"),
     }

@@ -1,0 +1,127 @@
+//! Bodies of Prometheus-style senders: each measurement a reader hands out becomes an item of the body.
+
+use bumpalo::Bump;
+
+use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
+use crate::decode::labelled::{Labelled, Origin, Reading, Readout, Series};
+use crate::decode::pull::Fault;
+use crate::decode::{Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
+use crate::encode::Escapes;
+use crate::metric::Shape;
+use crate::metric::timestamp::Timestamp;
+use crate::normalize::{Profile, Verdict};
+
+/// What a reader holds beside the body is told of whenever it has grown by as much.
+const TOLD_BYTES: u64 = 64 << 10;
+
+impl<'a> Run<'a, '_, '_> {
+    /// Takes every measurement of `reader`.
+    pub(super) fn labelled<R: Readout<'a>>(
+        &mut self,
+        reader: &mut R,
+        origin: &Origin<'a>,
+    ) -> Result<(), Stop> {
+        let mut raw = Labelled::blank();
+        let mut verdict = Verdict::default();
+        let mut told = 0;
+        while let Some(series) = reader.next(&mut raw)? {
+            let memory = reader.memory();
+            if memory > told + TOLD_BYTES {
+                told = memory;
+                (self.steps)(Step::Beside(memory)).map_err(refused)?;
+            }
+            if series == Series::Another {
+                origin.label(&mut raw, self.arena);
+                verdict = self.rules.series(&mut raw, &mut self.metric);
+            }
+            self.measurement(&mut raw, &verdict)?;
+            self.hand_out()?;
+        }
+        let asides = reader.asides();
+        self.report.asides.exemplars = asides.exemplars;
+        self.report.asides.metadata = asides.metadata;
+        Ok(())
+    }
+
+    fn measurement(&mut self, raw: &mut Labelled<'a>, verdict: &Verdict) -> Result<(), Stop> {
+        let index = self.index;
+        self.index += 1;
+        // Texts of these formats are looked at one by one.
+        let escapes = Escapes::Perhaps;
+        match self.rules.measurement(raw, verdict, &mut self.metric) {
+            Ok(accepted) if accepted.is_empty => {
+                self.report.asides.stale_markers += u64::from(raw.reading == Reading::Stale);
+                self.note(index, &accepted.warnings);
+                Ok(())
+            }
+            Ok(accepted) => {
+                let is_histogram = matches!(self.metric.shape, Shape::Histogram(..));
+                self.report.asides.histograms += u64::from(is_histogram);
+                self.accept(index, escapes, &accepted.warnings)
+            }
+            Err(rejection) => {
+                self.report.reject(index, None, rejection);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads a whole body of one of these formats; as [`super::run_of`].
+pub(super) fn read<'a>(
+    body: &'a [u8],
+    format: Format,
+    origin: &Origin<'a>,
+    profile: &'a Profile,
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    let arena = Bump::new();
+    let mut run = Run::new(&arena, profile, now, body, super::encoder(body, profile), steps);
+    match format {
+        Format::Exposition(syntax) => {
+            const NAME: &str = "the text exposition format";
+            let text = place::utf8(body, 0).map_err(|fault| malformed(NAME, fault))?;
+            let mut reader = exposition::Reader::new(text, syntax, origin.timestamps, &arena);
+            let read = run.labelled(&mut reader, origin);
+            read.map_err(|stop| stop.or(|fault| malformed(NAME, place::in_text(text, fault))))?;
+        }
+        Format::RemoteWrite(version) => {
+            const NAME: &str = "a remote write message";
+            let binary = |fault: &Fault| malformed(NAME, place::in_bytes(fault));
+            match version {
+                RemoteWrite::V1 => {
+                    let reader = remote_write::V1::new(body, &arena);
+                    let mut reader = reader.map_err(|fault| binary(&fault))?;
+                    run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
+                }
+                RemoteWrite::V2 => {
+                    let reader = remote_write::V2::new(body, &arena);
+                    let mut reader = reader.map_err(|fault| binary(&fault))?;
+                    run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
+                }
+            }
+        }
+        Format::Otlp(Otlp::Protobuf) => {
+            let binary = |fault: &Fault| malformed(OTLP, place::in_bytes(fault));
+            let mut reader = otlp::Protobuf::new(body, &arena);
+            run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
+        }
+        Format::Otlp(Otlp::Json) => {
+            let text = place::utf8(body, 0).map_err(|fault| malformed(OTLP, fault))?;
+            let mut reader = otlp::Json::new(text, &arena);
+            let read = run.labelled(&mut reader, origin);
+            read.map_err(|stop| stop.or(|fault| malformed(OTLP, place::in_text(text, fault))))?;
+        }
+        Format::Json | Format::JsonStream | Format::Ndjson | Format::MessagePack => {
+            unreachable!("items have readers of their own")
+        }
+    }
+    run.finish()
+}
+
+const OTLP: &str = "an OTLP metrics request";
+
+fn malformed(format: &'static str, fault: String) -> BodyError {
+    BodyError::Malformed { format, fault }
+}
