@@ -44,6 +44,7 @@ pub(super) async fn ingest(
     let mut grant = state.capacity()?;
 
     let body = bounds.receive(body, coding, &mut grant).await?;
+    entrance.protocol.check_not_empty(&body)?;
     let labels = entrance.labels;
     let timestamps = match entrance.protocol {
         Protocol::Pushgateway => Timestamps::Refused,

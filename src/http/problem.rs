@@ -63,6 +63,9 @@ pub enum Problem {
     /// 400: not what its Content-Type or path says; the text says what was expected, and where.
     #[error("{0}")]
     Malformed(BodyError),
+    /// 400: does not decompress, from a sender that was never asked for JSON.
+    #[error("cannot read the body: {0}")]
+    Undecodable(String),
     /// 415: this path takes other bodies.
     #[error("this path does not take bodies of this content-type")]
     UnsupportedType,
@@ -124,7 +127,9 @@ impl Problem {
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Malformed(_) | Self::BrokenOff | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Undecodable(_) | Self::BrokenOff | Self::UnknownPurpose => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -179,6 +184,7 @@ impl Problem {
             | Self::Unreadable(_)
             | Self::Syntax(_)
             | Self::Malformed(_)
+            | Self::Undecodable(_)
             | Self::UnsupportedType
             | Self::TooSlow { .. }
             | Self::BrokenOff

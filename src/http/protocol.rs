@@ -12,11 +12,15 @@ use super::problem::Problem;
 use crate::decode::media::{self, Coding, Declared};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
 
+const EMPTY: &str = "expected a metric, or several, but the body is empty";
+
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// Better Stack's metrics API, and a page of Prometheus' text sent the same way.
+    /// Better Stack's metrics API.
     BetterStack,
+    /// A page of Prometheus' text, sent to the same paths.
+    Exposition,
     /// A Pushgateway's paths.
     Pushgateway,
     /// Prometheus' remote write.
@@ -40,6 +44,7 @@ impl Entrance {
         let declared = media::content_type(only(headers, header::CONTENT_TYPE).as_deref());
         let protocol = match declared {
             Declared::Format(Format::RemoteWrite(version)) => Protocol::RemoteWrite(version),
+            Declared::Format(Format::Exposition(_)) => Protocol::Exposition,
             _ => Protocol::BetterStack,
         };
         Self { protocol, declared: Ok(declared), labels: Vec::new() }
@@ -85,16 +90,59 @@ impl Entrance {
 }
 
 impl Protocol {
+    /// What an empty body is: for Better Stack's formats not even a syntax (contract C1.7), and for the
+    /// others a page or a message without a measurement; their readers say whether that is sound.
+    pub(super) fn check_not_empty(self, body: &[u8]) -> Result<(), Problem> {
+        match self {
+            Self::BetterStack if body.is_empty() => Err(Problem::Unreadable(EMPTY.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
     /// What the client is told.
     pub(super) fn respond(
         self,
         outcome: Result<Answer, Problem>,
         nothing_accepted: StatusCode,
     ) -> Response {
-        match outcome {
-            Ok(answer) => answer.into_response(nothing_accepted),
-            Err(problem) => problem.into_response(),
+        match self {
+            Self::BetterStack => respond(outcome, nothing_accepted),
+            Self::Exposition => respond(outcome.map_err(not_json), nothing_accepted),
+            Self::Pushgateway => to_pusher(outcome.map_err(not_json)),
+            Self::RemoteWrite(version) => to_remote_writer(version, outcome.map_err(not_json)),
+            Self::Otlp(encoding) => to_exporter(encoding, outcome.map_err(not_json)),
         }
+    }
+}
+
+/// As Better Stack's clients know it.
+fn respond(outcome: Result<Answer, Problem>, nothing_accepted: StatusCode) -> Response {
+    match outcome {
+        Ok(answer) => answer.into_response(nothing_accepted),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A Pushgateway answers 200, and what it will not have 400.
+fn to_pusher(outcome: Result<Answer, Problem>) -> Response {
+    respond(outcome, StatusCode::BAD_REQUEST)
+}
+
+/// As the specification of remote write has it.
+fn to_remote_writer(_: RemoteWrite, outcome: Result<Answer, Problem>) -> Response {
+    respond(outcome, StatusCode::BAD_REQUEST)
+}
+
+/// As the specification of OTLP has it.
+fn to_exporter(_: Otlp, outcome: Result<Answer, Problem>) -> Response {
+    respond(outcome, StatusCode::BAD_REQUEST)
+}
+
+/// Of senders that were never asked for JSON: what cannot be read is a 400 there, without C1.7's text.
+fn not_json(problem: Problem) -> Problem {
+    match problem {
+        Problem::Unreadable(why) => Problem::Undecodable(why),
+        other => other,
     }
 }
 
