@@ -10,6 +10,7 @@ mod crash_stories;
 mod dead_letters;
 mod differential;
 mod disk_full;
+mod exposition;
 mod forward_delivery;
 mod forward_key;
 mod forward_manners;
