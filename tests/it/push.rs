@@ -5,6 +5,8 @@ use std::io::Write as _;
 use crate::support::edge::{Edge, METRIC, TOKEN};
 use crate::support::wire::{Reply, once, post, request};
 
+mod page;
+
 const PATH: &str = "/metrics/job/batch/instance/host-1";
 
 /// What prometheus_client declares.
