@@ -33,6 +33,7 @@ mod manners;
 mod mutation;
 mod packed;
 mod pipeline_property;
+mod push;
 mod queue_cli;
 mod receiver_client;
 mod receiver_corpus;
