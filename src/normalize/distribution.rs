@@ -11,6 +11,8 @@
 //!   as Vector's exporters have it.
 //! * A sample whose value is null or NaN (Vector writes both as null) counts in none of these, and is
 //!   worth the warning `skipped_quantile`. Whatever else is wrong with a sample is `invalid_summary`.
+//! * Sum and quantiles are doubles, as the samples are to Vector, and written as the shortest: of 2.50 no
+//!   more than 2.5 is left. A rate of more than 32 bits is no rate to Vector either.
 //! * `statistic` makes no difference: the bounds of buckets are not sent, and the quantiles lose nothing.
 
 use super::{Code, Rejection, Warnings, number};
@@ -118,7 +120,7 @@ pub(super) fn is_too_large(tally: &Tally) -> bool {
     tally.sent > SAMPLES_MAX
 }
 
-fn quantiles<'a>(tally: &mut Tally, pairs: &mut Vec<Pair<'a>>) {
+fn quantiles(tally: &mut Tally, pairs: &mut Vec<Pair<'_>>) {
     let Tally { samples, count, .. } = tally;
     // By total order, so that what is equal is the same, and the order sent makes no difference.
     samples.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));

@@ -1,3 +1,5 @@
+//! Places, sums and rates by tables, and quantiles against samples written down one by one.
+
 use super::*;
 
 fn pair<'a>(value: Number<'a>, rate: Number<'a>) -> RawPair<'a> {
@@ -29,9 +31,12 @@ fn judged(tally: Tally) -> Result<(u64, f64, Vec<f64>), Code> {
     Ok((count, sum, pairs.iter().map(value).collect()))
 }
 
+/// Samples (value and rate), and the count, sum and quantiles they come to.
+type Row<'r> = (&'r [(f64, u32)], u64, f64, &'r [f64]);
+
 #[test]
 fn a_quantile_is_the_sample_at_the_nearest_place() {
-    let table: &[(&[(f64, u32)], u64, f64, &[f64])] = &[
+    let table: &[Row<'_>] = &[
         (&[], 0, 0.0, &[]),
         (&[(7.0, 0)], 0, 0.0, &[]),
         (&[(0.9, 100)], 100, 90.0, &[0.9; 5]),
