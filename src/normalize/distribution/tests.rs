@@ -150,7 +150,11 @@ fn more_samples_than_are_kept_are_still_judged() {
     assert!(!is_too_large(&long) && judged(long.clone()).is_ok());
     take(&pair(Number::Double(1e308), Number::Unsigned(2)), &mut long);
     assert!(is_too_large(&long));
+    for _ in 0..SAMPLES_MAX {
+        take(&pair(Number::Double(0.0), Number::Unsigned(1)), &mut long);
+    }
     assert_eq!(long.samples.len(), SAMPLES_MAX as usize);
+    assert!(long.samples.capacity() * size_of::<Sample>() <= 1 << 20, "a MiB at most");
     // The sum is known to its end, and so is the first fault.
     assert_eq!(judged(long.clone()), Err(Code::NotFinite));
     take(&RawPair::default(), &mut long);
