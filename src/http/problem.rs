@@ -3,10 +3,10 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-use super::budget::Spent;
 use super::content::{Content, Response};
 pub use super::rate_limit::OverLimit;
 use super::refusals::Refusal;
+use crate::budget::Spent;
 use crate::decode::inflate::InflateError;
 use crate::decode::media::UnsupportedCoding;
 use crate::pipeline::BodyError;
