@@ -124,13 +124,13 @@ mod wire {
         #[prost(string, tag = "2")]
         pub(super) description: String,
         #[prost(message, optional, tag = "5")]
-        pub(super) gauge: Option<Points>,
+        pub(super) gauge: Option<Data>,
         #[prost(message, optional, tag = "7")]
-        pub(super) sum: Option<Points>,
+        pub(super) sum: Option<Data>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Points {
+    pub(super) struct Data {
         #[prost(message, repeated, tag = "1")]
         pub(super) points: Vec<Point>,
         #[prost(int32, tag = "2")]
@@ -246,7 +246,7 @@ fn metric(family: &Family, host: usize) -> wire::Metric {
         as_double: Some(series.value),
         attributes: key_values(&series.labels),
     });
-    let points = wire::Points {
+    let points = wire::Data {
         points: points.collect(),
         aggregation_temporality: if is_monotonic { 2 } else { 0 },
         is_monotonic,
