@@ -25,6 +25,7 @@ mod exchange;
 mod ingest;
 pub mod problem;
 mod protocol;
+mod push;
 mod rate_limit;
 mod refusals;
 mod request_id;

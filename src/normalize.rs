@@ -24,7 +24,7 @@ pub use code::{Code, Rejection};
 pub(crate) use labelled::Verdict;
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
 pub(crate) use series::{JUDGES, bucket, quantile, totals};
-pub(crate) use tags::Ordinary;
+pub(crate) use tags::{Ordinary, TAGS_MAX, VALUE_BYTES_MAX as TAG_VALUE_BYTES_MAX};
 
 /// What is worth a warning about an item that was taken (contract C1.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -263,7 +263,7 @@ fn not_finite(kind: &str) -> Rejection {
 
 /// Most buckets or quantiles, and most bytes of tags, as sent (C2.4).
 pub(crate) const PAIRS_MAX: usize = 1_024;
-const TAGS_BYTES_MAX: usize = 16 << 10;
+pub(crate) const TAGS_BYTES_MAX: usize = 16 << 10;
 
 fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
     let mut series = raw.series().into_iter().flat_map(RawSeriesSet::each);

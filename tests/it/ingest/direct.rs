@@ -29,7 +29,7 @@ pub(super) fn run(case: &Case) -> Option<Direct> {
 }
 
 fn judge(case: &Case) -> Result<Direct, Problem> {
-    let declared = media::content_type(case.header("content-type"));
+    let declared = media::content_type(case.header("content-type"))?;
     let coding = media::coding(case.header("content-encoding"))?;
     let mut inflater = Inflater::new(coding, case.config.limits.body_bytes);
     inflater.push(case.body.as_deref().unwrap_or_default())?;
