@@ -31,6 +31,7 @@ mod kill;
 mod manners;
 mod mutation;
 mod packed;
+mod peers;
 mod pipeline_property;
 mod queue_cli;
 mod receiver_client;
