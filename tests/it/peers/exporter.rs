@@ -26,7 +26,8 @@ impl Exporter {
 
     /// One that measures this machine.
     pub(crate) async fn of_this_machine() -> Option<Self> {
-        Self::start(&[]).await
+        // There need not be a systemd.
+        Self::start(&["--no-collector.systemd"]).await
     }
 
     async fn start(options: &[&str]) -> Option<Self> {

@@ -20,7 +20,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Lines of what a program said that are shown.
-const LOG_LINES_MAX: usize = 60;
+const LOG_LINES_MAX: usize = 30;
 
 /// Addresses that are tried before a program that does not start is given up.
 const STARTS_MAX: u32 = 3;
