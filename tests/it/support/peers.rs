@@ -169,6 +169,8 @@ impl Process {
             .args(options)
             .arg(program)
             .args(arguments)
+            // What is on this machine is not asked of a proxy.
+            .envs([("NO_PROXY", "*"), ("no_proxy", "*")])
             .stdin(Stdio::null())
             .stdout(writer(&out))
             .stderr(writer(&errors))
