@@ -71,6 +71,8 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     let answers = counts.answers().into_iter();
     let answers = answers.map(|(status, count)| ([("status", status.to_string())], count));
     sheet.each(&names::REQUESTS, answers)?;
+    let requests = counts.requests().map(|(name, count)| ([("protocol", name)], count));
+    sheet.each(&names::BY_PROTOCOL, requests)?;
     sheet.one(&names::CONNECTIONS, read(&counts.connections))?;
     sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
@@ -89,7 +91,10 @@ fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     let rejections = Code::rejections().map(|code| (label(code), counts.rejections(code)));
     sheet.each(&names::REJECTIONS, rejections)?;
     let warnings = Code::warnings().map(|code| (label(code), counts.warnings(code)));
-    sheet.each(&names::WARNINGS, warnings)
+    sheet.each(&names::WARNINGS, warnings)?;
+    sheet.one(&names::EXEMPLARS, counts.exemplars.load(Ordering::Relaxed))?;
+    sheet.one(&names::METADATA, counts.metadata.load(Ordering::Relaxed))?;
+    sheet.one(&names::STALE_MARKERS, counts.stale_markers.load(Ordering::Relaxed))
 }
 
 fn books(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {

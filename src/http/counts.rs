@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::StatusCode;
 
+use super::protocol::Protocol;
+use crate::decode::labelled::Asides;
 use crate::normalize::Code;
 use crate::pipeline::report::Report;
 
@@ -23,6 +25,13 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
+    /// Exemplars that came with metrics that were taken; they are not delivered.
+    pub exemplars: AtomicU64,
+    /// Types, units and help texts that came with metrics, counted by metric family.
+    pub metadata: AtomicU64,
+    /// Ends of series among the metrics that were taken; there is nothing of them to deliver.
+    pub stale_markers: AtomicU64,
+    requests: [AtomicU64; Protocol::COUNT],
     answers: Answers,
     rejections: Codes,
     warnings: Codes,
@@ -33,11 +42,26 @@ impl Counts {
     pub(super) fn decided(&self, report: &Report) {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        let Asides { exemplars, metadata, stale_markers, .. } = report.asides;
+        add(&self.exemplars, exemplars);
+        add(&self.metadata, metadata);
+        add(&self.stale_markers, stale_markers);
         if !report.is_clean() {
             let tally = &report.tally;
             Code::rejections().for_each(|code| self.rejections.add(code, tally.rejections(code)));
             Code::warnings().for_each(|code| self.warnings.add(code, tally.warnings(code)));
         }
+    }
+
+    /// A request brought metrics, or tried to.
+    pub(super) fn came(&self, protocol: Protocol) {
+        self.requests[protocol.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that brought metrics or tried to, by the name of their protocol.
+    pub fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.requests.iter().map(|count| count.load(Ordering::Relaxed));
+        Protocol::NAMES.into_iter().zip(counts)
     }
 
     pub(super) fn answered(&self, status: StatusCode) {
@@ -66,9 +90,14 @@ struct Codes([AtomicU64; Code::COUNT]);
 
 impl Codes {
     fn add(&self, code: Code, items: u64) {
-        if items > 0 {
-            self.0[code as usize].fetch_add(items, Ordering::Relaxed);
-        }
+        add(&self.0[code as usize], items);
+    }
+}
+
+/// Most have nothing to add, and do not pay for saying so.
+fn add(count: &AtomicU64, more: u64) {
+    if more > 0 {
+        count.fetch_add(more, Ordering::Relaxed);
     }
 }
 

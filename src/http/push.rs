@@ -85,7 +85,7 @@ fn read(job_writing: Writing, rest: &str) -> Result<GroupingKey, PathFault> {
 }
 
 impl GroupingKey {
-    fn pairs<'p>(&mut self, segments: &mut Segments<'p>) -> Result<(), PathFault> {
+    fn pairs(&mut self, segments: &mut Segments<'_>) -> Result<(), PathFault> {
         while let Some(segment) = segments.next() {
             let at = segments.number;
             let named = name_of(segment).and_then(|(name, writing)| {
