@@ -96,10 +96,10 @@ fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     let warnings = |code| counts.warnings(code) + scrapes.warnings(code);
     let warnings = Code::warnings().map(|code| (label(code), warnings(code)));
     sheet.each(&names::WARNINGS, warnings)?;
-    let (sent, scraped) = (counts.asides(), scrapes.asides());
-    sheet.one(&names::EXEMPLARS, sent.exemplars + scraped.exemplars)?;
-    sheet.one(&names::METADATA, sent.metadata + scraped.metadata)?;
-    sheet.one(&names::STALE_MARKERS, sent.stale_markers + scraped.stale_markers)
+    let (sent, fetched) = (counts.asides(), scrapes.asides());
+    sheet.one(&names::EXEMPLARS, sent.exemplars + fetched.exemplars)?;
+    sheet.one(&names::METADATA, sent.metadata + fetched.metadata)?;
+    sheet.one(&names::STALE_MARKERS, sent.stale_markers + fetched.stale_markers)
 }
 
 fn scrapes(sheet: &mut Sheet<'_>, counts: &Counts) -> fmt::Result {
