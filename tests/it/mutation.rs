@@ -108,5 +108,16 @@ fn damaged_compressed_bodies_are_answered_within_bounds() {
     zlib.write_all(&plain).expect("memory takes all");
     let zlib = zlib.finish().expect("memory takes all");
     let zstd = zstd::encode_all(&plain[..], 3).expect("memory takes all");
-    rounds(20, 300, &[gzip.clone(), [gzip.clone(), gzip].concat(), zlib, zstd], robust::inflate);
+    let block = snap::raw::Encoder::new().compress_vec(&plain).expect("memory takes all");
+    let mut stream = snap::write::FrameEncoder::new(Vec::new());
+    stream.write_all(&plain).expect("memory takes all");
+    let stream = stream.into_inner().expect("memory takes all");
+    let twice = [gzip.clone(), gzip.clone()].concat();
+    rounds(20, 400, &[gzip, twice, zlib, zstd, block, stream], robust::inflate);
+}
+
+#[test]
+fn damaged_remote_write_is_answered_within_bounds() {
+    rounds(21, 8_000, &crate::remote_write::bodies(21, 300), robust::remote_write);
+    rounds(22, 2_000, &generated(22, 100), robust::remote_write);
 }
