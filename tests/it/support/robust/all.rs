@@ -6,9 +6,9 @@ pub(crate) mod strict;
 
 use std::sync::Arc;
 
-use tidegate::decode::Format;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
+use tidegate::decode::{Exposition, Format};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -38,6 +38,17 @@ pub(crate) fn ndjson(bytes: &[u8]) {
 /// As MessagePack.
 pub(crate) fn msgpack(bytes: &[u8]) {
     drop(body(bytes, Format::MessagePack));
+}
+
+/// As a page of Prometheus' text, and as one of OpenMetrics.
+pub(crate) fn exposition(bytes: &[u8]) {
+    let text = body(bytes, Format::Exposition(Exposition::Text));
+    let open = body(bytes, Format::Exposition(Exposition::OpenMetrics));
+    for refused in [text.err(), open.err()].into_iter().flatten() {
+        // A page is taken whole or not at all, and the answer says where it went wrong.
+        let is_malformed = matches!(refused, BodyError::Malformed { .. });
+        assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
+    }
 }
 
 /// As a `dt` of every type.
