@@ -10,9 +10,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::Grant;
 use super::problem::Problem;
 use super::upload::Upload;
+use crate::budget::Grant;
 use crate::config;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::Inflater;
@@ -36,8 +36,6 @@ const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
 /// What a decoder takes before anything has come out: tables, and buffers for a block.
 const ZSTD_STATE_BYTES: usize = 384 << 10;
 const ZLIB_STATE_BYTES: usize = 64 << 10;
-
-const EMPTY: &str = "expected a metric, or several, but the body is empty";
 
 /// How a body may be.
 #[derive(Clone, Copy, Debug)]
@@ -183,9 +181,6 @@ impl<'g> Intake<'g> {
             Store::Coded { inflater, .. } => inflater.finish()?,
         };
         self.grant.resize(body.memory() as u64)?;
-        if body.is_empty() {
-            return Err(Problem::Unreadable(EMPTY.to_owned()));
-        }
         Ok(body)
     }
 }
