@@ -41,7 +41,7 @@ pub struct Parts<'c> {
 
 /// The ingest edge's side of the gateway.
 pub struct State {
-    pub(super) sources: Sources,
+    pub(super) sources: Arc<Sources>,
     pub(super) http: config::Http,
     pub(super) limits: config::Limits,
     pub(super) nothing_accepted: StatusCode,
@@ -64,7 +64,7 @@ impl State {
         let Parts { sources, policy, auth, http, limits, queue, clock } = parts;
         let quota = NonZeroU32::new(limits.requests_per_minute);
         Self {
-            sources: Sources::new(sources, policy, auth),
+            sources: Arc::new(Sources::new(sources, policy, auth)),
             nothing_accepted: status(
                 http.nothing_accepted_status,
                 StatusCode::UNPROCESSABLE_ENTITY,
