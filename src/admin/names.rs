@@ -1,7 +1,7 @@
 //! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
 //!
 //! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
-//! receivers, words of closed lists and status codes: never a token, an address or a metric's name.
+//! receivers and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -132,6 +132,17 @@ pub(super) static STALE_MARKERS: Family = counter(
     "stale_markers",
     "Metrics this process accepted that say only that their series has ended; nothing of them is \
      delivered.",
+);
+
+// -- scrapes --
+
+pub(super) static SCRAPE_TARGETS: Family =
+    gauge("scrape_targets", "Targets of this job of [[scrape]], those named in files included.");
+pub(super) static SCRAPES: Family = counter(
+    "scrapes",
+    "Scrapes of this job that ended, by outcome. ok; down: no connection, or it broke off; timeout; \
+     refused: a status other than 200; malformed: no page of metrics; too_large: over a limit; no_room: \
+     dropped, for the queue is full or the memory spent; panicked: a bug.",
 );
 
 // -- the books: series by receiver --

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use super::protocol::Protocol;
 use crate::decode::labelled::Asides;
 use crate::normalize::Code;
-use crate::pipeline::report::Report;
+use crate::pipeline::report::{Codes, Report};
 
 /// What the edge has seen since it started.
 #[derive(Debug, Default)]
@@ -25,16 +25,9 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
-    /// Exemplars that came with metrics that were taken; they are not delivered.
-    pub exemplars: AtomicU64,
-    /// Types, units and help texts that came with metrics, counted by metric family.
-    pub metadata: AtomicU64,
-    /// Ends of series among the metrics that were taken; there is nothing of them to deliver.
-    pub stale_markers: AtomicU64,
     requests: [AtomicU64; Protocol::COUNT],
     answers: Answers,
-    rejections: Codes,
-    warnings: Codes,
+    codes: Codes,
 }
 
 impl Counts {
@@ -42,15 +35,7 @@ impl Counts {
     pub(super) fn decided(&self, report: &Report) {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
-        let Asides { exemplars, metadata, stale_markers, .. } = report.asides;
-        add(&self.exemplars, exemplars);
-        add(&self.metadata, metadata);
-        add(&self.stale_markers, stale_markers);
-        if !report.is_clean() {
-            let tally = &report.tally;
-            Code::rejections().for_each(|code| self.rejections.add(code, tally.rejections(code)));
-            Code::warnings().for_each(|code| self.warnings.add(code, tally.warnings(code)));
-        }
+        self.codes.take(report);
     }
 
     /// A request brought metrics, or tried to.
@@ -76,28 +61,17 @@ impl Counts {
     /// Items rejected, of the requests that [`Self::accepted`] and
     /// [`Self::rejected`] count.
     pub fn rejections(&self, code: Code) -> u64 {
-        self.rejections.0[code as usize].load(Ordering::Relaxed)
+        self.codes.rejections(code)
+    }
+
+    /// What came along with the same requests.
+    pub fn asides(&self) -> Asides {
+        self.codes.asides()
     }
 
     /// Accepted items warned of, of the same requests.
     pub fn warnings(&self, code: Code) -> u64 {
-        self.warnings.0[code as usize].load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Codes([AtomicU64; Code::COUNT]);
-
-impl Codes {
-    fn add(&self, code: Code, items: u64) {
-        add(&self.0[code as usize], items);
-    }
-}
-
-/// Most have nothing to add, and do not pay for saying so.
-fn add(count: &AtomicU64, more: u64) {
-    if more > 0 {
-        count.fetch_add(more, Ordering::Relaxed);
+        self.codes.warnings(code)
     }
 }
 

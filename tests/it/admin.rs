@@ -49,6 +49,7 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         queue,
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
+        scrapes: Arc::default(),
         deliveries: vec![delivery],
         data_dir: PathBuf::from("nowhere"),
         clock: side.clock.clone(),
