@@ -89,7 +89,12 @@ fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>
     let profile = case.profile();
     let mut tuples = Vec::new();
     let origin = match &case.request.labels {
-        Some(labels) => Origin { labels, clash: Clash::Replaced, timestamps: Timestamps::Refused },
+        Some(labels) => Origin {
+            labels,
+            clash: Clash::Replaced,
+            timestamps: Timestamps::Refused,
+            ..Origin::default()
+        },
         None => Origin::default(),
     };
     let report = pipeline::run_of(body, format, &origin, &profile, case.now, &mut |step| {
