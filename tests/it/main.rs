@@ -40,6 +40,7 @@ mod receiver_intake;
 mod receiver_library;
 mod receiver_rules;
 mod report;
+mod scrape;
 mod strace;
 mod support;
 mod tame;
