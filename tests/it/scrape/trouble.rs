@@ -15,7 +15,7 @@ async fn troubles() -> Vec<(Exporter, Outcome, &'static str)> {
         |to: &str| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
     let zeros = gzip(&vec![0; 4 << 20]);
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
-    let chunk = [b"1000\r\n", "# 345678".repeat(512).as_bytes(), b"\r\n"].concat();
+    let chunk = [b"10000\r\n", "# 345678".repeat(8192).as_bytes(), b"\r\n"].concat();
     let cases: Vec<(Answer, Outcome, &'static str)> = vec![
         (
             Answer::Keep(b"HTTP/1.1 500 Oh\r\ncontent-length: 6\r\n\r\nhunter".to_vec()),
