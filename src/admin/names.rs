@@ -70,6 +70,11 @@ pub(super) static REQUESTS: Family = counter(
     "Requests to the ingest port whose head could be parsed, by the status of their answer, since \
      this process started. 202: metrics were taken.",
 );
+pub(super) static BY_PROTOCOL: Family = counter(
+    "ingest_requests",
+    "Requests that brought metrics or tried to, by how their sender speaks, whatever their answer. \
+     exposition: a page of Prometheus' text or OpenMetrics sent to /metrics.",
+);
 pub(super) static CONNECTIONS: Family =
     gauge("http_connections", "Connections to the ingest port.");
 pub(super) static CONNECTIONS_LIMIT: Family =
@@ -112,6 +117,21 @@ pub(super) static REJECTIONS: Family = counter(
 pub(super) static WARNINGS: Family = counter(
     "warnings",
     "Metrics accepted by this process with a warning, by code; one metric may have several.",
+);
+
+pub(super) static EXEMPLARS: Family = counter(
+    "exemplars",
+    "Exemplars that came with metrics this process took; StackState has no place for them, so they are \
+     not delivered.",
+);
+pub(super) static METADATA: Family = counter(
+    "metadata",
+    "Metric families of which this process was told a type, a unit or a help text. Not delivered.",
+);
+pub(super) static STALE_MARKERS: Family = counter(
+    "stale_markers",
+    "Metrics this process accepted that say only that their series has ended; nothing of them is \
+     delivered.",
 );
 
 // -- scrapes --

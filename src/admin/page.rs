@@ -73,6 +73,8 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     let answers = counts.answers().into_iter();
     let answers = answers.map(|(status, count)| ([("status", status.to_string())], count));
     sheet.each(&names::REQUESTS, answers)?;
+    let requests = counts.requests().map(|(name, count)| ([("protocol", name)], count));
+    sheet.each(&names::BY_PROTOCOL, requests)?;
     sheet.one(&names::CONNECTIONS, read(&counts.connections))?;
     sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
@@ -93,7 +95,12 @@ fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     sheet.each(&names::REJECTIONS, rejections)?;
     let warnings = |code| counts.warnings(code) + scrapes.warnings(code);
     let warnings = Code::warnings().map(|code| (label(code), warnings(code)));
-    sheet.each(&names::WARNINGS, warnings)
+    sheet.each(&names::WARNINGS, warnings)?;
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let asides = scrapes.asides();
+    sheet.one(&names::EXEMPLARS, read(&counts.exemplars) + asides.exemplars)?;
+    sheet.one(&names::METADATA, read(&counts.metadata) + asides.metadata)?;
+    sheet.one(&names::STALE_MARKERS, read(&counts.stale_markers) + asides.stale_markers)
 }
 
 fn scrapes(sheet: &mut Sheet<'_>, counts: &Counts) -> fmt::Result {

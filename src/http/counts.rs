@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::StatusCode;
 
+use super::protocol::Protocol;
+use crate::decode::labelled::Asides;
 use crate::normalize::Code;
 use crate::pipeline::report::{Codes, Report};
 
@@ -23,6 +25,13 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
+    /// Exemplars that came with metrics that were taken; they are not delivered.
+    pub exemplars: AtomicU64,
+    /// Types, units and help texts that came with metrics, counted by metric family.
+    pub metadata: AtomicU64,
+    /// Ends of series among the metrics that were taken; there is nothing of them to deliver.
+    pub stale_markers: AtomicU64,
+    requests: [AtomicU64; Protocol::COUNT],
     answers: Answers,
     codes: Codes,
 }
@@ -32,7 +41,22 @@ impl Counts {
     pub(super) fn decided(&self, report: &Report) {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        let Asides { exemplars, metadata, stale_markers, .. } = report.asides;
+        add(&self.exemplars, exemplars);
+        add(&self.metadata, metadata);
+        add(&self.stale_markers, stale_markers);
         self.codes.take(report);
+    }
+
+    /// A request brought metrics, or tried to.
+    pub(super) fn came(&self, protocol: Protocol) {
+        self.requests[protocol.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that brought metrics or tried to, by the name of their protocol.
+    pub fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.requests.iter().map(|count| count.load(Ordering::Relaxed));
+        Protocol::NAMES.into_iter().zip(counts)
     }
 
     pub(super) fn answered(&self, status: StatusCode) {
@@ -53,6 +77,13 @@ impl Counts {
     /// Accepted items warned of, of the same requests.
     pub fn warnings(&self, code: Code) -> u64 {
         self.codes.warnings(code)
+    }
+}
+
+/// Most have nothing to add, and do not pay for saying so.
+fn add(count: &AtomicU64, more: u64) {
+    if more > 0 {
+        count.fetch_add(more, Ordering::Relaxed);
     }
 }
 
