@@ -91,15 +91,20 @@ async fn start(text: impl Into<String>) -> World {
     Settings::of(text).start().await
 }
 
+/// Waits until `what` holds.
+async fn until(what: impl Fn() -> bool) {
+    let poll = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, poll).await.expect("the state is reached");
+}
+
 impl World {
     /// Waits until `what` holds.
     async fn until(&self, what: impl Fn(&Self) -> bool) {
-        let poll = async {
-            while !what(self) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        timeout(PATIENCE, poll).await.expect("the state is reached");
+        until(|| what(self)).await;
     }
 
     /// Scrapes of the first job that ended so.
@@ -120,13 +125,13 @@ impl World {
     }
 
     /// The values of `up`, by instance, as last said.
-    fn up(&self) -> BTreeMap<String, f64> {
+    fn up(&self) -> BTreeMap<String, String> {
         let mut up = BTreeMap::new();
         for sample in self.queue.entries().iter().flat_map(samples) {
             if sample[0] == "up" {
                 let tags = sample[3]["tags"].as_array().unwrap();
                 let tag = tags.iter().find_map(|tag| tag.as_str()?.strip_prefix("instance:"));
-                up.insert(tag.unwrap().to_owned(), sample[2].as_f64().unwrap());
+                up.insert(tag.unwrap().to_owned(), sample[2].to_string());
             }
         }
         up

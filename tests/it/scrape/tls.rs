@@ -38,7 +38,7 @@ async fn exporter() -> (u16, JoinHandle<()>) {
         )
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let serving = tokio::spawn(async move {
         let mut open = tokio::task::JoinSet::new();
@@ -91,6 +91,6 @@ async fn a_certificate_is_judged_by_the_authority_the_job_names() {
         assert_eq!((of("up"), of("scrape_samples_scraped")), (Some(up), Some(says)), "{at} {more}");
     }
     let warnings = log.lines("WARN").join("\n");
-    assert_eq!(warnings.to_ascii_lowercase().matches("certificate").count(), 2, "{warnings}");
+    assert_eq!(warnings.matches("invalid peer certificate").count(), 2, "{warnings}");
     serving.abort();
 }

@@ -29,9 +29,9 @@ async fn what_is_scraped_reaches_the_receiver_and_the_books_balance() {
     let mut config = config::load("test", &config, &Environment::default()).unwrap().config;
     config.scrapes[0].interval = Duration::from_millis(50);
     let gateway = Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap();
-    let received = receiver.wait_for_tuples(10, PATIENCE).await.unwrap();
+    let arrived = receiver.wait_for_tuples(10, PATIENCE).await.unwrap();
     let tag = format!("\"instance:{}\",\"job:node\"", exporter.at());
-    for tuple in &received.tuples {
+    for tuple in &arrived.tuples {
         assert!(tuple.text().contains(&tag) && tuple.text().contains("gateway-1"), "{tuple:?}");
     }
     let mut wire = Wire::connect(gateway.admin_addr().unwrap()).await;
@@ -42,12 +42,13 @@ async fn what_is_scraped_reaches_the_receiver_and_the_books_balance() {
         page.at(&format!("tidegate_scrapes_total{{job=\"node\",outcome=\"{outcome}\"}}"))
     };
     assert!(of("ok") >= 2.0);
-    assert_eq!((of("down"), of("no_room")), (0.0, 0.0));
+    assert!(of("down") + of("no_room") < 1.0);
     let of = |name: &str| page.at(&format!("tidegate_metrics_{name}_total"));
-    assert!(of("accepted") >= 10.0 && of("received") == of("accepted") + of("rejected"));
-    assert!(page.sum("tidegate_rejections_total") == of("rejected"));
+    let (accepted, rejected) = (of("accepted") as u64, of("rejected") as u64);
+    assert!(accepted >= 10 && of("received") as u64 == accepted + rejected);
+    assert_eq!(page.sum("tidegate_rejections_total") as u64, rejected);
     let ended = tokio::time::timeout(PATIENCE, gateway.stop()).await.expect("nothing hangs");
     assert_eq!(ended.lost, 0);
-    let received = receiver.wait_for(PATIENCE, |_| true).await.unwrap();
-    assert_eq!(received.totals.tuples, ended.delivered);
+    let arrived = receiver.wait_for(PATIENCE, |_| true).await.unwrap();
+    assert_eq!(arrived.totals.tuples, ended.delivered);
 }
