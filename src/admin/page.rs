@@ -96,11 +96,10 @@ fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     let warnings = |code| counts.warnings(code) + scrapes.warnings(code);
     let warnings = Code::warnings().map(|code| (label(code), warnings(code)));
     sheet.each(&names::WARNINGS, warnings)?;
-    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let asides = scrapes.asides();
-    sheet.one(&names::EXEMPLARS, read(&counts.exemplars) + asides.exemplars)?;
-    sheet.one(&names::METADATA, read(&counts.metadata) + asides.metadata)?;
-    sheet.one(&names::STALE_MARKERS, read(&counts.stale_markers) + asides.stale_markers)
+    let (sent, fetched) = (counts.asides(), scrapes.asides());
+    sheet.one(&names::EXEMPLARS, sent.exemplars + fetched.exemplars)?;
+    sheet.one(&names::METADATA, sent.metadata + fetched.metadata)?;
+    sheet.one(&names::STALE_MARKERS, sent.stale_markers + fetched.stale_markers)
 }
 
 fn scrapes(sheet: &mut Sheet<'_>, counts: &Counts) -> fmt::Result {

@@ -25,12 +25,6 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
-    /// Exemplars that came with metrics that were taken; they are not delivered.
-    pub exemplars: AtomicU64,
-    /// Types, units and help texts that came with metrics, counted by metric family.
-    pub metadata: AtomicU64,
-    /// Ends of series among the metrics that were taken; there is nothing of them to deliver.
-    pub stale_markers: AtomicU64,
     requests: [AtomicU64; Protocol::COUNT],
     answers: Answers,
     codes: Codes,
@@ -41,10 +35,6 @@ impl Counts {
     pub(super) fn decided(&self, report: &Report) {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
-        let Asides { exemplars, metadata, stale_markers, .. } = report.asides;
-        add(&self.exemplars, exemplars);
-        add(&self.metadata, metadata);
-        add(&self.stale_markers, stale_markers);
         self.codes.take(report);
     }
 
@@ -74,16 +64,14 @@ impl Counts {
         self.codes.rejections(code)
     }
 
+    /// What came along with the same requests.
+    pub fn asides(&self) -> Asides {
+        self.codes.asides()
+    }
+
     /// Accepted items warned of, of the same requests.
     pub fn warnings(&self, code: Code) -> u64 {
         self.codes.warnings(code)
-    }
-}
-
-/// Most have nothing to add, and do not pay for saying so.
-fn add(count: &AtomicU64, more: u64) {
-    if more > 0 {
-        count.fetch_add(more, Ordering::Relaxed);
     }
 }
 

@@ -65,9 +65,6 @@ const PAUSE: Duration = Duration::from_mins(1);
 pub struct Counts {
     jobs: Vec<JobCounts>,
     codes: Codes,
-    exemplars: AtomicU64,
-    metadata: AtomicU64,
-    stale_markers: AtomicU64,
     /// Scrapes dropped since the last line about them, and when that was.
     dropped: Mutex<(u64, Option<Duration>)>,
 }
@@ -112,24 +109,14 @@ impl Counts {
         self.codes.warnings(code)
     }
 
-    /// What came along with samples: exemplars, metadata and stale markers, none of them delivered.
+    /// What came along with the same samples.
     pub fn asides(&self) -> Asides {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Asides {
-            exemplars: read(&self.exemplars),
-            metadata: read(&self.metadata),
-            stale_markers: read(&self.stale_markers),
-            ..Asides::default()
-        }
+        self.codes.asides()
     }
 
     /// Takes in the report of a page that went into the queue.
     pub(super) fn decided(&self, report: &Report) {
         self.codes.take(report);
-        let asides = &report.asides;
-        self.exemplars.fetch_add(asides.exemplars, Ordering::Relaxed);
-        self.metadata.fetch_add(asides.metadata, Ordering::Relaxed);
-        self.stale_markers.fetch_add(asides.stale_markers, Ordering::Relaxed);
     }
 
     /// Counts a scrape for which there was no room; what to say about it, if it is time. `now` is a

@@ -32,6 +32,7 @@ mod kill;
 mod manners;
 mod mutation;
 mod packed;
+mod peers;
 mod pipeline_property;
 mod push;
 mod queue_cli;

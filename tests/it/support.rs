@@ -10,4 +10,5 @@ pub(crate) mod log;
 pub(crate) mod log_files;
 pub(crate) mod openmetrics;
 pub(crate) mod output;
+pub(crate) mod peers;
 pub(crate) mod wire;
