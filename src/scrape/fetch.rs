@@ -23,7 +23,7 @@ use crate::config::{self, Verify};
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
-use crate::decode::media::{self, Codings};
+use crate::decode::media::Codings;
 
 mod intake;
 
