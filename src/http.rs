@@ -15,7 +15,6 @@ mod alarm;
 mod answer;
 mod auth;
 mod body;
-pub mod budget;
 mod client_addr;
 mod connection;
 mod content;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
-use super::budget::Grant;
 use super::content::{Content, Response};
+use crate::budget::Grant;
 use crate::encode::Block;
 use crate::pipeline::report::Report;
 
@@ -123,7 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::http::budget::{Budget, GRAIN_BYTES};
+    use crate::budget::{Budget, GRAIN_BYTES};
 
     fn block(from: usize, tuples: usize) -> Block {
         let list: Vec<_> = (from..from + tuples).map(|n| format!("[\"m\",{n}]")).collect();

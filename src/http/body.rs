@@ -11,9 +11,9 @@ use hyper::body::{Body, Frame};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::Grant;
 use super::problem::Problem;
 use super::upload::Upload;
+use crate::budget::Grant;
 use crate::config;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::Inflater;

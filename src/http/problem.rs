@@ -3,11 +3,11 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-use super::budget::Spent;
 use super::content::{Content, Response};
 pub use super::push::PathFault;
 pub use super::rate_limit::OverLimit;
 use super::refusals::Refusal;
+use crate::budget::Spent;
 use crate::decode::inflate::InflateError;
 use crate::decode::media::{ForeignType, UnsupportedCoding};
 use crate::pipeline::BodyError;

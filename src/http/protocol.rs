@@ -116,6 +116,24 @@ impl Entrance {
 }
 
 impl Protocol {
+    /// How many there are, versions and encodings aside.
+    pub(super) const COUNT: usize = 5;
+
+    /// Their names, in the order of [`Self::number`].
+    pub(super) const NAMES: [&str; Self::COUNT] =
+        ["better_stack", "exposition", "pushgateway", "remote_write", "otlp"];
+
+    /// Which of them it is.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Self::BetterStack => 0,
+            Self::Exposition => 1,
+            Self::Pushgateway => 2,
+            Self::RemoteWrite(_) => 3,
+            Self::Otlp(_) => 4,
+        }
+    }
+
     /// What an empty body is: for Better Stack's formats not even a syntax (contract C1.7), and for the
     /// others a page or a message without a measurement; their readers say whether that is sound.
     pub(super) fn check_not_empty(self, body: &[u8]) -> Result<(), Problem> {

@@ -84,6 +84,7 @@ fn empty(status: StatusCode) -> Response {
 
 async fn take(state: &State, head: &Parts, entrance: Entrance, body: Upload) -> Response {
     let protocol = entrance.protocol;
+    state.counts.came(protocol);
     let outcome = ingest(state, head, entrance, body).await;
     protocol.respond(outcome, state.nothing_accepted)
 }
