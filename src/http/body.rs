@@ -37,8 +37,6 @@ const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
 const ZSTD_STATE_BYTES: usize = 384 << 10;
 const ZLIB_STATE_BYTES: usize = 64 << 10;
 
-const EMPTY: &str = "expected a metric, or several, but the body is empty";
-
 /// How a body may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -183,9 +181,6 @@ impl<'g> Intake<'g> {
             Store::Coded { inflater, .. } => inflater.finish()?,
         };
         self.grant.resize(body.memory() as u64)?;
-        if body.is_empty() {
-            return Err(Problem::Unreadable(EMPTY.to_owned()));
-        }
         Ok(body)
     }
 }

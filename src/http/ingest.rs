@@ -28,6 +28,8 @@ use crate::queue::{Entry, Queue};
 /// another thread. Larger ones would keep other connections waiting.
 const INLINE_BYTES_MAX: usize = 16 << 10;
 
+const EMPTY: &str = "expected a metric, or several, but the body is empty";
+
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
@@ -44,6 +46,9 @@ pub(super) async fn ingest(
     let mut grant = state.capacity()?;
 
     let body = bounds.receive(body, coding, &mut grant).await?;
+    if body.is_empty() && !entrance.protocol.takes_empty_bodies() {
+        return Err(Problem::Unreadable(EMPTY.to_owned()));
+    }
     let labels = entrance.labels;
     let timestamps = match entrance.protocol {
         Protocol::Pushgateway => Timestamps::Refused,

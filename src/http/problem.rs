@@ -66,6 +66,9 @@ pub enum Problem {
     /// 415: this path takes other bodies.
     #[error("this path does not take bodies of this content-type")]
     UnsupportedType,
+    /// 415: OTLP has two types.
+    #[error("content-type must be application/x-protobuf or application/json on this path")]
+    NotOtlp,
     /// 408 (C1.5).
     #[error(
         "the body came too slowly: at least {rate} bytes a second (`http.body_min_rate`), and no \
@@ -118,7 +121,7 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
-            Self::UnsupportedCoding(_) | Self::UnsupportedType => {
+            Self::UnsupportedCoding(_) | Self::UnsupportedType | Self::NotOtlp => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -180,6 +183,7 @@ impl Problem {
             | Self::Syntax(_)
             | Self::Malformed(_)
             | Self::UnsupportedType
+            | Self::NotOtlp
             | Self::TooSlow { .. }
             | Self::BrokenOff
             | Self::UnknownPurpose

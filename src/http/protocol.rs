@@ -4,13 +4,18 @@
 //! sender names its token, which codings it may use, and which status and body mean what to it.
 
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::Answer;
 use super::content::Response;
+use super::otlp;
 use super::problem::Problem;
 use crate::decode::media::{self, Coding, Declared};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
+
+/// Where OTLP's senders post metrics, and nobody else anything.
+pub(super) const OTLP_PATH: &str = "/v1/metrics";
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +67,7 @@ impl Entrance {
         let declared = media::otlp_type(only(headers, header::CONTENT_TYPE).as_deref());
         let protocol = Protocol::Otlp(declared.unwrap_or(Otlp::Protobuf));
         let declared = declared.map(|otlp| Declared::Format(Format::Otlp(otlp)));
-        Self { protocol, declared: declared.ok_or(Problem::UnsupportedType), labels: Vec::new() }
+        Self { protocol, declared: declared.ok_or(Problem::NotOtlp), labels: Vec::new() }
     }
 
     /// The paths of a Pushgateway, whose grouping key `labels` are.
@@ -85,17 +90,32 @@ impl Entrance {
 }
 
 impl Protocol {
+    /// Whether a body of no bytes is a message without metrics rather than a mistake.
+    pub(super) fn takes_empty_bodies(self) -> bool {
+        matches!(self, Self::Otlp(_))
+    }
+
     /// What the client is told.
     pub(super) fn respond(
         self,
         outcome: Result<Answer, Problem>,
         nothing_accepted: StatusCode,
     ) -> Response {
-        match outcome {
-            Ok(answer) => answer.into_response(nothing_accepted),
-            Err(problem) => problem.into_response(),
+        match (self, outcome) {
+            (Self::Otlp(encoding), outcome) => otlp::respond(outcome, encoding),
+            (_, Ok(answer)) => answer.into_response(nothing_accepted),
+            (_, Err(problem)) => problem.into_response(),
         }
     }
+}
+
+/// What a client is told whose request was not looked into: its path says how it speaks.
+pub(super) fn refuse(head: &Parts, problem: Problem) -> Response {
+    if head.uri.path() == OTLP_PATH {
+        let entrance = Entrance::otlp(&head.headers);
+        return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST);
+    }
+    problem.into_response()
 }
 
 /// The one header of this name. Several mean the same as one with commas, and no comma is understood.

@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 use super::content::{Content, Response};
 use super::ingest::ingest;
 use super::problem::Problem;
-use super::protocol::Entrance;
+use super::protocol::{Entrance, OTLP_PATH, refuse};
 use super::state::State;
 use super::upload::Upload;
 
@@ -21,7 +21,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
         ("/api/v1/write" | "/prometheus/api/v1/write", &Method::POST) => {
             return take(state, head, Entrance::remote_write(headers), body).await;
         }
-        ("/v1/metrics", &Method::POST) => {
+        (OTLP_PATH, &Method::POST) => {
             return take(state, head, Entrance::otlp(headers), body).await;
         }
         // Clients look whether the address is alive, some before every start.
@@ -34,14 +34,14 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
             *alive.status_mut() = StatusCode::OK;
             return alive;
         }
-        ("/" | "/v1/metrics", _) => Problem::MethodNotAllowed { allow: "POST" },
+        ("/" | OTLP_PATH, _) => Problem::MethodNotAllowed { allow: "POST" },
         ("/metrics" | "/api/v1/write" | "/prometheus/api/v1/write", _) => {
             Problem::MethodNotAllowed { allow: "GET,HEAD,POST" }
         }
         _ => Problem::NotFound,
     };
     drop(body);
-    problem.into_response()
+    refuse(head, problem)
 }
 
 async fn take(state: &State, head: &Parts, entrance: Entrance, body: Upload) -> Response {

@@ -30,6 +30,7 @@ mod json_suite;
 mod kill;
 mod manners;
 mod mutation;
+mod otlp;
 mod packed;
 mod pipeline_property;
 mod queue_cli;

@@ -6,9 +6,9 @@ pub(crate) mod strict;
 
 use std::sync::Arc;
 
-use tidegate::decode::Format;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
+use tidegate::decode::{Format, Otlp};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -38,6 +38,12 @@ pub(crate) fn ndjson(bytes: &[u8]) {
 /// As MessagePack.
 pub(crate) fn msgpack(bytes: &[u8]) {
     drop(body(bytes, Format::MessagePack));
+}
+
+/// As an OTLP request in each encoding.
+pub(crate) fn otlp(bytes: &[u8]) {
+    drop(body(bytes, Format::Otlp(Otlp::Protobuf)));
+    drop(body(bytes, Format::Otlp(Otlp::Json)));
 }
 
 /// As a `dt` of every type.
