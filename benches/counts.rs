@@ -7,7 +7,8 @@
 //!
 //! * `decode`: a body through the whole pipeline, which reads and writes in one pass: one metric, 1,000
 //!   gauges, 1,000 mixed metrics, and the gauges in a form that the straight lane of the pipeline
-//!   leaves (`general`) as JSON, the gauges as NDJSON and as MessagePack.
+//!   leaves (`general`) as JSON, the gauges as NDJSON and as MessagePack; the 500 samples of a machine as
+//!   both texts of Prometheus, both versions of remote write (decompressed beforehand) and OTLP.
 //! * `skip`: our JSON reader alone over the 1,000 gauges, keeping nothing.
 //! * `inflate`: the 1,000 gauges out of gzip.
 //! * `encode`: expansion and encoding alone, of 1,000 mixed metrics that were read beforehand. Their texts
@@ -23,6 +24,10 @@
 mod bodies;
 #[path = "support/general.rs"]
 mod general;
+#[path = "senders/message.rs"]
+mod message;
+#[path = "senders/page.rs"]
+mod page;
 #[path = "counts/sent.rs"]
 mod sent;
 
@@ -37,11 +42,11 @@ use general::general;
 use gungraun::prelude::*;
 use gungraun::{Callgrind, LibraryBenchmarkConfig};
 use sent::Sent;
-use tidegate::decode::Format;
 use tidegate::decode::buffer::Buffer;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::json::JsonReader;
 use tidegate::decode::media::Coding;
+use tidegate::decode::{Exposition, Format, Otlp, RemoteWrite};
 use tidegate::encode::{Block, Encoder, Escapes, Outlook, Source};
 use tidegate::expand::expand;
 use tidegate::metric::timestamp::Timestamp;
@@ -78,6 +83,23 @@ fn arrival_of(format: Format, metrics: &[String]) -> Arrival {
         Format::MessagePack => bodies::messagepack(metrics),
         _ => bodies::json_array(metrics),
     };
+    arrived(format, body)
+}
+
+/// What one machine measures.
+fn machine(format: Format) -> Arrival {
+    let families = page::families(1);
+    let body = match format {
+        Format::Exposition(Exposition::Text) => page::text(&families, 1),
+        Format::Exposition(Exposition::OpenMetrics) => page::openmetrics(&families, 1),
+        Format::RemoteWrite(RemoteWrite::V1) => message::remote_write_1(&families),
+        Format::RemoteWrite(RemoteWrite::V2) => message::remote_write_2(&families),
+        _ => message::otlp(&families, 1),
+    };
+    arrived(format, body)
+}
+
+fn arrived(format: Format, body: Vec<u8>) -> Arrival {
     let profile = Profile::new(Arc::new(Policy::default()), Some("gateway-1"), &[]);
     let now = Timestamp::parse("2026-11-22T10:30:00Z").expect("a valid instant");
     Arrival { body, format, profile, now }
@@ -93,6 +115,11 @@ fn arrival_of(format: Format, metrics: &[String]) -> Arrival {
 #[bench::json_1000_general(general_arrival(1_000))]
 #[bench::ndjson_1000(arrival(Format::Ndjson, Mix::Gauges, 1_000))]
 #[bench::msgpack_1000(arrival(Format::MessagePack, Mix::Gauges, 1_000))]
+#[bench::text_500(machine(Format::Exposition(Exposition::Text)))]
+#[bench::openmetrics_500(machine(Format::Exposition(Exposition::OpenMetrics)))]
+#[bench::remote_write_1_500(machine(Format::RemoteWrite(RemoteWrite::V1)))]
+#[bench::remote_write_2_500(machine(Format::RemoteWrite(RemoteWrite::V2)))]
+#[bench::otlp_500(machine(Format::Otlp(Otlp::Protobuf)))]
 fn decode(arrival: Arrival) -> (Arrival, Report, Vec<Block>) {
     through_the_pipeline(black_box(arrival))
 }

@@ -37,6 +37,7 @@ use crate::forward::{Attempts, Forwarder, Status};
 use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
+use crate::scrape;
 
 mod forecast;
 mod names;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub edge: Arc<http::State>,
     /// Deliveries, at most one for each destination of the queue.
     pub deliveries: Vec<Delivery>,
+    /// What became of scrapes.
+    pub scrapes: Arc<scrape::Counts>,
     /// The data directory, which need not exist.
     pub data_dir: PathBuf,
     /// Ages and waits.
@@ -158,6 +161,7 @@ struct State {
     queue: Arc<dyn Queue>,
     meters: Meters,
     edge: Arc<http::State>,
+    scrapes: Arc<scrape::Counts>,
     destinations: Vec<Destination>,
     directory: whose::Directory,
     clock: Arc<dyn Clock>,
@@ -177,7 +181,7 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, data_dir, clock } = parts;
+        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -194,6 +198,7 @@ impl State {
             queue,
             meters,
             edge,
+            scrapes,
             clock,
         }
     }

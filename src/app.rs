@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::admin::{self, Admin};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::dead_letter;
@@ -21,6 +22,7 @@ use crate::queue::log::engine::Options;
 use crate::queue::log::notice::OpenError;
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
+use crate::scrape::{self, Scraper};
 
 mod announce;
 mod ending;
@@ -63,6 +65,9 @@ pub enum StartError {
     /// Deliveries.
     #[error(transparent)]
     Forward(#[from] forward::StartError),
+    /// Scrapes.
+    #[error(transparent)]
+    Scrape(#[from] scrape::ClientError),
 }
 
 /// A running gateway. [`Self::stop`] ends it in order; dropping it leaves the edge running until
@@ -75,6 +80,7 @@ pub struct Gateway {
     edge: Arc<http::State>,
     queue: Arc<dyn Queue>,
     receivers: Receivers,
+    scraper: Scraper,
     admin: Option<Admin>,
 }
 
@@ -119,6 +125,19 @@ impl Gateway {
         let backlog = announce::Backlog::of(&config, &*queue);
         let mut receivers = Receivers::new(&config, &queue, &clock).await?;
 
+        let budget = Arc::new(Budget::new(config.limits.memory_bytes));
+        let mut scraper = Scraper::new(scrape::Parts {
+            scrapes: &config.scrapes,
+            sources: &config.sources,
+            policy: &config.policy,
+            body_bytes: config.limits.body_bytes,
+            budget: Arc::clone(&budget),
+            queue: Arc::clone(&queue),
+            clock: Arc::clone(&clock),
+            files_every: scrape::FILES_EVERY,
+        })
+        .await?;
+
         let edge = Arc::new(http::State::new(http::Parts {
             sources: &config.sources,
             policy: &config.policy,
@@ -127,6 +146,7 @@ impl Gateway {
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
+            budget,
         }));
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
@@ -134,6 +154,7 @@ impl Gateway {
                 meters,
                 edge: Arc::clone(&edge),
                 deliveries: receivers.deliveries(),
+                scrapes: scraper.counts(),
                 data_dir: config.data_dir.clone(),
                 clock,
             };
@@ -154,7 +175,8 @@ impl Gateway {
         let grace = config.shutdown.grace;
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
-        Ok(Self { addr, config, stop, serving, edge, queue, receivers, admin })
+        scraper.run();
+        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin })
     }
 
     /// Where clients send to, with the port it got.
@@ -172,8 +194,8 @@ impl Gateway {
         &self.edge
     }
 
-    /// Ends it in order, within `shutdown.grace`: not ready any more, no new connections, running requests finish, then
-    /// deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
+    /// Ends it in order, within `shutdown.grace`: not ready any more, nothing is scraped, no new connections,
+    /// running requests finish, then deliveries. Only the queue in memory is emptied as far as that time goes; a durable one keeps
     /// what was not on its way. A disk that hangs gets that time once more, at least 5 s.
     pub async fn stop(self) -> Ended {
         self.stop_before(Afterwards::Kept).await
@@ -187,6 +209,8 @@ impl Gateway {
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));
+        // Nobody waits for those.
+        self.scraper.stop().await;
         let drain = match self.queue.durability() {
             Durability::Memory => Drain::All,
             Durability::Fsync | Durability::Os => Drain::InFlight,

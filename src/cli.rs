@@ -94,7 +94,7 @@ struct ServeArgs {
 /// to stdout, ready to be posted to a receiver. The report goes to stderr: the same as the HTTP API
 /// answers. Exits with 1 when anything was rejected. Points of any age are taken.
 ///
-/// NDJSON is read piece by piece, so a file may be larger than memory. JSON and MessagePack are read
+/// NDJSON is read piece by piece, so a file may be larger than memory. The other formats are read
 /// whole, up to 256 MiB, and a body that does not parse yields nothing.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -102,6 +102,9 @@ Examples:
   echo '{\"name\":\"jobs.done\",\"counter\":{\"value\":3}}' | tidegate convert
 
   tidegate convert --format ndjson metrics.log.gz > envelopes.ndjson
+
+  curl -s localhost:9100/metrics | tidegate convert --format prometheus
+      What the page of an exporter comes to.
 
   tidegate convert --config tidegate.toml --source checkout body.json
       With that source's host name and tags, and the file's [stackstate] and [reserved_names].")]
@@ -126,7 +129,7 @@ struct ConvertArgs {
 /// How `convert` reads its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    /// By the file's name (.ndjson, .jsonl, .msgpack), else by its first byte
+    /// By the file's name (.ndjson, .jsonl, .msgpack, .prom), else by its first byte
     Auto,
     /// One JSON value: an object, or an array of objects
     Json,
@@ -134,6 +137,14 @@ enum FormatArg {
     Ndjson,
     /// MessagePack maps or arrays of maps, one or several in a row
     Msgpack,
+    /// Prometheus' text exposition format 0.0.4: what an exporter shows
+    Prometheus,
+    /// OpenMetrics 1.0
+    Openmetrics,
+    /// An OTLP metrics request as a protocol-buffer message
+    Otlp,
+    /// An OTLP metrics request as JSON
+    OtlpJson,
 }
 
 /// Say what is wrong with a configuration, or print the settings in effect

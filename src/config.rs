@@ -22,6 +22,7 @@ mod queue;
 mod receiver;
 mod receivers;
 mod scalar;
+mod scrape;
 mod secret;
 mod section;
 mod settings;
@@ -42,6 +43,10 @@ pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub(crate) use scrape::{
+    LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
+};
+pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
 pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
@@ -75,8 +80,10 @@ pub struct Config {
     pub hostname_tags: Vec<String>,
     /// `[admin]`
     pub admin: Admin,
-    /// Who may send; at least one.
+    /// Who may send; at least one, unless something is scraped.
     pub sources: Vec<Source>,
+    /// What is fetched; mostly nothing.
+    pub scrapes: Vec<Scrape>,
     /// Where tuples go, `[receiver]` or `[[receivers]]`; at least one, names unique.
     pub receivers: Vec<Receiver>,
     /// `[dead_letters]`
@@ -147,6 +154,7 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         hostname_tags: parts.hostname_tags,
         admin: parts.admin,
         sources: parts.sources,
+        scrapes: parts.scrapes,
         receivers: parts.receivers.list,
         dead_letters: parts.dead_letters,
         auth: parts.auth,
@@ -195,6 +203,7 @@ struct Parts {
     hostname_tags: Vec<String>,
     admin: Admin,
     sources: Vec<Source>,
+    scrapes: Vec<Scrape>,
     receivers: Receivers,
     dead_letters: DeadLetters,
     auth: Auth,
@@ -233,7 +242,8 @@ impl Parts {
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
         let admin = Admin::read(top.section("admin"));
-        let (sources, names) = source::read_all(&mut top);
+        let (sources, mut names) = source::read_all(&mut top);
+        let scrapes = scrape::read_all(&mut top, &sources, &mut names);
         let auth = Auth::read(top.section("auth"));
         let http = Http::read(top.section("http"));
         let limits = Limits::read(top.section("limits"));
@@ -252,6 +262,7 @@ impl Parts {
             hostname_tags,
             admin,
             sources,
+            scrapes,
             receivers,
             dead_letters,
             auth,

@@ -48,10 +48,12 @@ pub mod pipeline;
 
 // -- effects --
 pub mod clock;
+pub mod budget;
 pub mod queue;
 pub mod dead_letter;
 pub mod forward;
 pub mod http;
+pub mod scrape;
 pub mod admin;
 pub mod receiver;
 pub mod config;

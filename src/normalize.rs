@@ -13,18 +13,20 @@ use crate::metric::{Flow, Metric, Shape};
 
 mod clock;
 mod code;
+mod distribution;
 mod labelled;
 mod name;
 mod number;
 mod policy;
 mod series;
+mod set;
 mod tags;
 
 pub use code::{Code, Rejection};
 pub(crate) use labelled::Verdict;
 pub use policy::{Outside, Policy, Profile, ReservedAction, ReservedNames, TimePolicy, TupleType};
 pub(crate) use series::{JUDGES, bucket, quantile, totals};
-pub(crate) use tags::Ordinary;
+pub(crate) use tags::{Ordinary, TAGS_MAX, VALUE_BYTES_MAX as TAG_VALUE_BYTES_MAX};
 
 /// What is worth a warning about an item that was taken (contract C1.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Warnings {
     pub unparsed_dt: Option<Unparsed>,
     /// How many quantiles had no value.
     pub skipped_quantiles: u32,
+    /// How many samples of a distribution had no value.
+    pub skipped_samples: u32,
     /// Seconds the point lies in the past, where that is outside the window.
     pub too_old_s: Option<u64>,
     /// Seconds the point lies ahead, where that is outside the window.
@@ -174,7 +178,7 @@ pub(crate) fn finite(number: Number<'_>) -> Option<Value<'_>> {
 
 /// The one value of the item.
 fn shape<'a>(
-    raw: &RawMetric<'a>,
+    raw: &mut RawMetric<'a>,
     metric: &mut Metric<'a>,
     warnings: &mut Warnings,
 ) -> Result<Shape<'a>, Rejection> {
@@ -199,7 +203,13 @@ fn shape<'a>(
         let totals = series::summary(summary, &mut metric.pairs, warnings)?;
         return Ok(Shape::Summary(totals, flow));
     }
-    Err(missing_value())
+    if all.set.presence().is_there() {
+        return set::size(all.set).map(Shape::Gauge);
+    }
+    // `only_one` saw it: nothing else is left.
+    let distribution = &mut raw.series_mut().distribution;
+    let totals = distribution::distribution(distribution, &mut metric.pairs, warnings)?;
+    Ok(Shape::Summary(totals, flow))
 }
 
 #[cold]
@@ -210,22 +220,29 @@ fn missing_value() -> Rejection {
 
 fn only_one(raw: &RawMetric<'_>) -> Result<(), Rejection> {
     let points = [raw.gauge.presence, raw.counter.presence];
-    let series =
-        raw.series().into_iter().flat_map(RawSeriesSet::each).map(|series| series.presence);
+    let series = raw.series().into_iter().flat_map(RawSeriesSet::presences);
     match points.into_iter().chain(series).filter(|presence| presence.is_there()).count() {
         1 => Ok(()),
-        0 => Err(match raw.unsupported.into_iter().flatten().next() {
-            Some(kind) => Rejection::because(
-                Code::UnsupportedKind,
-                format!("`{kind}` is not supported; send a gauge, counter, histogram or summary"),
-            ),
-            None => missing_value(),
-        }),
-        _ => Err(Rejection::new(
-            Code::MultipleValues,
-            "more than one of `gauge`, `counter`, `histogram`, `summary`; send an item for each",
+        0 if raw.sketch.is_there() => Err(Rejection::new(
+            Code::UnsupportedKind,
+            "`sketch` is not supported; send a gauge, counter, histogram or summary",
         )),
+        0 => Err(missing_value()),
+        _ => Err(multiple_values(raw)),
     }
+}
+
+#[cold]
+fn multiple_values(raw: &RawMetric<'_>) -> Rejection {
+    let is_vectors = raw
+        .series()
+        .is_some_and(|all| all.set.presence().is_there() || all.distribution.presence.is_there());
+    let message = if is_vectors {
+        "a `set` or `distribution` beside another value; send an item for each"
+    } else {
+        "more than one of `gauge`, `counter`, `histogram`, `summary`; send an item for each"
+    };
+    Rejection::new(Code::MultipleValues, message)
 }
 
 fn here<'r, 'a>(
@@ -263,12 +280,16 @@ fn not_finite(kind: &str) -> Rejection {
 
 /// Most buckets or quantiles, and most bytes of tags, as sent (C2.4).
 pub(crate) const PAIRS_MAX: usize = 1_024;
-const TAGS_BYTES_MAX: usize = 16 << 10;
+pub(crate) const TAGS_BYTES_MAX: usize = 16 << 10;
 
 fn too_large(raw: &RawMetric<'_>, tag_bytes: usize) -> Result<(), Rejection> {
     let mut series = raw.series().into_iter().flat_map(RawSeriesSet::each);
     if series.any(|series| series.pairs.len() > PAIRS_MAX) {
         return Err(pairs_too_large());
+    }
+    if raw.series().is_some_and(|all| distribution::is_too_large(&all.distribution.tally)) {
+        let message = "more than 65,536 samples; split them over several metrics";
+        return Err(Rejection::new(Code::TooLarge, message));
     }
     if tag_bytes > TAGS_BYTES_MAX {
         return Err(tags_too_large());

@@ -1,7 +1,7 @@
 //! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
 //!
 //! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
-//! receivers, words of closed lists and status codes: never a token, an address or a metric's name.
+//! receivers and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -70,6 +70,11 @@ pub(super) static REQUESTS: Family = counter(
     "Requests to the ingest port whose head could be parsed, by the status of their answer, since \
      this process started. 202: metrics were taken.",
 );
+pub(super) static BY_PROTOCOL: Family = counter(
+    "ingest_requests",
+    "Requests that brought metrics or tried to, by how their sender speaks, whatever their answer. \
+     exposition: a page of Prometheus' text or OpenMetrics sent to /metrics.",
+);
 pub(super) static CONNECTIONS: Family =
     gauge("http_connections", "Connections to the ingest port.");
 pub(super) static CONNECTIONS_LIMIT: Family =
@@ -112,6 +117,32 @@ pub(super) static REJECTIONS: Family = counter(
 pub(super) static WARNINGS: Family = counter(
     "warnings",
     "Metrics accepted by this process with a warning, by code; one metric may have several.",
+);
+
+pub(super) static EXEMPLARS: Family = counter(
+    "exemplars",
+    "Exemplars that came with metrics this process took; StackState has no place for them, so they are \
+     not delivered.",
+);
+pub(super) static METADATA: Family = counter(
+    "metadata",
+    "Metric families of which this process was told a type, a unit or a help text. Not delivered.",
+);
+pub(super) static STALE_MARKERS: Family = counter(
+    "stale_markers",
+    "Metrics this process accepted that say only that their series has ended; nothing of them is \
+     delivered.",
+);
+
+// -- scrapes --
+
+pub(super) static SCRAPE_TARGETS: Family =
+    gauge("scrape_targets", "Targets of this job of [[scrape]], those named in files included.");
+pub(super) static SCRAPES: Family = counter(
+    "scrapes",
+    "Scrapes of this job that ended, by outcome. ok; down: no connection, or it broke off; timeout; \
+     refused: a status other than 200; malformed: no page of metrics; too_large: over a limit; no_room: \
+     dropped, for the queue is full or the memory spent; panicked: a bug.",
 );
 
 // -- the books: series by receiver --

@@ -14,6 +14,7 @@ use super::sheet::Sheet;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Code;
 use crate::queue::Books;
+use crate::scrape::{Counts, Outcome};
 
 mod deliveries;
 
@@ -46,6 +47,7 @@ impl Collector for Page {
         process(sheet, reading)?;
         edge(sheet, reading)?;
         metrics(sheet, reading)?;
+        scrapes(sheet, &reading.scrapes)?;
         books(sheet, &reading.health)?;
         queue(sheet, reading)?;
         waiting(sheet, &reading.health)?;
@@ -71,6 +73,8 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     let answers = counts.answers().into_iter();
     let answers = answers.map(|(status, count)| ([("status", status.to_string())], count));
     sheet.each(&names::REQUESTS, answers)?;
+    let requests = counts.requests().map(|(name, count)| ([("protocol", name)], count));
+    sheet.each(&names::BY_PROTOCOL, requests)?;
     sheet.one(&names::CONNECTIONS, read(&counts.connections))?;
     sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
@@ -81,15 +85,32 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
 }
 
 fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
-    let (totals, counts) = (reading.totals, reading.edge.counts());
+    let (totals, counts, scrapes) = (reading.totals, reading.edge.counts(), &reading.scrapes);
     sheet.one(&names::RECEIVED, totals.accepted + totals.rejected)?;
     sheet.one(&names::ACCEPTED, totals.accepted)?;
     sheet.one(&names::REJECTED, totals.rejected)?;
     let label = |code: Code| [("code", code.as_str())];
-    let rejections = Code::rejections().map(|code| (label(code), counts.rejections(code)));
+    let rejections = |code| counts.rejections(code) + scrapes.rejections(code);
+    let rejections = Code::rejections().map(|code| (label(code), rejections(code)));
     sheet.each(&names::REJECTIONS, rejections)?;
-    let warnings = Code::warnings().map(|code| (label(code), counts.warnings(code)));
-    sheet.each(&names::WARNINGS, warnings)
+    let warnings = |code| counts.warnings(code) + scrapes.warnings(code);
+    let warnings = Code::warnings().map(|code| (label(code), warnings(code)));
+    sheet.each(&names::WARNINGS, warnings)?;
+    let (sent, fetched) = (counts.asides(), scrapes.asides());
+    sheet.one(&names::EXEMPLARS, sent.exemplars + fetched.exemplars)?;
+    sheet.one(&names::METADATA, sent.metadata + fetched.metadata)?;
+    sheet.one(&names::STALE_MARKERS, sent.stale_markers + fetched.stale_markers)
+}
+
+fn scrapes(sheet: &mut Sheet<'_>, counts: &Counts) -> fmt::Result {
+    let jobs = counts.jobs();
+    let targets = jobs.iter().map(|job| ([("job", &*job.job)], job.targets()));
+    sheet.each(&names::SCRAPE_TARGETS, targets)?;
+    let scrapes = jobs.iter().flat_map(|job| {
+        let of = |outcome: Outcome| [("job", &*job.job), ("outcome", outcome.as_str())];
+        Outcome::ALL.map(|outcome| (of(outcome), job.scrapes(outcome)))
+    });
+    sheet.each(&names::SCRAPES, scrapes)
 }
 
 fn books(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {

@@ -13,6 +13,7 @@ use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
+use crate::scrape;
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
 /// would tell of it.
@@ -58,6 +59,7 @@ pub(super) struct Reading {
     pub(super) started: Timestamp,
     pub(super) uptime: Duration,
     pub(super) edge: Arc<http::State>,
+    pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
 }
 
@@ -124,6 +126,7 @@ impl Reading {
             started: state.started,
             uptime: state.clock.monotonic().saturating_sub(state.started_at),
             edge: Arc::clone(&state.edge),
+            scrapes: Arc::clone(&state.scrapes),
             meters: state.meters.clone(),
         }
     }

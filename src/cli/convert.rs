@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Shaping};
-use crate::decode::{Format, media};
+use crate::decode::{Exposition, Format, Otlp, media};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::{Outside, Profile};
 use crate::pipeline::report::Report;
@@ -24,9 +24,12 @@ mod pieces;
 use output::Output;
 use pieces::{Piece, Pieces};
 
-/// Most bytes of a JSON or MessagePack input, decompressed: it has to be in memory whole, because
+/// Most bytes of an input that is not NDJSON, decompressed: it has to be in memory whole, because
 /// nothing of it may be kept when its end does not parse (contract C1.7).
 const WHOLE_BYTES_MAX: u64 = 256 << 20;
+
+const TEXT: Format = Format::Exposition(Exposition::Text);
+const OPEN_METRICS: Format = Format::Exposition(Exposition::OpenMetrics);
 
 /// Where `auto` stops asking whether an input that begins with `{` is a body like those a client
 /// sends, and takes it line by line.
@@ -121,6 +124,10 @@ impl<W: Write> Job<W> {
             FormatArg::Ndjson => self.lines(input)?,
             FormatArg::Json => self.whole(Format::Json, Vec::new(), input)?,
             FormatArg::Msgpack => self.whole(Format::MessagePack, Vec::new(), input)?,
+            FormatArg::Prometheus => self.whole(TEXT, Vec::new(), input)?,
+            FormatArg::Openmetrics => self.whole(OPEN_METRICS, Vec::new(), input)?,
+            FormatArg::Otlp => self.whole(Format::Otlp(Otlp::Protobuf), Vec::new(), input)?,
+            FormatArg::OtlpJson => self.whole(Format::Otlp(Otlp::Json), Vec::new(), input)?,
             FormatArg::Auto => {
                 let mut head = Vec::new();
                 let mut limited = input.by_ref().take(SNIFFED_BYTES_MAX);
@@ -217,6 +224,8 @@ fn by_name(path: &Path) -> Option<FormatArg> {
     match Path::new(name).extension()?.to_str()? {
         "ndjson" | "jsonl" => Some(FormatArg::Ndjson),
         "msgpack" | "mp" => Some(FormatArg::Msgpack),
+        // As the files are called that node_exporter collects.
+        "prom" => Some(FormatArg::Prometheus),
         _ => None,
     }
 }
@@ -227,7 +236,8 @@ fn unrecognised(head: &[u8]) -> anyhow::Error {
     }
     anyhow!(
         "the input begins neither like JSON nor like MessagePack: an object, an array or lines of \
-         objects are expected; --format says which"
+         objects are expected; --format says which, and names the other formats, as in \
+         --format prometheus"
     )
 }
 

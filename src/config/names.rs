@@ -18,9 +18,20 @@ impl Names {
         what: &str,
         rule: fn(&str) -> Result<String, String>,
     ) -> Option<Arc<str>> {
-        let path = section.name("name");
-        let Some(name) = section.optional("name", String::clone, rule) else {
-            if !section.is_written("name") {
+        self.read_key(section, "name", what, rule)
+    }
+
+    /// The same for things that are named by another key.
+    pub(super) fn read_key(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        what: &str,
+        rule: fn(&str) -> Result<String, String>,
+    ) -> Option<Arc<str>> {
+        let path = section.name(key);
+        let Some(name) = section.optional(key, String::clone, rule) else {
+            if !section.is_written(key) {
                 section.fault_of_section(format!("`{path}` is missing: {what}"));
             }
             return None;
@@ -30,9 +41,9 @@ impl Names {
             let text = format!(
                 "`{path}` is \"{name}\", which {first} is called already: names are unique"
             );
-            section.fault("name", text);
+            section.fault(key, text);
         } else {
-            let section = path.strip_suffix(".name").unwrap_or(&path).to_owned();
+            let section = path.rsplit_once('.').map_or(&*path, |(section, _)| section).to_owned();
             self.0.insert(Arc::clone(&name), section);
         }
         Some(name)

@@ -19,7 +19,8 @@ pub struct Receiver {
     /// under: renamed, it is another receiver, which begins with what comes in from then on. Unique,
     /// `[A-Za-z0-9._-]{1,64}`, the first of them no `.`. `[receiver]` alone is `default` (contract C5.5).
     pub name: Arc<str>,
-    /// Whose tuples it gets, by the names of `[[sources]]`; those of others count as filtered. Default:
+    /// Whose tuples it gets, by the names of `[[sources]]`, and of jobs of `[[scrape]]` that have no
+    /// `source`; those of others count as filtered. Default:
     /// those of every source. Only under `[[receivers]]`.
     pub sources: Sources,
     /// Bytes it may fall behind; beyond that its own waiting tuples expire, oldest first, and are counted,

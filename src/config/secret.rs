@@ -34,7 +34,7 @@ impl fmt::Debug for Secret {
 
 /// What stands for a secret wherever settings are shown. No secret may be this: whoever saves what
 /// `check-config` printed would have a gateway that anybody may use.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Most bytes of a secret; also what is read of a secret file at most.
 const SECRET_BYTES_MAX: usize = 4_096;
@@ -137,7 +137,7 @@ pub(crate) fn load(name: &str, path: &Path) -> Result<Secret, String> {
 }
 
 /// White space at the end goes: editors and `echo` put a line end there.
-fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
+pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let shown = path.display();
     let file =
         std::fs::File::open(path).map_err(|error| format!("cannot open {shown}: {error}"))?;
@@ -153,6 +153,23 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
 
 /// What can stand in a header: and so what a client can send, and a receiver get.
 fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
+    let secret = bounded(name, secret)?;
+    if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("`{name}` must be visible ASCII characters without spaces"));
+    }
+    Ok(Secret(secret))
+}
+
+/// The same for what is a whole header, in which spaces have a meaning.
+pub(super) fn usable_line(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
+    let secret = bounded(name, secret)?;
+    if !secret.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return Err(format!("`{name}` must be visible ASCII characters and spaces"));
+    }
+    Ok(Secret(secret))
+}
+
+fn bounded(name: &str, secret: Zeroizing<String>) -> Result<Zeroizing<String>, String> {
     if secret.is_empty() {
         return Err(format!("`{name}` is empty"));
     }
@@ -164,10 +181,7 @@ fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
     if secret.len() > SECRET_BYTES_MAX {
         return Err(format!("`{name}` is longer than {SECRET_BYTES_MAX} bytes"));
     }
-    if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("`{name}` must be visible ASCII characters without spaces"));
-    }
-    Ok(Secret(secret))
+    Ok(secret)
 }
 
 fn digest(text: &str) -> Option<[u8; 32]> {

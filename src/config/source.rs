@@ -61,11 +61,13 @@ const TOKEN: Keys =
 pub(super) fn read_all(top: &mut Section<'_>) -> (Vec<Source>, Vec<Arc<str>>) {
     let mut sources: Vec<Source> = Vec::new();
     let sections = top.sections("sources");
-    if sections.is_empty() && !top.is_written("sources") && top.needs() == Needs::Everything {
+    let is_none = sections.is_empty() && !top.is_written("sources") && !top.is_written("scrape");
+    if is_none && top.needs() == Needs::Everything {
         top.fault_at(
             Place::File,
             "no [[sources]]: add one with a `name` and a `token` that clients send as \
-             `Authorization: Bearer <token>`"
+             `Authorization: Bearer <token>`; or \
+             a [[scrape]] with a `job` and its `targets`"
                 .to_owned(),
         );
     }

@@ -45,7 +45,7 @@ pub(super) fn unknown_key(section: &str, key: &str, known: &BTreeSet<String>) ->
         (last == key).then_some(section)
     });
     match elsewhere {
-        Some(home @ ("sources" | "receivers")) => {
+        Some(home @ ("sources" | "receivers" | "scrape")) => {
             format!("unknown key `{path}`; `{key}` belongs under [[{home}]]")
         }
         Some(home) => format!("unknown key `{path}`; `{key}` belongs under [{home}]"),
@@ -58,7 +58,7 @@ pub(super) fn unknown_key(section: &str, key: &str, known: &BTreeSet<String>) ->
 /// Whether a path is of something that may be there several times, and so has no variables.
 fn is_listed(path: &str) -> bool {
     let section = path.split('.').next().unwrap_or_default();
-    matches!(section, "sources" | "receivers")
+    matches!(section, "sources" | "receivers" | "scrape")
 }
 
 /// What to say about a variable that begins like ours and is none.

@@ -3,6 +3,8 @@
 //! A member of the wrong type is noted, never an error: mistakes of one item must not cost another.
 //! Only broken grammar is a [`Fault`].
 
+mod vector;
+
 use super::pull::{self, Fault, Key, Pull, Token};
 use super::raw::{
     Judge, Judges, PAIRS_KEPT, Presence, RawMetric, RawPair, RawPoint, RawSeries, RawTag, RawTags,
@@ -134,9 +136,12 @@ fn read_member<'a, R: Pull<'a>>(
         "histogram" | "aggregated_histogram" | "summary" | "aggregated_summary" => {
             read_any_series(reader, raw, key)?;
         }
-        "set" => raw.unsupported[0] = read_unsupported(reader, "set")?,
-        "distribution" => raw.unsupported[1] = read_unsupported(reader, "distribution")?,
-        "sketch" => raw.unsupported[2] = read_unsupported(reader, "sketch")?,
+        "set" => vector::read_set(reader, &mut raw.series_mut().set)?,
+        "distribution" => {
+            let fold = raw.judges.sample;
+            vector::read_distribution(reader, &mut raw.series_mut().distribution, fold)?;
+        }
+        "sketch" => raw.sketch = vector::read_sketch(reader)?,
         _ => reader.skip()?,
     }
     Ok(())
@@ -154,13 +159,6 @@ fn read_scalar<'a, R: Pull<'a>>(
         None => *place = Some(pull::scalar(reader)?).filter(|scalar| *scalar != Scalar::Null),
     }
     Ok(())
-}
-
-fn read_unsupported<'a, R: Pull<'a>>(
-    reader: &mut R,
-    kind: &'static str,
-) -> Result<Option<&'static str>, Fault> {
-    Ok((pull::scalar(reader)? != Scalar::Null).then_some(kind))
 }
 
 /// Enters a member that should be a map and says whether it is; the caller reads on if so.
@@ -214,7 +212,7 @@ fn read_any_series<'a, R: Pull<'a>>(
     raw: &mut RawMetric<'a>,
     key: &str,
 ) -> Result<(), Fault> {
-    let Judges { bucket, quantile } = raw.judges;
+    let Judges { bucket, quantile, .. } = raw.judges;
     let all = raw.series_mut();
     match key {
         "histogram" => read_series(reader, &mut all.histogram, &HISTOGRAM, bucket),
@@ -266,7 +264,7 @@ fn read_pairs<'a, R: Pull<'a>>(
     };
     series.list = Presence::Here;
     while reader.element(&mut extent)? {
-        let pair = read_pair(reader, names)?;
+        let pair = read_pair(reader, names.bound, names.value)?;
         if series.pairs.len() < PAIRS_KEPT {
             series.pairs.push(pair);
         } else {
@@ -276,16 +274,21 @@ fn read_pairs<'a, R: Pull<'a>>(
     Ok(())
 }
 
-fn read_pair<'a, R: Pull<'a>>(reader: &mut R, names: &SeriesNames) -> Result<RawPair<'a>, Fault> {
+/// Reads an object of two members, called `bound` and `value`.
+fn read_pair<'a, R: Pull<'a>>(
+    reader: &mut R,
+    bound: &str,
+    value: &str,
+) -> Result<RawPair<'a>, Fault> {
     let mut pair = RawPair::default();
     let mut presence = Presence::Absent;
     let Some(mut extent) = enter_map(reader, &mut presence)? else { return Ok(pair) };
     while let Some(key) = reader.key(&mut extent)? {
         match key {
-            Key::Text(key) if key == names.bound => {
+            Key::Text(key) if key == bound => {
                 pair.bound = Some(pull::number_or_scalar(reader)?);
             }
-            Key::Text(key) if key == names.value => {
+            Key::Text(key) if key == value => {
                 pair.value = Some(pull::number_or_scalar(reader)?);
             }
             _ => reader.skip()?,

@@ -24,6 +24,26 @@ pub enum Coding {
     Zstd,
 }
 
+/// A Content-Type that says what a body is, and that it is nothing that is taken; to sniff it would be to
+/// guess against the sender's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForeignType {
+    /// `application/vnd.google.protobuf`: a page of metrics as delimited messages, which only a scrape
+    /// can ask for, or a sender of old.
+    #[error(
+        "metrics in the protocol-buffer exposition format are not taken: send the text format, with \
+         content-type `text/plain; version=0.0.4`, or OpenMetrics, with `application/openmetrics-text`"
+    )]
+    MetricFamily,
+    /// `application/x-protobuf` with a `proto` that is none of remote write's.
+    #[error(
+        "this protocol-buffer message is not known: remote write is `application/x-protobuf` without \
+         `proto`, or with `proto=prometheus.WriteRequest` or `proto=io.prometheus.write.v2.Request`; \
+         OTLP goes to /v1/metrics"
+    )]
+    Message,
+}
+
 /// A Content-Encoding that is not taken, cut to 64 bytes. Its text names those that are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -57,34 +77,38 @@ const CODINGS: [(&str, Coding); 6] = [
 
 /// Reads a Content-Type, case ignored and parameters too, save those that tell the texts and messages of
 /// Prometheus apart (contract C1.3).
-pub fn content_type(header: Option<&str>) -> Declared {
+pub fn content_type(header: Option<&str>) -> Result<Declared, ForeignType> {
     let header = header.unwrap_or("");
     let found = TYPES.iter().find(|(name, _)| essence(header).eq_ignore_ascii_case(name));
-    found
-        .map(|&(_, format)| format)
-        .or_else(|| of_prometheus(header))
-        .map_or(Declared::Sniff, Declared::Format)
+    let format = match found {
+        Some(&(_, format)) => Some(format),
+        None => of_prometheus(header)?,
+    };
+    Ok(format.map_or(Declared::Sniff, Declared::Format))
 }
 
-fn of_prometheus(header: &str) -> Option<Format> {
+fn of_prometheus(header: &str) -> Result<Option<Format>, ForeignType> {
     let is = |name: &str| essence(header).eq_ignore_ascii_case(name);
     if is("application/openmetrics-text") {
-        return Some(Format::Exposition(Exposition::OpenMetrics));
+        return Ok(Some(Format::Exposition(Exposition::OpenMetrics)));
     }
     if is("text/plain") {
         // Without a version it is any text; with 1.0.0 it is the same text with more liberal names.
-        let version = parameter(header, "version")?;
-        return matches!(version, "0.0.4" | "1.0.0")
-            .then_some(Format::Exposition(Exposition::Text));
+        let is_known = matches!(parameter(header, "version"), Some("0.0.4" | "1.0.0"));
+        return Ok(is_known.then_some(Format::Exposition(Exposition::Text)));
+    }
+    if is("application/vnd.google.protobuf") {
+        return Err(ForeignType::MetricFamily);
     }
     if is("application/x-protobuf") {
-        return match parameter(header, "proto") {
-            None | Some("prometheus.WriteRequest") => Some(Format::RemoteWrite(RemoteWrite::V1)),
-            Some("io.prometheus.write.v2.Request") => Some(Format::RemoteWrite(RemoteWrite::V2)),
-            Some(_) => None,
+        let version = match parameter(header, "proto") {
+            None | Some("prometheus.WriteRequest") => RemoteWrite::V1,
+            Some("io.prometheus.write.v2.Request") => RemoteWrite::V2,
+            Some(_) => return Err(ForeignType::Message),
         };
+        return Ok(Some(Format::RemoteWrite(version)));
     }
-    None
+    Ok(None)
 }
 
 /// Reads the Content-Type of an OTLP request; `None` for anything that OTLP does not have.
@@ -169,9 +193,67 @@ mod tests {
             ("json", Declared::Sniff),
         ];
         for (header, expected) in cases {
+            assert_eq!(content_type(Some(header)), Ok(expected), "{header:?}");
+        }
+        assert_eq!(content_type(None), Ok(Declared::Sniff));
+    }
+
+    #[test]
+    fn parameters_tell_the_texts_and_messages_of_prometheus_apart() {
+        let text = Ok(Declared::Format(Format::Exposition(Exposition::Text)));
+        let open = Ok(Declared::Format(Format::Exposition(Exposition::OpenMetrics)));
+        let first = Ok(Declared::Format(Format::RemoteWrite(RemoteWrite::V1)));
+        let second = Ok(Declared::Format(Format::RemoteWrite(RemoteWrite::V2)));
+        let family = Err(ForeignType::MetricFamily);
+        let message = Err(ForeignType::Message);
+        let cases = [
+            ("text/plain; version=0.0.4", text),
+            ("text/plain;version=0.0.4", text),
+            ("TEXT/Plain; charset=utf-8; Version=\"0.0.4\"", text),
+            ("text/plain; version=0.0.4; charset=utf-8; escaping=underscores", text),
+            ("text/plain; version=1.0.0; escaping=allow-utf-8", text),
+            ("text/plain; version=0.0.5", Ok(Declared::Sniff)),
+            ("text/plain; version", Ok(Declared::Sniff)),
+            ("text/plain; charset=utf-8", Ok(Declared::Sniff)),
+            ("text/html; version=0.0.4", Ok(Declared::Sniff)),
+            ("application/openmetrics-text", open),
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", open),
+            ("Application/OpenMetrics-Text;version=0.0.1", open),
+            ("application/x-protobuf", first),
+            ("application/x-protobuf;proto=prometheus.WriteRequest", first),
+            ("Application/X-Protobuf; Proto=\"prometheus.WriteRequest\"", first),
+            ("application/x-protobuf; proto=io.prometheus.write.v2.Request", second),
+            ("application/x-protobuf; a=b; proto=io.prometheus.write.v2.Request", second),
+            ("application/x-protobuf; proto=io.prometheus.write.v3.Request", message),
+            ("application/x-protobuf; proto=", message),
+            ("application/x-protobuf; proto=opentelemetry.proto.collector.metrics.v1.X", message),
+            ("application/vnd.google.protobuf", family),
+            (
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                 encoding=delimited",
+                family,
+            ),
+        ];
+        for (header, expected) in cases {
             assert_eq!(content_type(Some(header)), expected, "{header:?}");
         }
-        assert_eq!(content_type(None), Declared::Sniff);
+    }
+
+    #[test]
+    fn otlp_comes_in_two_encodings_and_in_no_other() {
+        for (header, expected) in [
+            ("application/x-protobuf", Some(Otlp::Protobuf)),
+            ("Application/X-Protobuf; charset=utf-8", Some(Otlp::Protobuf)),
+            ("application/json", Some(Otlp::Json)),
+            (" application/JSON ;charset=utf-8", Some(Otlp::Json)),
+            ("application/protobuf", None),
+            ("application/x-ndjson", None),
+            ("text/plain", None),
+            ("", None),
+        ] {
+            assert_eq!(otlp_type(Some(header)), expected, "{header:?}");
+        }
+        assert_eq!(otlp_type(None), None);
     }
 
     #[test]

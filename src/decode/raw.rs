@@ -3,6 +3,10 @@
 //! One [`RawMetric`] is filled again for each item of a body, so an ordinary gauge costs no heap
 //! allocation. What can repeat is bounded here, before `normalize` sees it.
 
+mod vector;
+
+pub use vector::{Fold, RawDistribution, RawSet, SAMPLES_MAX, Sample, Tally};
+
 /// Most buckets or quantiles kept; one more than is allowed, so that "too many" shows (C2.4).
 pub const PAIRS_KEPT: usize = 1_025;
 
@@ -140,7 +144,7 @@ pub struct RawTag<'a> {
     pub in_array: bool,
 }
 
-/// The members that are a [`RawSeries`].
+/// The members that hold more than one number.
 #[derive(Clone, Debug, Default)]
 pub struct RawSeriesSet<'a> {
     /// `histogram`.
@@ -151,12 +155,22 @@ pub struct RawSeriesSet<'a> {
     pub summary: RawSeries<'a>,
     /// `aggregated_summary`.
     pub aggregated_summary: RawSeries<'a>,
+    /// `set`.
+    pub set: RawSet,
+    /// `distribution`.
+    pub distribution: RawDistribution,
 }
 
 impl<'a> RawSeriesSet<'a> {
-    /// All four.
+    /// The histograms and summaries.
     pub fn each(&self) -> [&RawSeries<'a>; 4] {
         [&self.histogram, &self.aggregated_histogram, &self.summary, &self.aggregated_summary]
+    }
+
+    /// Which of all members are there.
+    pub fn presences(&self) -> [Presence; 6] {
+        let [a, b, c, d] = self.each().map(|series| series.presence);
+        [a, b, c, d, self.set.presence(), self.distribution.presence]
     }
 
     fn clear(&mut self) {
@@ -164,25 +178,29 @@ impl<'a> RawSeriesSet<'a> {
         self.aggregated_histogram.clear();
         self.summary.clear();
         self.aggregated_summary.clear();
+        self.set = RawSet::Absent;
+        self.distribution.clear();
     }
 }
 
 /// What is wrong with a bucket or quantile, if anything.
 pub type Judge = fn(&RawPair<'_>) -> Option<&'static str>;
 
-/// How pairs past those kept are judged, while they are read: nothing of them stays.
+/// How pairs past those kept are judged, and samples taken in, while they are read: nothing of them stays.
 #[derive(Clone, Copy, Debug)]
 pub struct Judges {
     /// For the buckets of a histogram.
     pub bucket: Judge,
     /// For the quantiles of a summary.
     pub quantile: Judge,
+    /// For the samples of a distribution.
+    pub sample: Fold,
 }
 
 impl Default for Judges {
     /// Takes everything.
     fn default() -> Self {
-        Self { bucket: |_| None, quantile: |_| None }
+        Self { bucket: |_| None, quantile: |_| None, sample: |_, _| {} }
     }
 }
 
@@ -205,11 +223,10 @@ pub struct RawMetric<'a> {
     pub gauge: RawPoint<'a>,
     /// `counter`.
     pub counter: RawPoint<'a>,
-    /// Histograms and summaries: made when the first of a body comes, for most bodies have none.
+    /// Everything of more than one number: made when the first of a body comes, for most bodies have none.
     series: Option<Box<RawSeriesSet<'a>>>,
-    /// Which of set, distribution and sketch are there; each by itself, for a later null of the same
-    /// name takes it back.
-    pub unsupported: [Option<&'static str>; 3],
+    /// `sketch`, of which nothing more is read.
+    pub sketch: Presence,
     /// `tags`.
     pub tags: RawTags<'a>,
     /// Not of the item: who looks at pairs that are not kept.
@@ -251,7 +268,7 @@ impl<'a> RawMetric<'a> {
         Self { judges, ..Self::default() }
     }
 
-    /// The histograms and summaries, if this body has had any.
+    /// The members of more than one number, if this body has had any.
     #[inline]
     pub fn series(&self) -> Option<&RawSeriesSet<'a>> {
         self.series.as_deref()
@@ -275,7 +292,7 @@ impl<'a> RawMetric<'a> {
         if let Some(series) = &mut self.series {
             series.clear();
         }
-        self.unsupported = [None; 3];
+        self.sketch = Presence::Absent;
         self.tags.clear();
     }
 }

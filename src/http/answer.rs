@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
-use super::budget::Grant;
 use super::content::{Content, Response};
+use crate::budget::Grant;
 use crate::encode::Block;
 use crate::pipeline::report::Report;
 
@@ -32,15 +32,25 @@ pub(super) struct Preview {
     pub(super) grant: Grant,
 }
 
+/// The numbers that a protocol has for what became of the items.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statuses {
+    /// All of them were taken, or some.
+    pub(super) taken: StatusCode,
+    /// There were items, and none could be taken.
+    pub(super) nothing_accepted: StatusCode,
+}
+
 impl Answer {
-    /// The same as Better Stack's clients know it; `nothing_accepted` is the status of C1.8.
-    pub(super) fn into_response(self, nothing_accepted: StatusCode) -> Response {
+    /// With a report as its body where there is something to report.
+    pub(super) fn into_response(self, statuses: Statuses) -> Response {
+        let Statuses { taken, nothing_accepted } = statuses;
         let (status, body) = match self {
             Self::Taken(report) if report.is_nothing_accepted() => {
                 (nothing_accepted, Content::Whole(json(&report).into()))
             }
-            Self::Taken(report) if report.is_clean() => (StatusCode::ACCEPTED, Content::EMPTY),
-            Self::Taken(report) => (StatusCode::ACCEPTED, Content::Whole(json(&report).into())),
+            Self::Taken(report) if report.is_clean() => (taken, Content::EMPTY),
+            Self::Taken(report) => (taken, Content::Whole(json(&report).into())),
             Self::Preview(preview) => (StatusCode::OK, Content::Pieces(Frames::of(preview))),
         };
         let has_content = body.left() > 0;
@@ -113,7 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::http::budget::{Budget, GRAIN_BYTES};
+    use crate::budget::{Budget, GRAIN_BYTES};
 
     fn block(from: usize, tuples: usize) -> Block {
         let list: Vec<_> = (from..from + tuples).map(|n| format!("[\"m\",{n}]")).collect();

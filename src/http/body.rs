@@ -10,9 +10,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::Grant;
 use super::problem::Problem;
 use super::upload::Upload;
+use crate::budget::Grant;
 use crate::config;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::Inflater;

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::StatusCode;
 
+use super::protocol::Protocol;
+use crate::decode::labelled::Asides;
 use crate::normalize::Code;
-use crate::pipeline::report::Report;
+use crate::pipeline::report::{Codes, Report};
 
 /// What the edge has seen since it started.
 #[derive(Debug, Default)]
@@ -23,9 +25,9 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
+    requests: [AtomicU64; Protocol::COUNT],
     answers: Answers,
-    rejections: Codes,
-    warnings: Codes,
+    codes: Codes,
 }
 
 impl Counts {
@@ -33,11 +35,18 @@ impl Counts {
     pub(super) fn decided(&self, report: &Report) {
         self.accepted.fetch_add(report.accepted, Ordering::Relaxed);
         self.rejected.fetch_add(report.rejected, Ordering::Relaxed);
-        if !report.is_clean() {
-            let tally = &report.tally;
-            Code::rejections().for_each(|code| self.rejections.add(code, tally.rejections(code)));
-            Code::warnings().for_each(|code| self.warnings.add(code, tally.warnings(code)));
-        }
+        self.codes.take(report);
+    }
+
+    /// A request brought metrics, or tried to.
+    pub(super) fn came(&self, protocol: Protocol) {
+        self.requests[protocol.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that brought metrics or tried to, by the name of their protocol.
+    pub fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.requests.iter().map(|count| count.load(Ordering::Relaxed));
+        Protocol::NAMES.into_iter().zip(counts)
     }
 
     pub(super) fn answered(&self, status: StatusCode) {
@@ -52,23 +61,17 @@ impl Counts {
     /// Items rejected, of the requests that [`Self::accepted`] and
     /// [`Self::rejected`] count.
     pub fn rejections(&self, code: Code) -> u64 {
-        self.rejections.0[code as usize].load(Ordering::Relaxed)
+        self.codes.rejections(code)
+    }
+
+    /// What came along with the same requests.
+    pub fn asides(&self) -> Asides {
+        self.codes.asides()
     }
 
     /// Accepted items warned of, of the same requests.
     pub fn warnings(&self, code: Code) -> u64 {
-        self.warnings.0[code as usize].load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Codes([AtomicU64; Code::COUNT]);
-
-impl Codes {
-    fn add(&self, code: Code, items: u64) {
-        if items > 0 {
-            self.0[code as usize].fetch_add(items, Ordering::Relaxed);
-        }
+        self.codes.warnings(code)
     }
 }
 

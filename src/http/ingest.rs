@@ -9,11 +9,11 @@ use tokio::task::spawn_blocking;
 use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
-use super::budget::Grant;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::State;
 use super::upload::Upload;
+use crate::budget::Grant;
 use crate::decode::Format;
 use crate::decode::buffer::Buffer;
 use crate::decode::labelled::{Clash, Origin, Timestamps};
@@ -27,8 +27,6 @@ use crate::queue::{Entry, Queue};
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
 const INLINE_BYTES_MAX: usize = 16 << 10;
-
-const EMPTY: &str = "expected a metric, or several, but the body is empty";
 
 /// Takes one body of metrics.
 pub(super) async fn ingest(
@@ -46,9 +44,7 @@ pub(super) async fn ingest(
     let mut grant = state.capacity()?;
 
     let body = bounds.receive(body, coding, &mut grant).await?;
-    if body.is_empty() && !entrance.protocol.takes_empty_bodies() {
-        return Err(Problem::Unreadable(EMPTY.to_owned()));
-    }
+    entrance.protocol.check_not_empty(&body)?;
     let labels = entrance.labels;
     let timestamps = match entrance.protocol {
         Protocol::Pushgateway => Timestamps::Refused,
@@ -67,13 +63,26 @@ pub(super) async fn ingest(
 fn format_of(declared: Declared, body: &[u8]) -> Result<Format, Problem> {
     match declared {
         Declared::Format(format) => Ok(format),
-        Declared::Sniff => media::sniff(body).ok_or_else(|| {
-            Problem::Unreadable(
-                "expected a body that begins with { or [ (JSON), or with a MessagePack map or array"
-                    .to_owned(),
-            )
-        }),
+        Declared::Sniff => media::sniff(body).ok_or_else(|| not_sniffed(body)),
     }
+}
+
+/// Nothing that can be told by its first byte. Text may well be Prometheus', which has to be declared: in
+/// a text without a version, JSON is what was sent all along.
+#[cold]
+fn not_sniffed(body: &[u8]) -> Problem {
+    let first = body.get(media::lead(body));
+    let is_like_a_page =
+        first.is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'#' | b'_' | b':'));
+    let hint = if is_like_a_page {
+        "; Prometheus' text needs content-type `text/plain; version=0.0.4`, and OpenMetrics \
+         `application/openmetrics-text`"
+    } else {
+        ""
+    };
+    Problem::Unreadable(format!(
+        "expected a body that begins with {{ or [ (JSON), or with a MessagePack map or array{hint}"
+    ))
 }
 
 /// What the client wants done (contract C1.14).

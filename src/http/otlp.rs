@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::Serialize;
 
-use super::answer::Answer;
+use super::answer::{Answer, Statuses};
 use super::content::{Content, Response};
 use super::problem::Problem;
 use crate::decode::Otlp;
@@ -32,23 +32,19 @@ pub(super) fn respond(outcome: Result<Answer, Problem>, encoding: Otlp) -> Respo
         }
         Ok(Answer::Taken(report)) => taken(&report, encoding),
         // What was asked for is tuples, and those are JSON (contract C1.14).
-        Ok(preview @ Answer::Preview(_)) => preview.into_response(StatusCode::OK),
+        Ok(preview @ Answer::Preview(_)) => {
+            let ok = StatusCode::OK;
+            preview.into_response(Statuses { taken: ok, nothing_accepted: ok })
+        }
         Err(problem) => refuse(problem, encoding),
     }
 }
 
-/// The same for what was not done. Headers stay; bad data is 400 here, whatever is wrong with it.
-pub(super) fn refuse(problem: Problem, encoding: Otlp) -> Response {
-    let text = match &problem {
-        // What is no gzip has nothing to do with JSON.
-        Problem::Unreadable(why) => why.clone(),
-        other => other.to_string(),
-    };
+/// The same for what was not done; status and headers are those of any other path.
+fn refuse(problem: Problem, encoding: Otlp) -> Response {
+    let text = problem.to_string();
     let response = problem.into_response();
-    let code = match response.status() {
-        StatusCode::NOT_ACCEPTABLE => StatusCode::BAD_REQUEST,
-        code => code,
-    };
+    let code = response.status();
     status(response, code, &text, encoding)
 }
 

@@ -3,12 +3,13 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-use super::budget::Spent;
 use super::content::{Content, Response};
+pub use super::push::PathFault;
 pub use super::rate_limit::OverLimit;
 use super::refusals::Refusal;
+use crate::budget::Spent;
 use crate::decode::inflate::InflateError;
-use crate::decode::media::UnsupportedCoding;
+use crate::decode::media::{ForeignType, UnsupportedCoding};
 use crate::pipeline::BodyError;
 use crate::queue::AppendError;
 
@@ -63,12 +64,21 @@ pub enum Problem {
     /// 400: not what its Content-Type or path says; the text says what was expected, and where.
     #[error("{0}")]
     Malformed(BodyError),
+    /// 400: does not decompress, from a sender that was never asked for JSON.
+    #[error("cannot read the body: {0}")]
+    Undecodable(String),
     /// 415: this path takes other bodies.
     #[error("this path does not take bodies of this content-type")]
     UnsupportedType,
     /// 415: OTLP has two types.
     #[error("content-type must be application/x-protobuf or application/json on this path")]
     NotOtlp,
+    /// 415: what the Content-Type names is taken nowhere.
+    #[error(transparent)]
+    ForeignType(#[from] ForeignType),
+    /// 400: the path of a push says no grouping key.
+    #[error(transparent)]
+    Path(#[from] PathFault),
     /// 408 (C1.5).
     #[error(
         "the body came too slowly: at least {rate} bytes a second (`http.body_min_rate`), and no \
@@ -121,13 +131,18 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
-            Self::UnsupportedCoding(_) | Self::UnsupportedType | Self::NotOtlp => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
+            Self::UnsupportedCoding(_)
+            | Self::UnsupportedType
+            | Self::NotOtlp
+            | Self::ForeignType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Malformed(_) | Self::BrokenOff | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
+            Self::Malformed(_)
+            | Self::Undecodable(_)
+            | Self::Path(_)
+            | Self::BrokenOff
+            | Self::UnknownPurpose => StatusCode::BAD_REQUEST,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -182,8 +197,11 @@ impl Problem {
             | Self::Unreadable(_)
             | Self::Syntax(_)
             | Self::Malformed(_)
+            | Self::Undecodable(_)
             | Self::UnsupportedType
             | Self::NotOtlp
+            | Self::ForeignType(_)
+            | Self::Path(_)
             | Self::TooSlow { .. }
             | Self::BrokenOff
             | Self::UnknownPurpose

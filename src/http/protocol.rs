@@ -7,12 +7,15 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
-use super::answer::Answer;
+use super::answer::{Answer, Statuses};
 use super::content::Response;
 use super::otlp;
 use super::problem::Problem;
-use crate::decode::media::{self, Coding, Declared};
+use super::push::{GroupingKey, PathFault};
+use crate::decode::media::{self, Coding, Declared, ForeignType};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
+
+const EMPTY: &str = "expected a metric, or several, but the body is empty";
 
 /// Where OTLP's senders post metrics, and nobody else anything.
 pub(super) const OTLP_PATH: &str = "/v1/metrics";
@@ -20,8 +23,10 @@ pub(super) const OTLP_PATH: &str = "/v1/metrics";
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// Better Stack's metrics API, and a page of Prometheus' text sent the same way.
+    /// Better Stack's metrics API.
     BetterStack,
+    /// A page of Prometheus' text, sent to the same paths.
+    Exposition,
     /// A Pushgateway's paths.
     Pushgateway,
     /// Prometheus' remote write.
@@ -42,22 +47,23 @@ pub(super) struct Entrance {
 impl Entrance {
     /// `POST /metrics` and `POST /`: the Content-Type decides.
     pub(super) fn metrics(headers: &HeaderMap) -> Self {
-        let declared = media::content_type(only(headers, header::CONTENT_TYPE).as_deref());
+        let declared = content_type(headers);
         let protocol = match declared {
-            Declared::Format(Format::RemoteWrite(version)) => Protocol::RemoteWrite(version),
+            Ok(Declared::Format(Format::RemoteWrite(version))) => Protocol::RemoteWrite(version),
+            Ok(Declared::Format(Format::Exposition(_))) => Protocol::Exposition,
             _ => Protocol::BetterStack,
         };
-        Self { protocol, declared: Ok(declared), labels: Vec::new() }
+        Self { protocol, declared, labels: Vec::new() }
     }
 
     /// The paths of remote write: nothing else is taken there.
     pub(super) fn remote_write(headers: &HeaderMap) -> Self {
-        let declared = media::content_type(only(headers, header::CONTENT_TYPE).as_deref());
-        let (protocol, declared) = match declared {
-            Declared::Format(Format::RemoteWrite(version)) => {
+        let (protocol, declared) = match content_type(headers) {
+            Ok(declared @ Declared::Format(Format::RemoteWrite(version))) => {
                 (Protocol::RemoteWrite(version), Ok(declared))
             }
-            _ => (Protocol::RemoteWrite(RemoteWrite::V1), Err(Problem::UnsupportedType)),
+            Ok(_) => (Protocol::RemoteWrite(RemoteWrite::V1), Err(Problem::UnsupportedType)),
+            Err(foreign) => (Protocol::RemoteWrite(RemoteWrite::V1), Err(foreign)),
         };
         Self { protocol, declared, labels: Vec::new() }
     }
@@ -70,16 +76,22 @@ impl Entrance {
         Self { protocol, declared: declared.ok_or(Problem::NotOtlp), labels: Vec::new() }
     }
 
-    /// The paths of a Pushgateway, whose grouping key `labels` are.
-    pub(super) fn push(headers: &HeaderMap, labels: Vec<(String, String)>) -> Self {
-        let declared = media::content_type(only(headers, header::CONTENT_TYPE).as_deref());
-        let syntax = match declared {
-            Declared::Format(Format::Exposition(syntax)) => syntax,
+    /// The paths of a Pushgateway, whose grouping key the labels are.
+    pub(super) fn push(headers: &HeaderMap, key: Result<GroupingKey, PathFault>) -> Self {
+        let syntax = match media::content_type(only(headers, header::CONTENT_TYPE).as_deref()) {
+            Ok(Declared::Format(Format::Exposition(syntax))) => Ok(syntax),
+            // These are binary, so that reading them as text would end in a puzzling complaint.
+            Err(foreign @ ForeignType::MetricFamily) => Err(foreign.into()),
+            Ok(Declared::Format(Format::RemoteWrite(_))) => Err(Problem::UnsupportedType),
             // A Pushgateway asks nobody for a Content-Type.
-            _ => Exposition::Text,
+            _ => Ok(Exposition::Text),
         };
-        let declared = Ok(Declared::Format(Format::Exposition(syntax)));
-        Self { protocol: Protocol::Pushgateway, declared, labels }
+        let (labels, fault) = match key {
+            Ok(key) => (key.labels, None),
+            Err(fault) => (Vec::new(), Some(Problem::Path(fault))),
+        };
+        let declared = fault.map_or(syntax, Err).map(Format::Exposition);
+        Self { protocol: Protocol::Pushgateway, declared: declared.map(Declared::Format), labels }
     }
 
     /// How the body is compressed.
@@ -90,9 +102,31 @@ impl Entrance {
 }
 
 impl Protocol {
-    /// Whether a body of no bytes is a message without metrics rather than a mistake.
-    pub(super) fn takes_empty_bodies(self) -> bool {
-        matches!(self, Self::Otlp(_))
+    /// How many there are, versions and encodings aside.
+    pub(super) const COUNT: usize = 5;
+
+    /// Their names, in the order of [`Self::number`].
+    pub(super) const NAMES: [&str; Self::COUNT] =
+        ["better_stack", "exposition", "pushgateway", "remote_write", "otlp"];
+
+    /// Which of them it is.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Self::BetterStack => 0,
+            Self::Exposition => 1,
+            Self::Pushgateway => 2,
+            Self::RemoteWrite(_) => 3,
+            Self::Otlp(_) => 4,
+        }
+    }
+
+    /// What an empty body is: for Better Stack's formats not even a syntax (contract C1.7), and for the
+    /// others a page or a message without a measurement; their readers say whether that is sound.
+    pub(super) fn check_not_empty(self, body: &[u8]) -> Result<(), Problem> {
+        match self {
+            Self::BetterStack if body.is_empty() => Err(Problem::Unreadable(EMPTY.to_owned())),
+            _ => Ok(()),
+        }
     }
 
     /// What the client is told.
@@ -101,10 +135,13 @@ impl Protocol {
         outcome: Result<Answer, Problem>,
         nothing_accepted: StatusCode,
     ) -> Response {
-        match (self, outcome) {
-            (Self::Otlp(encoding), outcome) => otlp::respond(outcome, encoding),
-            (_, Ok(answer)) => answer.into_response(nothing_accepted),
-            (_, Err(problem)) => problem.into_response(),
+        let better_stack = Statuses { taken: StatusCode::ACCEPTED, nothing_accepted };
+        match self {
+            Self::BetterStack => respond(outcome, better_stack),
+            Self::Exposition => respond(outcome.map_err(not_json), better_stack),
+            Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY),
+            Self::RemoteWrite(version) => to_remote_writer(version, outcome.map_err(not_json)),
+            Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding),
         }
     }
 }
@@ -116,6 +153,35 @@ pub(super) fn refuse(head: &Parts, problem: Problem) -> Response {
         return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST);
     }
     problem.into_response()
+}
+
+/// A Pushgateway answers 200, and 400 for what it will not have.
+const PUSHGATEWAY: Statuses =
+    Statuses { taken: StatusCode::OK, nothing_accepted: StatusCode::BAD_REQUEST };
+
+/// With a report, or the problem's text.
+fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
+    match outcome {
+        Ok(answer) => answer.into_response(statuses),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// As the specification of remote write has it.
+fn to_remote_writer(_: RemoteWrite, outcome: Result<Answer, Problem>) -> Response {
+    respond(outcome, PUSHGATEWAY)
+}
+
+/// Of senders that were never asked for JSON: what cannot be read is a 400 there, without C1.7's text.
+fn not_json(problem: Problem) -> Problem {
+    match problem {
+        Problem::Unreadable(why) => Problem::Undecodable(why),
+        other => other,
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Declared, Problem> {
+    Ok(media::content_type(only(headers, header::CONTENT_TYPE).as_deref())?)
 }
 
 /// The one header of this name. Several mean the same as one with commas, and no comma is understood.

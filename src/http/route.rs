@@ -8,6 +8,7 @@ use super::content::{Content, Response};
 use super::ingest::ingest;
 use super::problem::Problem;
 use super::protocol::{Entrance, OTLP_PATH, refuse};
+use super::push::{self, GroupingKey, PathFault};
 use super::state::State;
 use super::upload::Upload;
 
@@ -30,22 +31,58 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
             &Method::GET | &Method::HEAD,
         ) => {
             drop(body);
-            let mut alive = Response::new(Content::EMPTY);
-            *alive.status_mut() = StatusCode::OK;
-            return alive;
+            return empty(StatusCode::OK);
         }
         ("/" | OTLP_PATH, _) => Problem::MethodNotAllowed { allow: "POST" },
         ("/metrics" | "/api/v1/write" | "/prometheus/api/v1/write", _) => {
             Problem::MethodNotAllowed { allow: "GET,HEAD,POST" }
         }
-        _ => Problem::NotFound,
+        (_, method) => match push::grouping_key(path) {
+            Some(key) => return at_pushgateway(state, head, method, key, body).await,
+            None => Problem::NotFound,
+        },
     };
     drop(body);
     refuse(head, problem)
 }
 
+/// PUT and POST differ in what a Pushgateway keeps from the push before; nothing is kept here. DELETE has
+/// nothing to do for the same reason, and says so as a Pushgateway does.
+async fn at_pushgateway(
+    state: &State,
+    head: &Parts,
+    method: &Method,
+    key: Result<GroupingKey, PathFault>,
+    body: Upload,
+) -> Response {
+    match *method {
+        Method::PUT | Method::POST => {
+            take(state, head, Entrance::push(&head.headers, key), body).await
+        }
+        Method::DELETE => {
+            drop(body);
+            let known = state.sources.authenticate(&head.headers).map(|_| ());
+            match known.and_then(|()| Ok(key.map(|_| ())?)) {
+                Ok(()) => empty(StatusCode::ACCEPTED),
+                Err(problem) => problem.into_response(),
+            }
+        }
+        _ => {
+            drop(body);
+            Problem::MethodNotAllowed { allow: push::ALLOW }.into_response()
+        }
+    }
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Content::EMPTY);
+    *response.status_mut() = status;
+    response
+}
+
 async fn take(state: &State, head: &Parts, entrance: Entrance, body: Upload) -> Response {
     let protocol = entrance.protocol;
+    state.counts.came(protocol);
     let outcome = ingest(state, head, entrance, body).await;
     protocol.respond(outcome, state.nothing_accepted)
 }

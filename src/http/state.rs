@@ -10,12 +10,12 @@ use hyper::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::auth::Sources;
-use super::budget::{Budget, Grant};
 use super::client_addr::Forwarding;
 use super::counts::Counts;
 use super::problem::{Busy, Problem};
 use super::rate_limit::PerIp;
 use super::refusals::Refusals;
+use crate::budget::{Budget, Grant};
 use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
@@ -37,6 +37,8 @@ pub struct Parts<'c> {
     pub queue: Arc<dyn Queue>,
     /// Reception times, and the limiter's time.
     pub clock: Arc<dyn Clock>,
+    /// The memory of bodies and tuples, `limits.memory_bytes`; others may have their share of it.
+    pub budget: Arc<Budget>,
 }
 
 /// The ingest edge's side of the gateway.
@@ -61,7 +63,7 @@ pub struct State {
 impl State {
     /// The edge as configured.
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { sources, policy, auth, http, limits, queue, clock } = parts;
+        let Parts { sources, policy, auth, http, limits, queue, clock, budget } = parts;
         let quota = NonZeroU32::new(limits.requests_per_minute);
         Self {
             sources: Sources::new(sources, policy, auth),
@@ -71,7 +73,7 @@ impl State {
             ),
             workers: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
             counts: Counts::default(),
-            budget: Arc::new(Budget::new(limits.memory_bytes)),
+            budget,
             forwarding: Forwarding::new(&limits.trusted_proxies, &limits.forwarded_header),
             limiter: quota.map(|quota| PerIp::new(quota, limits.limiter_keys, Arc::clone(&clock))),
             over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),

@@ -15,23 +15,23 @@ pub enum Code {
     MissingName,
     /// `name` is empty, too long, not a string, or reserved while `reserved_names.action = "reject"`.
     InvalidName,
-    /// Only a set, distribution or sketch is present.
+    /// Only a sketch is present: what is in it means nothing without its mapping.
     UnsupportedKind,
-    /// More than one of gauge, counter, histogram, summary.
+    /// More than one of gauge, counter, histogram, summary, set, distribution.
     MultipleValues,
     /// None of them, or one without its `value`.
     MissingValue,
     /// A value of the wrong type.
     InvalidValue,
-    /// Null, NaN, infinite, or too large for a double.
+    /// A value, or the sum of a distribution: null, NaN, infinite, or too large for a double.
     NotFinite,
     /// Any fault inside a histogram.
     InvalidHistogram,
-    /// Any fault inside a summary.
+    /// Any fault inside a summary or distribution.
     InvalidSummary,
     /// Any fault inside the tags.
     InvalidTags,
-    /// Too many buckets, quantiles or bytes of tags.
+    /// Too many buckets, quantiles, samples or bytes of tags.
     TooLarge,
     /// Older than `time.max_age`; a warning unless `time.outside = "reject"`.
     TooOld,
@@ -41,7 +41,7 @@ pub enum Code {
     Renamed,
     /// Warning: `dt` was not understood; reception time is used.
     UnparsedDt,
-    /// Warning: a quantile without a value was left out.
+    /// Warning: a quantile, or a sample of a distribution, without a value was left out.
     SkippedQuantile,
     /// Warning: a sample that is NaN or infinite was left out; Prometheus and OpenTelemetry have such.
     SkippedValue,

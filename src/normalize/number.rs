@@ -30,6 +30,18 @@ pub(super) fn bound(number: Number<'_>) -> Option<Bound<'_>> {
     }
 }
 
+/// As a double to calculate with: infinite where it is too large for one, NaN where it is none.
+pub(super) fn double(number: Number<'_>) -> f64 {
+    match number {
+        // Rust reads every JSON number.
+        Number::Literal(literal) => literal.parse().unwrap_or(f64::NAN),
+        Number::Unsigned(integer) => integer as f64,
+        Number::Signed(integer) => integer as f64,
+        Number::Single(single) => f64::from(single),
+        Number::Double(double) => double,
+    }
+}
+
 /// As a tag's value: JSON digits as sent; MessagePack the shortest, integers without `.0` (C2.3).
 pub(super) fn text<'a>(number: Number<'a>, arena: &'a Bump) -> &'a str {
     let shortest = |text: &str| arena.alloc_str(text.strip_suffix(".0").unwrap_or(text));

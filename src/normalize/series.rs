@@ -1,13 +1,16 @@
 //! Histograms and summaries: sound in every part, or rejected (contract C2.2).
 
-use super::{Code, Rejection, Warnings, number};
+use super::{Code, Rejection, Warnings, distribution, number};
 use crate::decode::raw::{Judges, Presence, RawPair, RawSeries, Scalar};
 use crate::metric::value::{Bound, Value};
 use crate::metric::{Pair, Totals};
 
-/// For the pairs that are judged while they are read.
-pub(crate) const JUDGES: Judges =
-    Judges { bucket: |pair| bucket(pair).err(), quantile: |pair| quantile(pair).err() };
+/// For what is judged while it is read.
+pub(crate) const JUDGES: Judges = Judges {
+    bucket: |pair| bucket(pair).err(),
+    quantile: |pair| quantile(pair).err(),
+    sample: distribution::take,
+};
 
 pub(super) fn histogram<'a>(
     series: &RawSeries<'a>,

@@ -8,8 +8,8 @@ use crate::metric::text::Texts;
 use crate::metric::{Metric, Tag};
 
 /// Most tags of one metric, and most bytes of a value, as sent.
-const TAGS_MAX: usize = 128;
-const VALUE_BYTES_MAX: usize = 4_096;
+pub(crate) const TAGS_MAX: usize = 128;
+pub(crate) const VALUE_BYTES_MAX: usize = 4_096;
 
 /// Fills the metric's tags and host name; returns the bytes of keys and values as sent.
 #[inline]

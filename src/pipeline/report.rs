@@ -5,6 +5,10 @@ use serde::Serialize;
 use crate::decode::labelled::Asides;
 use crate::normalize::{Code, Rejection};
 
+mod codes;
+
+pub use codes::Codes;
+
 /// Most entries of each list in a report; the counts go on.
 pub const ENTRIES_MAX: usize = 100;
 

@@ -37,6 +37,11 @@ pub(super) fn note(
             format!("{} quantile(s) without a value were left out", warnings.skipped_quantiles)
         });
     }
+    if warnings.skipped_samples > 0 {
+        warn(Code::SkippedQuantile, &|| {
+            format!("{} sample(s) without a value were left out", warnings.skipped_samples)
+        });
+    }
     if warnings.skipped_value {
         warn(Code::SkippedValue, &|| {
             format!("the value of `{}` is NaN or infinite, which no tuple can hold", metric.name)

@@ -49,6 +49,7 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         queue,
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
+        scrapes: Arc::default(),
         deliveries: vec![delivery],
         data_dir: PathBuf::from("nowhere"),
         clock: side.clock.clone(),
@@ -280,8 +281,10 @@ async fn no_answer_holds_a_secret_an_address_or_the_name_of_a_metric() {
         }
     }
     let page = scrape(admin).await;
-    let known =
-        ["receiver", "cause", "status", "code", "state", "outcome", "answer", "encoding", "le"];
+    let known = [
+        "receiver", "cause", "status", "code", "state", "outcome", "answer", "encoding", "le",
+        "protocol",
+    ];
     for key in page.label_keys() {
         assert!(known.contains(&key) || key == "version" || key == "durability", "{key}");
     }

@@ -3,6 +3,7 @@
 mod body;
 mod order;
 mod tuple;
+mod vector;
 
 use std::sync::Arc;
 

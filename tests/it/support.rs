@@ -9,4 +9,5 @@ pub(crate) mod ledger;
 pub(crate) mod log_files;
 pub(crate) mod openmetrics;
 pub(crate) mod output;
+pub(crate) mod peers;
 pub(crate) mod wire;

@@ -136,11 +136,31 @@ fn a_reader_that_has_enough_ends_it_quietly() {
 }
 
 #[test]
+fn a_page_of_an_exporter_becomes_tuples() {
+    let page = "# TYPE a counter\na{b=\"c\"} 1\nd 2.5 978307200000\ne NaN\n";
+    let wanted = [
+        serde_json::json!(["a", 1_700_000_000, 1.0, {"hostname": "gateway", "tags": ["b:c"], "type": "counter"}]),
+        serde_json::json!(["d", 978_307_200, 2.5, {"hostname": "gateway", "tags": [], "type": "gauge"}]),
+    ];
+    for (format, name) in [(FormatArg::Prometheus, "x"), (FormatArg::Auto, "node.prom")] {
+        let (report, text) = convert(format, name, page.as_bytes());
+        let report = report.expect("it parses");
+        assert_eq!((report.accepted, report.rejected, report.warnings.len()), (3, 0, 1));
+        assert_eq!(tuples(&text).0, wanted);
+    }
+    let (report, _) = convert(FormatArg::Openmetrics, "x", page.as_bytes());
+    assert!(report.expect_err("it does not end").contains("text exposition format"));
+    let (report, _) = convert(FormatArg::Auto, "x", page.as_bytes());
+    assert!(report.expect_err("nothing says what it is").contains("--format prometheus"));
+}
+
+#[test]
 fn names_betray_formats() {
     for (name, wanted) in [
         ("a.ndjson", Some(FormatArg::Ndjson)),
         ("a.jsonl.gz", Some(FormatArg::Ndjson)),
         ("dir.d/a.msgpack.zst", Some(FormatArg::Msgpack)),
+        ("node.prom", Some(FormatArg::Prometheus)),
         ("a.json", None),
         ("a", None),
         ("a.gz", None),

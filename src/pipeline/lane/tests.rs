@@ -114,6 +114,16 @@ const SUMMARIES: &[&str] = &[
     r#"{"count":3,"sum":1.5,"quantiles":[{"quantile":0.5,"value":null}]}"#,
     r#"{"count":3,"sum":1.5,"quantiles":[{"quantile":"+Inf","value":1}]}"#,
 ];
+const SETS: &[&str] =
+    &[r#"{"values":["a","b"]}"#, r#"{"values":[]}"#, r#"{"values":[null]}"#, "{}", "null", "3"];
+const DISTRIBUTIONS: &[&str] = &[
+    r#"{"samples":[{"value":1.5,"rate":2},{"value":-1,"rate":1}],"statistic":"summary"}"#,
+    r#"{"samples":[]}"#,
+    r#"{"samples":[{"value":null,"rate":2}]}"#,
+    r#"{"samples":[{"value":1e308,"rate":9}]}"#,
+    r#"{"samples":[{"value":1}]}"#,
+    "null",
+];
 const KINDS: &[&str] = &[r#""incremental""#, r#""absolute""#, "null", "3"];
 
 const UNREAD: &[&str] = &[
@@ -155,8 +165,8 @@ fn member(random: &mut fastrand::Rng) -> String {
         ("aggregated_summary", odd(SUMMARIES)),
         ("kind", odd(KINDS)),
         ("namespace", odd(NAMES)),
-        ("set", odd(POINTS)),
-        ("distribution", odd(UNREAD)),
+        ("set", odd(SETS)),
+        ("distribution", odd(DISTRIBUTIONS)),
         ("sketch", odd(UNREAD)),
         ("metric", odd(POINTS)),
         ("unknown", odd(TAGS)),
@@ -313,6 +323,11 @@ fn plain_members_nobody_reads_stay_in_the_lane_and_no_others() {
     for name in ["metric", "set", "distribution", "sketch", "name", "gauge"] {
         for value in &UNREAD[..7] {
             assert!(!takes(&format!(r#""{name}":{value},"{name}":null"#)), "{name} {value}");
+        }
+    }
+    for (name, values) in [("set", SETS), ("distribution", DISTRIBUTIONS)] {
+        for value in values {
+            assert!(!taken(&format!(r#"{{"name":"x","{name}":{value}}}"#), &profile), "{value}");
         }
     }
 }

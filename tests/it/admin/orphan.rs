@@ -61,6 +61,7 @@ async fn what_waits_for_a_receiver_that_is_not_configured_any_more_shows() {
         queue: queue.clone(),
         meters: Meters::default(),
         edge: Arc::clone(&edge.state),
+        scrapes: Arc::default(),
         deliveries: Vec::new(),
         data_dir: std::path::PathBuf::from("nowhere"),
         clock: edge.clock.clone(),

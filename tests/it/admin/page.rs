@@ -159,6 +159,7 @@ async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measure
         queue: queue.clone(),
         meters: meters.clone(),
         edge: Arc::clone(&edge.state),
+        scrapes: Arc::default(),
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
         data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),

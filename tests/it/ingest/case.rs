@@ -57,6 +57,8 @@ pub(super) struct Request {
     pub(super) path: String,
     /// `Name: value`, in the order sent; `Host` and the body's framing are added.
     pub(super) headers: Vec<String>,
+    /// A push to a Pushgateway's path: the labels that the path stands for, name before value.
+    pub(super) labels: Option<Vec<(String, String)>>,
     /// Sent in two chunks instead of with a Content-Length.
     #[serde(default)]
     pub(super) chunked: bool,
@@ -142,8 +144,8 @@ impl Case {
     pub(super) fn reaches_the_body(&self) -> bool {
         let path = self.request.path.split('?').next().unwrap();
         let authorizations: Vec<_> = self.header_values("authorization").collect();
-        self.request.method == "POST"
-            && matches!(path, "/" | "/metrics")
+        let posts = self.request.method == "POST" && matches!(path, "/" | "/metrics");
+        (posts || self.request.labels.is_some())
             && matches!(authorizations[..], [value] if value.to_lowercase() == format!("bearer {TOKEN}"))
     }
 

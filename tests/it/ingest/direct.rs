@@ -1,11 +1,12 @@
 //! A case through the stages, called one after the other as the edge calls them.
 
-use tidegate::decode::Format;
 use tidegate::decode::inflate::Inflater;
-use tidegate::decode::media::{self, Declared};
+use tidegate::decode::labelled::{Clash, Origin, Timestamps};
+use tidegate::decode::media::{self, Coding, Declared};
+use tidegate::decode::{Exposition, Format};
 use tidegate::http::problem::Problem;
 use tidegate::pipeline::report::Report;
-use tidegate::pipeline::{self, BodyError};
+use tidegate::pipeline::{self, BodyError, Step};
 
 use super::case::Case;
 
@@ -29,20 +30,41 @@ pub(super) fn run(case: &Case) -> Option<Direct> {
 }
 
 fn judge(case: &Case) -> Result<Direct, Problem> {
-    let declared = media::content_type(case.header("content-type"));
+    let declared = declared(case)?;
     let coding = media::coding(case.header("content-encoding"))?;
-    let mut inflater = Inflater::new(coding, case.config.limits.body_bytes);
-    inflater.push(case.body.as_deref().unwrap_or_default())?;
-    let body = inflater.finish()?;
-    if body.is_empty() {
-        return Err(unknown());
-    }
+    let body = inflate(case, coding).map_err(|problem| match (declared, problem) {
+        (Declared::Format(Format::Exposition(_)), Problem::Unreadable(why)) => {
+            Problem::Undecodable(why)
+        }
+        (_, problem) => problem,
+    })?;
     let format = match declared {
         Declared::Format(format) => format,
         Declared::Sniff => media::sniff(&body).ok_or_else(unknown)?,
     };
+    // A page without a line is one; a value that is not there is no JSON.
+    if body.is_empty() && !matches!(format, Format::Exposition(_)) {
+        return Err(unknown());
+    }
     let (report, tuples) = pipe(case, &body, format)?;
     Ok(Direct::Judged { report, tuples })
+}
+
+fn declared(case: &Case) -> Result<Declared, Problem> {
+    let declared = media::content_type(case.header("content-type"))?;
+    Ok(match declared {
+        Declared::Format(Format::Exposition(_)) => declared,
+        _ if case.request.labels.is_some() => {
+            Declared::Format(Format::Exposition(Exposition::Text))
+        }
+        _ => declared,
+    })
+}
+
+fn inflate(case: &Case, coding: Coding) -> Result<Vec<u8>, Problem> {
+    let mut inflater = Inflater::new(coding, case.config.limits.body_bytes);
+    inflater.push(case.body.as_deref().unwrap_or_default())?;
+    Ok(inflater.finish()?.to_vec())
 }
 
 /// The edge finds this out itself, and in its own words.
@@ -53,7 +75,12 @@ fn unknown() -> Problem {
 fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>), Problem> {
     let profile = case.profile();
     let mut tuples = Vec::new();
-    let report = pipeline::run(body, format, &profile, case.now, &mut |block| {
+    let origin = match &case.request.labels {
+        Some(labels) => Origin { labels, clash: Clash::Replaced, timestamps: Timestamps::Refused },
+        None => Origin::default(),
+    };
+    let report = pipeline::run_of(body, format, &origin, &profile, case.now, &mut |step| {
+        let Step::Block(block) = step else { return Ok(()) };
         let lines = std::str::from_utf8(&block.bytes).unwrap().split(",\n");
         let before = tuples.len();
         tuples.extend(lines.map(str::to_owned));

@@ -44,6 +44,12 @@ pub(super) struct Quantile {
 }
 
 #[derive(Clone, Debug, Serialize)]
+pub(super) struct Sample {
+    value: f64,
+    rate: u32,
+}
+
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Value {
     Gauge { value: Number },
@@ -52,6 +58,8 @@ pub(super) enum Value {
     AggregatedHistogram { buckets: Vec<Bucket>, sum: f64, count: u64 },
     Summary { count: u64, sum: f64, quantiles: Vec<Quantile> },
     AggregatedSummary { quantiles: Vec<Quantile>, count: u64, sum: f64 },
+    Set { values: Vec<String> },
+    Distribution { samples: Vec<Sample>, statistic: &'static str },
 }
 
 /// A metric as a client holds it.
@@ -106,6 +114,14 @@ fn quantiles() -> impl Strategy<Value = Vec<Quantile>> {
     prop::collection::vec(pair, 0..8)
 }
 
+fn samples() -> impl Strategy<Value = Vec<Sample>> {
+    // The sum of them is no concern here, as long as it is a double.
+    let value =
+        prop_oneof![4 => -1e200..1e200, 4 => (-9_i8..9).prop_map(f64::from), 1 => Just(f64::NAN)];
+    let sample = (value, 0_u32..12).prop_map(|(value, rate)| Sample { value, rate });
+    prop::collection::vec(sample, 0..8)
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let total = || (any::<u64>(), finite());
     prop_oneof![
@@ -129,6 +145,8 @@ fn value() -> impl Strategy<Value = Value> {
         (total(), quantiles()).prop_map(|((count, sum), quantiles)| {
             Value::AggregatedSummary { quantiles, count, sum }
         }),
+        prop::collection::vec("\\PC{0,6}", 0..6).prop_map(|values| Value::Set { values }),
+        samples().prop_map(|samples| Value::Distribution { samples, statistic: "histogram" }),
     ]
 }
 
@@ -209,6 +227,7 @@ impl Sent {
             )
         };
         let mut tuples = Vec::new();
+        let mut of_samples = (0, 0.0);
         let (count, sum) = match &self.value {
             Value::Gauge { value } => return vec![tuple("", value.text(wire), None, "gauge")],
             Value::Counter { value } => return vec![tuple("", value.text(wire), None, flow)],
@@ -227,6 +246,24 @@ impl Sent {
                     tuples.push(tuple("", double(*value), Some(label), "gauge"));
                 }
                 (count, sum)
+            }
+            Value::Set { values } => {
+                return vec![tuple("", format!("{}.0", values.len()), None, "gauge")];
+            }
+            Value::Distribution { samples, .. } => {
+                let mut seen: Vec<f64> = Vec::new();
+                for Sample { value, rate } in samples.iter().filter(|s| !s.value.is_nan()) {
+                    of_samples.1 += value * f64::from(*rate);
+                    seen.extend(std::iter::repeat_n(*value, *rate as usize));
+                }
+                seen.sort_by(f64::total_cmp);
+                of_samples.0 = seen.len() as u64;
+                for q in [0.5, 0.75, 0.9, 0.95, 0.99].iter().filter(|_| !seen.is_empty()) {
+                    let place = (q * seen.len() as f64).round().max(1.0) as usize;
+                    let label = format!("quantile:{q}");
+                    tuples.push(tuple("", double(seen[place - 1]), Some(label), "gauge"));
+                }
+                (&of_samples.0, &of_samples.1)
             }
         };
         tuples.push(tuple("_sum", double(*sum), None, flow));

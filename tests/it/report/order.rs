@@ -36,9 +36,9 @@ fn the_first_fault_of_the_list_wins_over_its_neighbour() {
         // A supported kind beside it: it is not the only one present.
         (
             "multiple_values",
-            format!(r#"{{"name":"x","set":{{}},{gauge},"counter":{{"value":1}}}}"#),
+            format!(r#"{{"name":"x","sketch":{{}},{gauge},"counter":{{"value":1}}}}"#),
         ),
-        ("ok", format!(r#"{{"name":"x","set":{{}},{gauge}}}"#)),
+        ("ok", format!(r#"{{"name":"x","sketch":{{}},{gauge}}}"#)),
         ("multiple_values", r#"{"name":"x","gauge":{},"counter":{}}"#.to_owned()),
         ("multiple_values", r#"{"name":"x","gauge":1,"counter":{"value":null}}"#.to_owned()),
         ("multiple_values", r#"{"name":"x","summary":1,"aggregated_summary":2}"#.to_owned()),
@@ -102,7 +102,9 @@ fn every_shape_of_item_gets_its_code() {
         ("missing_value", r#"{"name":"x","gauge":{"value":1},"gauge":{}}"#),
         ("missing_value", r#"{"name":"x","set":null}"#),
         ("missing_value", r#"{"name":"x","set":{},"set":null}"#),
-        ("unsupported_kind", r#"{"name":"x","set":{},"sketch":{},"sketch":null}"#),
+        ("missing_value", r#"{"name":"x","sketch":{},"sketch":null}"#),
+        ("unsupported_kind", r#"{"name":"x","set":{},"set":null,"sketch":{}}"#),
+        ("unsupported_kind", r#"{"name":"x","distribution":null,"sketch":1}"#),
         ("ok", r#"{"name":"x","gauge":null,"counter":{"value":1}}"#),
         ("ok", r#"{"name":"x","gauge":{"value":"x","value":2}}"#),
         ("invalid_value", r#"{"name":"x","gauge":{"value":2,"value":"x"}}"#),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tidegate::budget::Budget;
 use tidegate::clock::ManualClock;
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::Policy;
@@ -98,6 +99,7 @@ impl Edge {
         change(&mut settings);
         let Settings { sources, auth, http, limits, policy, now, grace } = settings;
         let queue = Ledger::new();
+        let budget = Arc::new(Budget::new(limits.memory_bytes));
         let clock = Arc::new(ManualClock::new(now));
         let state = Arc::new(http::State::new(http::Parts {
             sources: &sources,
@@ -107,6 +109,7 @@ impl Edge {
             limits,
             queue: queue.clone(),
             clock: clock.clone(),
+            budget,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

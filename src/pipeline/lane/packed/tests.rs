@@ -59,8 +59,20 @@ fn packed(members: &[(&str, &Value)]) -> Vec<u8> {
 /// Values of each member; the first is plain, and most often wanted.
 fn members() -> Vec<(&'static str, Vec<Value>)> {
     let mut members = read_members();
-    let names =
-        ["set", "distribution", "sketch", "interval_ms", "a name of more than thirty-one letters"];
+    let samples = json!([{"value": 1.5, "rate": 2}, {"rate": 1, "value": -1}]);
+    members.extend([
+        ("set", vec![json!({"values": ["a", "b"]}), json!({"values": [null]}), json!(null)]),
+        (
+            "distribution",
+            vec![
+                json!({"samples": samples, "statistic": "histogram"}),
+                json!({"samples": [{"value": null, "rate": 1}]}),
+                json!({"samples": [{"value": 1}]}),
+                json!(null),
+            ],
+        ),
+    ]);
+    let names = ["sketch", "interval_ms", "a name of more than thirty-one letters"];
     members.extend(names.map(|name| (name, unread_values())));
     members
 }

@@ -8,6 +8,7 @@ mod item;
 mod print;
 mod tags;
 mod tree;
+mod vector;
 mod words;
 
 use std::sync::Arc;

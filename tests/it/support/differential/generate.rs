@@ -3,6 +3,8 @@
 //! Everything follows from the seed. Half of what comes out is valid JSON and tests values; the other
 //! half is broken in one or a few places and tests verdicts.
 
+mod vector;
+
 use std::fmt::{Arguments, Write as _};
 
 use tidegate::decode::Format;
@@ -185,7 +187,8 @@ impl Generator {
     /// A metric as clients send it, save for an odd part now and then.
     fn straight(&mut self, out: &mut String) {
         let mut members = vec!["name", "gauge", "dt", "tags"];
-        members[1] = self.pick(&["gauge", "counter", "histogram", "summary", "gauge"]);
+        members[1] =
+            self.pick(&["gauge", "counter", "histogram", "summary", "gauge", "distribution"]);
         match self.below(10) {
             0 => members.push("kind"),
             1 => members.extend(["namespace", "kind"]),
@@ -261,11 +264,12 @@ impl Generator {
             "aggregated_histogram",
             "aggregated_summary",
             "set",
+            "distribution",
             "unknown",
         ]));
         for _ in 0..self.below(4) {
             members.push(if self.chance(10) {
-                self.pick(&["name", "gauge", "counter", "sketch", "histogram", "metric"])
+                self.pick(&["name", "gauge", "counter", "sketch", "set", "distribution", "metric"])
             } else {
                 self.pick(&["dt", "tags", "tags", "kind", "timestamp", "namespace"])
             });
@@ -301,6 +305,8 @@ impl Generator {
                 self.series(out, "buckets", "upper_limit", "count");
             }
             "summary" | "aggregated_summary" => self.series(out, "quantiles", "quantile", "value"),
+            "set" => self.set(out),
+            "distribution" => self.distribution(out),
             "tags" => self.tags(out),
             "dt" | "timestamp" => out.push_str(self.pick(DTS)),
             "kind" => out.push_str(self.pick(&["\"incremental\"", "\"absolute\"", "null"])),

@@ -59,7 +59,7 @@ fn taken(
     let name = name(&members, profile, &mut warnings)?;
     let shape = shape(&members)?;
     let (mut tags, bytes) = super::tags::read(&members)?;
-    if shape.pairs_sent > 1_024 || bytes > 16 << 10 {
+    if shape.pairs_sent > shape.pairs_max || bytes > 16 << 10 {
         return Err(Code::TooLarge.into());
     }
     let hostname = super::tags::with_fixed(&mut tags, profile);
@@ -116,14 +116,16 @@ fn name(
 }
 
 /// Suffix, value, generated tag and kind of one tuple.
-type Part = (&'static str, String, Option<(&'static str, String)>, &'static str);
+pub(super) type Part = (&'static str, String, Option<(&'static str, String)>, &'static str);
 
 /// What was measured, as it will be written.
 #[derive(Default)]
-struct Shape {
-    tuples: Vec<Part>,
-    pairs_sent: usize,
-    skipped: bool,
+pub(super) struct Shape {
+    pub(super) tuples: Vec<Part>,
+    /// Buckets, quantiles or samples.
+    pub(super) pairs_sent: usize,
+    pub(super) pairs_max: usize,
+    pub(super) skipped: bool,
 }
 
 impl Shape {
@@ -136,8 +138,16 @@ impl Shape {
 }
 
 fn shape(members: &Members<'_>) -> Result<Shape, Stop> {
-    let kinds =
-        ["gauge", "counter", "histogram", "aggregated_histogram", "summary", "aggregated_summary"];
+    let kinds = [
+        "gauge",
+        "counter",
+        "histogram",
+        "aggregated_histogram",
+        "summary",
+        "aggregated_summary",
+        "set",
+        "distribution",
+    ];
     let mut there = Vec::new();
     for kind in kinds {
         if let Some(tree) = members.present(kind)? {
@@ -148,12 +158,8 @@ fn shape(members: &Members<'_>) -> Result<Shape, Stop> {
         return Err(Code::MultipleValues.into());
     }
     let Some((kind, tree)) = there.pop() else {
-        for kind in ["set", "distribution", "sketch"] {
-            if members.present(kind)?.is_some() {
-                return Err(Code::UnsupportedKind.into());
-            }
-        }
-        return Err(Code::MissingValue.into());
+        let sketch = members.present("sketch")?.is_some();
+        return Err(if sketch { Code::UnsupportedKind } else { Code::MissingValue }.into());
     };
     let incremental =
         matches!(members.present("kind")?, Some(Tree::Text(kind)) if kind == "incremental");
@@ -161,6 +167,8 @@ fn shape(members: &Members<'_>) -> Result<Shape, Stop> {
     match kind {
         "gauge" => point(&tree, "gauge"),
         "counter" => point(&tree, count),
+        "set" => super::vector::set(&tree),
+        "distribution" => super::vector::distribution(&tree, count),
         "summary" | "aggregated_summary" => {
             series(&tree, count, &SUMMARY).map_err(|stop| within(stop, Code::InvalidSummary))
         }
@@ -205,7 +213,7 @@ fn series(tree: &Tree<'_>, count_kind: &'static str, names: &Names) -> Result<Sh
     let count = count(members.last("count"))?;
     let sum = number(members.last("sum"))?;
     let Some(Tree::Array(pairs)) = members.present(names.list)? else { return Err(FAULT) };
-    let mut shape = Shape { pairs_sent: pairs.len(), ..Shape::default() };
+    let mut shape = Shape { pairs_sent: pairs.len(), pairs_max: 1_024, ..Shape::default() };
     for pair in pairs {
         let Tree::Object(pair) = look(pair)? else { return Err(FAULT) };
         let (bound, value) = (pair.last(names.bound).ok_or(FAULT)?, pair.last(names.value));

@@ -1,4 +1,4 @@
-//! The memory all requests together may hold in bodies and tuples (contract C1.5, C1.12).
+//! The memory all requests and scrapes together may hold in bodies and tuples (contract C1.5, C1.12).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,8 @@ pub struct Spent {
     pub limit: u64,
 }
 
-/// One request's share of a [`Budget`]; given back when dropped, on whatever path that happens.
+/// The share that one request or one scrape has of a [`Budget`]; given back when dropped, on whatever path
+/// that happens.
 #[derive(Debug)]
 pub struct Grant {
     budget: Arc<Budget>,

@@ -1,0 +1,82 @@
+//! Addresses of targets: `host:port`, or a whole address.
+
+use reqwest::Url;
+
+use super::Scheme;
+
+/// Longest address that is taken, bytes.
+const ADDRESS_BYTES_MAX: usize = 2_048;
+
+/// The address of a target whose parts that are not written come from its job.
+///
+/// # Errors
+///
+/// What it must be. The text is not repeated: a whole address may hold a password.
+pub(crate) fn address(target: &str, scheme: Scheme, path: &str) -> Result<Url, String> {
+    let expected = || {
+        "a target like \"127.0.0.1:9100\", or a whole address like \"https://host:9100/metrics\""
+            .to_owned()
+    };
+    if target.len() > ADDRESS_BYTES_MAX || target.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(expected());
+    }
+    let url = if target.contains("://") {
+        Url::parse(target)
+    } else if target.is_empty() || target.contains(['/', '?', '#', '@', '\\']) {
+        return Err(expected());
+    } else {
+        Url::parse(&format!("{}://{target}{path}", scheme.as_str()))
+    };
+    let url = url.map_err(|_| expected())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(expected());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address without user name and password: put them into `headers`".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("an address without a fragment (`#`)".to_owned());
+    }
+    Ok(url)
+}
+
+/// `path`
+pub(super) fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/')
+        && !text.contains('#')
+        && text.len() <= ADDRESS_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_path {
+        Ok(text.to_owned())
+    } else {
+        Err("a path that begins with /, without spaces".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_target_does_not_say_comes_from_its_job() {
+        for (target, expected) in [
+            ("host:9100", Some("https://host:9100/m?a=b")),
+            ("host", Some("https://host/m?a=b")),
+            ("[::1]:9100", Some("https://[::1]:9100/m?a=b")),
+            ("http://host:1/x", Some("http://host:1/x")),
+            ("http://host:1", Some("http://host:1/")),
+            ("", None),
+            ("host:9100/x", None),
+            ("host:port", None),
+            ("two words", None),
+            ("user:password@host", None),
+            ("http://user:password@host", None),
+            ("ftp://host", None),
+            ("http://host/#part", None),
+        ] {
+            let got = address(target, Scheme::Https, "/m?a=b");
+            assert_eq!(got.as_ref().ok().map(Url::as_str), expected, "{target}");
+            assert!(!got.is_err_and(|text| text.contains("password@")), "{target}");
+        }
+    }
+}

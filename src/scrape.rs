@@ -1,0 +1,143 @@
+//! Pages of metrics that the gateway fetches itself, from exporters that cannot send.
+//!
+//! ```text
+//! job          one `[[scrape]]`: its targets, and a task for each of them
+//!   files        targets named in files, read again when they change
+//!   target       an address, the labels of what comes from there, its point of the interval
+//!   fetch        one page over HTTP within its bounds: time, bytes, memory
+//!   page         the page through the pipeline, and what is said of the scrape itself
+//! counts       what became of scrapes, for the admin port
+//! ```
+//!
+//! A page takes the way of a request's body from there on: the same pipeline, queue, books and budget of
+//! memory. Each target has a task of its own with at most one request on the wire, so one that is slow,
+//! lies or never ends costs nobody else anything.
+//!
+//! Nobody waits for an answer to a scrape. Where there is no room for a page it is dropped and counted:
+//! the exporter keeps its counters, and the next scrape has the news.
+//!
+//! A series that is missing from the next page simply ends. StackState has no stale marker, so none is
+//! sent; `up` says whether its target could be scraped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::config;
+use crate::normalize::{Policy, Profile};
+use crate::queue::Queue;
+
+mod counts;
+mod fetch;
+mod files;
+mod job;
+mod page;
+mod target;
+
+pub use counts::{Counts, JobCounts, Outcome};
+pub use fetch::ClientError;
+
+use fetch::Fetcher;
+use job::Job;
+
+/// How often files of targets are looked at.
+pub const FILES_EVERY: Duration = Duration::from_secs(5);
+
+/// What a [`Scraper`] is made of.
+pub struct Parts<'c> {
+    /// What is fetched.
+    pub scrapes: &'c [config::Scrape],
+    /// Those that scrapes may belong to.
+    pub sources: &'c [config::Source],
+    /// What is done to everybody's metrics.
+    pub policy: &'c Arc<Policy>,
+    /// Most bytes of a page, on the wire and decompressed: `limits.body_bytes`.
+    pub body_bytes: usize,
+    /// The memory of bodies and tuples, shared with the ingest edge.
+    pub budget: Arc<Budget>,
+    /// Where the samples go.
+    pub queue: Arc<dyn Queue>,
+    /// Instants of scrapes, and how long they took.
+    pub clock: Arc<dyn Clock>,
+    /// How often files of targets are looked at, mostly [`FILES_EVERY`].
+    pub files_every: Duration,
+}
+
+/// What all jobs have in common.
+pub(crate) struct Shared {
+    pub(crate) body_bytes: usize,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Pipelines running at once: as many as cores, they do nothing but compute.
+    pub(crate) workers: Arc<Semaphore>,
+    pub(crate) files_every: Duration,
+    pub(crate) counts: Arc<Counts>,
+}
+
+/// All jobs; they end when it is dropped.
+pub struct Scraper {
+    ready: Vec<Job>,
+    running: JoinSet<()>,
+    counts: Arc<Counts>,
+}
+
+impl Scraper {
+    /// Makes all jobs ready, and reads the files that name targets. Nothing is fetched before
+    /// [`Self::run`].
+    ///
+    /// # Errors
+    ///
+    /// HTTP cannot be set up.
+    pub async fn new(parts: Parts<'_>) -> Result<Self, ClientError> {
+        let counts = Arc::new(Counts::of(parts.scrapes.iter().map(|scrape| &scrape.job)));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shared = Arc::new(Shared {
+            body_bytes: parts.body_bytes,
+            budget: parts.budget,
+            queue: parts.queue,
+            clock: parts.clock,
+            workers: Arc::new(Semaphore::new(cores)),
+            files_every: parts.files_every,
+            counts: Arc::clone(&counts),
+        });
+        let mut ready = Vec::with_capacity(parts.scrapes.len());
+        for (nth, scrape) in parts.scrapes.iter().enumerate() {
+            let source =
+                parts.sources.iter().find(|source| Some(&source.name) == scrape.source.as_ref());
+            let (hostname, tags) =
+                source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
+            let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
+            let fetcher = Fetcher::new(scrape)?;
+            ready.push(Job::new(scrape.clone(), nth, profile, fetcher, Arc::clone(&shared)).await);
+        }
+        Ok(Self { ready, running: JoinSet::new(), counts })
+    }
+
+    /// Begins to fetch.
+    pub fn run(&mut self) {
+        let jobs = self.ready.len();
+        if jobs == 0 {
+            return;
+        }
+        let targets = self.counts.targets();
+        tracing::info!(jobs, targets, "scraping {targets} targets of {jobs} jobs");
+        for job in self.ready.drain(..) {
+            self.running.spawn(job.run());
+        }
+    }
+
+    /// What became of scrapes, live.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Ends all of it at once; a scrape that is under way is cut off.
+    pub async fn stop(mut self) {
+        self.running.shutdown().await;
+    }
+}

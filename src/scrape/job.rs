@@ -1,0 +1,278 @@
+//! One job: a task for each of its targets, which scrapes it once in every interval.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+
+use super::Shared;
+use super::counts::{JobCounts, Outcome};
+use super::fetch::{Failure, Fetcher};
+use super::files::{Files, Seen};
+use super::page::{self, Health, Rules, Samples};
+use super::target::Target;
+use crate::config;
+use crate::decode::labelled::{Clash, Timestamps};
+use crate::metric::timestamp::Timestamp;
+use crate::normalize::Profile;
+use crate::queue::{AppendError, Entry};
+
+/// Most targets of a job.
+const TARGETS_MAX: usize = 10_000;
+
+/// A job and its targets.
+pub(super) struct Job {
+    common: Arc<Common>,
+    /// Those of the configuration.
+    fixed: Vec<Target>,
+    files: Files,
+    /// How many there were when it was last said that they are too many.
+    told_of: usize,
+}
+
+/// What the targets of a job have in common.
+struct Common {
+    job: config::Scrape,
+    nth: usize,
+    fetcher: Fetcher,
+    rules: Rules,
+    shared: Arc<Shared>,
+}
+
+impl Job {
+    /// Reads the files that name targets.
+    pub(super) async fn new(
+        job: config::Scrape,
+        nth: usize,
+        profile: Profile,
+        fetcher: Fetcher,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let of_config = |address: &String| {
+            Target::new(&job, address, &BTreeMap::new())
+                .inspect_err(|why| {
+                    let name = &*job.job;
+                    tracing::warn!(job = name, "a target of job {name} is left out: {why}");
+                })
+                .ok()
+        };
+        let fixed = job.targets.iter().filter_map(of_config).collect();
+        let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
+        let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
+        let rules = Rules { profile, clash, timestamps };
+        let common = Arc::new(Common { job, nth, fetcher, rules, shared });
+        let (files, _) = look(Files::default(), &common).await;
+        let mut job = Self { common, fixed, files, told_of: 0 };
+        let targets = job.targets();
+        job.common.counts().has_targets(targets.len());
+        job
+    }
+
+    /// Scrapes until it is dropped.
+    pub(super) async fn run(mut self) {
+        let (mut tasks, mut running) = (JoinSet::new(), BTreeMap::new());
+        let mut seen = Seen::Change;
+        loop {
+            if seen == Seen::Change {
+                self.arrange(&mut tasks, &mut running);
+            }
+            if self.common.job.target_files.is_empty() {
+                return std::future::pending().await;
+            }
+            sleep(self.common.shared.files_every).await;
+            (self.files, seen) = look(self.files, &self.common).await;
+        }
+    }
+
+    /// Ends the tasks of targets that are gone and begins those of new ones; the others notice nothing.
+    fn arrange(&mut self, tasks: &mut JoinSet<()>, running: &mut BTreeMap<Target, AbortHandle>) {
+        let targets = self.targets();
+        running.retain(|target, task| {
+            let stays = targets.contains(target);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        self.common.counts().has_targets(targets.len());
+        for target in targets {
+            running.entry(target).or_insert_with_key(|target| {
+                tasks.spawn(scrape(Arc::clone(&self.common), Arc::new(target.clone())))
+            });
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+
+    /// One that is named twice is the same one.
+    fn targets(&mut self) -> BTreeSet<Target> {
+        let all = self.fixed.iter().chain(self.files.targets());
+        let all: BTreeSet<_> = all.cloned().collect();
+        let (count, name) = (all.len(), &*self.common.job.job);
+        if count > TARGETS_MAX && count != self.told_of {
+            tracing::warn!(
+                job = name,
+                targets = count,
+                "job {name} has {count} targets: those beyond {TARGETS_MAX} are left out"
+            );
+            self.told_of = count;
+        }
+        all.into_iter().take(TARGETS_MAX).collect()
+    }
+}
+
+async fn look(mut files: Files, common: &Arc<Common>) -> (Files, Seen) {
+    if common.job.target_files.is_empty() {
+        return (files, Seen::Nothing);
+    }
+    let common = Arc::clone(common);
+    let looked = spawn_blocking(move || {
+        let seen = files.look(&common.job);
+        (files, seen)
+    });
+    match looked.await {
+        Ok(looked) => looked,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The end of the runtime drops what it did not begin.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Scrapes one target at its point of every interval. Points that pass while it is busy are left out.
+async fn scrape(common: Arc<Common>, target: Arc<Target>) {
+    let interval = common.job.interval;
+    let first = Instant::now() + target.wait(common.shared.clock.now(), interval);
+    let mut ticks = interval_at(first, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut state = State::Unknown;
+    loop {
+        ticks.tick().await;
+        let outcome = common.scrape(&target).await;
+        common.tell(&target, &mut state, &outcome);
+        common.counts().ended(outcome.map_or_else(|failure| failure.outcome, |()| Outcome::Ok));
+    }
+}
+
+/// What was last known of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unknown,
+    Up,
+    Down,
+}
+
+impl Common {
+    fn counts(&self) -> &JobCounts {
+        &self.shared.counts.jobs()[self.nth]
+    }
+
+    /// One scrape, whose samples are in the queue when this returns. A failure of the target is in the
+    /// queue as well, as `up` 0; one for want of room is not.
+    async fn scrape(self: &Arc<Self>, target: &Arc<Target>) -> Result<(), Failure> {
+        let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
+        // Nobody needs a page for which there is no room.
+        queue.room().map_err(no_room)?;
+        let mut grant = budget.grant()?;
+        let (now, began) = (clock.now(), clock.monotonic());
+        let page = match self.fetcher.fetch(&target.url, *body_bytes, &mut grant).await {
+            Ok(page) => self.read(page, target, now, grant).await,
+            Err(failure) => Err(failure),
+        };
+        let (samples, failure) = match page {
+            Ok((samples, grant)) => (Some((samples, grant)), None),
+            Err(failure) if failure.outcome == Outcome::NoRoom => return Err(failure),
+            Err(failure) => (None, Some(failure)),
+        };
+        // The memory of a page is given back once the queue accounts for its tuples.
+        let (samples, _grant) =
+            samples.map_or_else(|| (Samples::default(), None), |(some, grant)| (some, Some(grant)));
+        let health = Health {
+            is_up: failure.is_none(),
+            duration_s: clock.monotonic().saturating_sub(began).as_secs_f64(),
+            samples: samples.report.accepted + samples.report.rejected,
+        };
+        let health = page::health(health, target, &self.rules.profile, now);
+        self.append(now, samples, health).await.map_err(no_room)?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// The samples of a page, on a thread that computes.
+    async fn read(
+        self: &Arc<Self>,
+        page: super::fetch::Page,
+        target: &Arc<Target>,
+        now: Timestamp,
+        mut grant: crate::budget::Grant,
+    ) -> Result<(Samples, crate::budget::Grant), Failure> {
+        let workers = Arc::clone(&self.shared.workers);
+        let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
+        let (common, target) = (Arc::clone(self), Arc::clone(target));
+        let read = spawn_blocking(move || {
+            let _turn = turn;
+            let queue = &common.shared.queue;
+            let samples = page::read(page, &target, &common.rules, now, queue, &mut grant)?;
+            Ok((samples, grant))
+        });
+        // One page that meets a bug is no reason to scrape its target never again.
+        read.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "reading a page panicked");
+            Err(Failure::new(Outcome::Panicked, "its page met a bug of the gateway"))
+        })
+    }
+
+    /// One entry with everything a scrape brings: whole or absent.
+    async fn append(
+        &self,
+        received: Timestamp,
+        samples: Samples,
+        health: Samples,
+    ) -> Result<(), AppendError> {
+        let queue = &self.shared.queue;
+        let mut blocks = samples.blocks;
+        blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
+        let reports = [samples.report, health.report];
+        let entry = Entry {
+            source: Arc::clone(self.job.book()),
+            received,
+            blocks,
+            target: None,
+            accepted: reports.iter().map(|report| report.accepted).sum(),
+            rejected: reports.iter().map(|report| report.rejected).sum(),
+        };
+        queue.append(entry).await?;
+        reports.iter().for_each(|report| self.shared.counts.decided(report));
+        Ok(())
+    }
+
+    /// Writes a line when the state of a target changes, and now and then about scrapes that were
+    /// dropped, which say nothing of their targets.
+    fn tell(&self, target: &Target, state: &mut State, outcome: &Result<(), Failure>) {
+        let (job, instance) = (&*self.job.job, target.instance());
+        match outcome {
+            Err(Failure { outcome: Outcome::NoRoom, why }) => {
+                let now = self.shared.clock.monotonic();
+                if let Some(text) = self.shared.counts.dropped(now, why) {
+                    tracing::warn!("{text}");
+                }
+                return;
+            }
+            Ok(()) if *state == State::Down => {
+                tracing::info!(job, instance, "{instance} of job {job} is up again");
+            }
+            Ok(()) => {}
+            Err(Failure { outcome, why }) if *state != State::Down => {
+                let outcome = outcome.as_str();
+                tracing::warn!(job, instance, outcome, "{instance} of job {job} is down: {why}");
+            }
+            Err(_) => {}
+        }
+        *state = if outcome.is_ok() { State::Up } else { State::Down };
+    }
+}
+
+fn no_room(error: AppendError) -> Failure {
+    Failure::new(Outcome::NoRoom, error.to_string())
+}

@@ -1,0 +1,151 @@
+//! A page through the pipeline, and what is said of the scrape itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::counts::Outcome;
+use super::fetch::{Failure, Page};
+use super::target::Target;
+use crate::budget::{Grant, Spent};
+use crate::decode::Format;
+use crate::decode::labelled::{Clash, Origin, Timestamps};
+use crate::encode::Block;
+use crate::metric::timestamp::Timestamp;
+use crate::normalize::Profile;
+use crate::pipeline::report::Report;
+use crate::pipeline::{self, BodyError, Refused, Step};
+use crate::queue::Queue;
+
+/// What happens to the samples of a job's pages.
+pub(super) struct Rules {
+    pub(super) profile: Profile,
+    pub(super) clash: Clash,
+    pub(super) timestamps: Timestamps,
+}
+
+/// Samples as tuples.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    pub(super) report: Report,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// What a scrape says of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Health {
+    pub(super) is_up: bool,
+    pub(super) duration_s: f64,
+    pub(super) samples: u64,
+}
+
+/// Makes tuples of a page; `grant` holds it, and then what became of it. Computes.
+pub(super) fn read(
+    page: Page,
+    target: &Target,
+    rules: &Rules,
+    now: Timestamp,
+    queue: &Arc<dyn Queue>,
+    grant: &mut Grant,
+) -> Result<Samples, Failure> {
+    let Page { body, syntax, looks_like } = page;
+    let origin =
+        Origin { labels: &target.labels, clash: rules.clash, timestamps: rules.timestamps };
+    let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };
+    let mut steps =
+        |step: Step| intake.take(step, body.memory() as u64, &**queue, grant).map_err(|_| Refused);
+    let format = Format::Exposition(syntax);
+    let read = pipeline::run_of(&body, format, &origin, &rules.profile, now, &mut steps);
+    let report = read.map_err(|error| match (error, intake.spent) {
+        (BodyError::Refused, Some(spent)) => spent.into(),
+        (error @ BodyError::Expanded { .. }, _) => {
+            Failure::new(Outcome::TooLarge, error.to_string())
+        }
+        (error, _) => Failure::new(Outcome::Malformed, malformed(&error, looks_like)),
+    })?;
+    drop(body);
+    grant.resize(intake.encoded)?;
+    Ok(Samples { report, blocks: intake.blocks })
+}
+
+fn malformed(error: &BodyError, looks_like: Option<&str>) -> String {
+    let looks_like =
+        looks_like.map_or_else(String::new, |what| format!("; its Content-Type says {what}"));
+    format!("its page is {error}{looks_like}")
+}
+
+/// Blocks of a page as they fill.
+struct Intake {
+    blocks: Vec<Block>,
+    encoded: u64,
+    beside: u64,
+    spent: Option<Spent>,
+}
+
+impl Intake {
+    fn take(
+        &mut self,
+        step: Step,
+        body: u64,
+        queue: &dyn Queue,
+        grant: &mut Grant,
+    ) -> Result<(), Spent> {
+        let held = match &step {
+            Step::Block(block) => {
+                self.encoded += block.bytes.len() as u64;
+                0
+            }
+            Step::Held(bytes) => *bytes,
+            Step::Beside(bytes) => {
+                self.beside = *bytes;
+                0
+            }
+        };
+        grant
+            .resize(body + self.encoded + held + self.beside)
+            .inspect_err(|spent| self.spent = Some(*spent))?;
+        if let Step::Block(block) = step {
+            self.blocks.push(queue.keep(block));
+        }
+        Ok(())
+    }
+}
+
+/// `up` and the others, under the names and meanings that Prometheus gave them.
+pub(super) fn health(
+    health: Health,
+    target: &Target,
+    profile: &Profile,
+    now: Timestamp,
+) -> Samples {
+    let tags: BTreeMap<_, _> =
+        target.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let gauge = |name, value| Metric { name, gauge: Gauge { value }, tags: &tags };
+    let body = serde_json::to_vec(&[
+        gauge("up", f64::from(u8::from(health.is_up))),
+        gauge("scrape_duration_seconds", health.duration_s),
+        gauge("scrape_samples_scraped", health.samples as f64),
+    ])
+    .expect("texts and finite numbers are JSON");
+    let mut blocks = Vec::new();
+    let mut sink = |block| {
+        blocks.push(block);
+        Ok(())
+    };
+    let report = pipeline::run(&body, Format::Json, profile, now, &mut sink)
+        .expect("what was written as JSON is read as JSON, and three metrics are few");
+    Samples { report, blocks }
+}
+
+#[derive(Serialize)]
+struct Metric<'m> {
+    name: &'static str,
+    gauge: Gauge,
+    tags: &'m BTreeMap<&'m str, &'m str>,
+}
+
+#[derive(Serialize)]
+struct Gauge {
+    value: f64,
+}
