@@ -80,8 +80,7 @@ impl Kind {
         self.parts().iter().find(|(added, _)| *added == suffix).map(|&(_, part)| part)
     }
 
-    /// What 0.0.4 takes for a part of a histogram or summary: its name less the suffix, and whether a
-    /// family of this type has it.
+    /// Whether a family of this type has that part in 0.0.4.
     pub(super) fn has_text_part(self, part: Part) -> bool {
         match part {
             Part::Bucket => self == Self::Histogram,
@@ -107,7 +106,7 @@ impl Kind {
     }
 }
 
-/// The family a sample of 0.0.4 belongs to if it is a part of a histogram or summary.
+/// The name of the histogram or summary that a sample of 0.0.4 may be a part of, and of what part.
 pub(super) fn text_part(name: &str) -> Option<(&str, Part)> {
     let strip = |suffix, part| name.strip_suffix(suffix).map(|family| (family, part));
     strip("_bucket", Part::Bucket)

@@ -6,7 +6,7 @@ use super::super::pull::Fault;
 use super::kind::{Kind, Part};
 use super::line::Line;
 use super::names::Names;
-use super::number::Number;
+use super::number::{Moment, Number};
 use super::series::{Texts, value_of};
 
 mod buckets;
@@ -16,8 +16,6 @@ mod values;
 
 pub(super) use exemplar::exemplar;
 use family::{Family, Place};
-
-use super::number::Moment;
 
 /// The families of a page.
 pub(super) struct Open<'a> {
@@ -40,7 +38,7 @@ pub(super) struct Sample<'a> {
     pub(super) exemplar_at: Option<usize>,
 }
 
-/// What a line of a page, other than a sample, was.
+/// What a line says of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Help,

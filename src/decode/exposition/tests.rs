@@ -119,6 +119,7 @@ fn what_is_no_text_is_refused_where_it_is_wrong() {
             ("a 1\nb ^\n", "expected a value after the series"),
             ("a{b=\"c\"}^", "expected a value after the series"),
             ("a ^x 1", "expected a number, `NaN`, `+Inf` or `-Inf`"),
+            ("a ^1\r\n", "expected lines that end in a line feed alone, without a carriage return"),
             ("a ^1e999", "expected a value that a double can hold"),
             ("a^.b 1", "expected a space or `{` after the name of a metric"),
             ("a^+1", "expected a space or `{` after the name of a metric"),
