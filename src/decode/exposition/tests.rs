@@ -194,6 +194,8 @@ fn families_that_break_the_rules_of_openmetrics_are_refused_where_it_shows() {
         &[
             ("# TYPE a counter\n# TYPE ^a_total gauge\n# EOF\n", CLAIMED),
             ("a_total 1\n# TYPE ^a counter\n# EOF\n", CLAIMED),
+            ("# TYPE a histogram\n# TYPE ^a_count counter\n# EOF\n", CLAIMED),
+            ("# TYPE a_gsum info\n# TYPE ^a gaugehistogram\n# EOF\n", CLAIMED),
             ("a 1\nb 2\n^a 3\n# EOF\n", CLAIMED),
             ("a 1\n^a 2\n# EOF\n", "expected each series once"),
             ("# TYPE a summary\na_sum 1\n^a_sum 2\n# EOF\n", "expected each series once"),
