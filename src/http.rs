@@ -22,6 +22,7 @@ mod counts;
 mod door;
 mod exchange;
 mod ingest;
+mod otlp;
 pub mod problem;
 mod protocol;
 mod push;
@@ -32,6 +33,7 @@ mod route;
 mod serve;
 mod state;
 mod upload;
+mod written;
 
 pub use counts::Counts;
 pub use door::Door;

@@ -11,7 +11,7 @@ use crate::metric::{Pair, Shape};
 
 mod origin;
 
-pub use origin::{Clash, Origin, Timestamps};
+pub use origin::{Clash, LabelToken, Origin, Timestamps};
 
 /// One measurement of one series.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Labelled<'a> {
     pub pairs: Vec<Pair<'a>>,
     /// Quantiles left out, because they had no value (contract C2.2).
     pub skipped_quantiles: u32,
+    /// The sum of a histogram or summary was left out, because it is NaN or infinite.
+    pub skipped_sum: bool,
 }
 
 /// What was measured.
@@ -39,6 +41,8 @@ pub enum Reading<'a> {
     NotFinite,
     /// Prometheus' stale marker: the series has ended. It is no value.
     Stale,
+    /// The same of a histogram.
+    StaleHistogram,
     /// The measurement is at fault; the rest of the body is not.
     Unfit(Flaw),
 }
@@ -60,6 +64,8 @@ pub enum Flaw {
     Summary(&'static str),
     /// Any label.
     Tags(&'static str),
+    /// There is too much of it.
+    TooLarge(&'static str),
 }
 
 /// Whether a measurement is of the series the last one was of.
@@ -108,6 +114,7 @@ impl<'a> Labelled<'a> {
             reading: Reading::NotFinite,
             pairs: Vec::new(),
             skipped_quantiles: 0,
+            skipped_sum: false,
         }
     }
 
@@ -123,6 +130,7 @@ impl<'a> Labelled<'a> {
         self.at = None;
         self.pairs.clear();
         self.skipped_quantiles = 0;
+        self.skipped_sum = false;
     }
 
     /// Adds a label; of equal ones the last counts.

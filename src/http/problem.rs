@@ -70,6 +70,9 @@ pub enum Problem {
     /// 415: this path takes other bodies.
     #[error("this path does not take bodies of this content-type")]
     UnsupportedType,
+    /// 415: OTLP has two types.
+    #[error("content-type must be application/x-protobuf or application/json on this path")]
+    NotOtlp,
     /// 415: what the Content-Type names is taken nowhere.
     #[error(transparent)]
     ForeignType(#[from] ForeignType),
@@ -115,9 +118,7 @@ pub enum Busy {
     ShuttingDown,
 }
 
-/// Codings for the header that a 415 should carry (RFC 9110, section 12.5.3).
-const ACCEPTED_CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, zstd, identity");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
@@ -128,9 +129,10 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
-            Self::UnsupportedCoding(_) | Self::UnsupportedType | Self::ForeignType(_) => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
+            Self::UnsupportedCoding(_)
+            | Self::UnsupportedType
+            | Self::NotOtlp
+            | Self::ForeignType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -169,8 +171,10 @@ impl Problem {
     fn add_headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
         match self {
-            Self::UnsupportedCoding(_) => {
-                headers.insert(header::ACCEPT_ENCODING, ACCEPTED_CODINGS);
+            // A 415 should say what would do (RFC 9110, section 12.5.3).
+            Self::UnsupportedCoding(refused) => {
+                let names = HeaderValue::from_static(refused.taken().names());
+                headers.insert(header::ACCEPT_ENCODING, names);
             }
             Self::Unauthorized { status: StatusCode::UNAUTHORIZED } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -195,6 +199,7 @@ impl Problem {
             | Self::Malformed(_)
             | Self::Undecodable(_)
             | Self::UnsupportedType
+            | Self::NotOtlp
             | Self::ForeignType(_)
             | Self::Path(_)
             | Self::TooSlow { .. }

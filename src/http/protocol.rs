@@ -4,16 +4,23 @@
 //! sender names its token, which codings it may use, and which status and body mean what to it.
 
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{Answer, Statuses};
+use super::auth::Credentials;
 use super::content::Response;
+use super::otlp;
 use super::problem::Problem;
 use super::push::{GroupingKey, PathFault};
-use crate::decode::media::{self, Coding, Declared, ForeignType};
+use super::written;
+use crate::decode::media::{self, Coding, Codings, Declared, ForeignType};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
 
 const EMPTY: &str = "expected a metric, or several, but the body is empty";
+
+/// Where OTLP's senders post metrics, and nobody else anything.
+pub(super) const OTLP_PATH: &str = "/v1/metrics";
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +60,10 @@ impl Entrance {
 
     /// The paths of remote write: nothing else is taken there.
     pub(super) fn remote_write(headers: &HeaderMap) -> Self {
-        let (protocol, declared) = match content_type(headers) {
+        // Who names no type is taken for a sender of old, as Prometheus has it.
+        let first = Ok(Declared::Format(Format::RemoteWrite(RemoteWrite::V1)));
+        let is_named = headers.contains_key(header::CONTENT_TYPE);
+        let (protocol, declared) = match if is_named { content_type(headers) } else { first } {
             Ok(declared @ Declared::Format(Format::RemoteWrite(version))) => {
                 (Protocol::RemoteWrite(version), Ok(declared))
             }
@@ -68,7 +78,7 @@ impl Entrance {
         let declared = media::otlp_type(only(headers, header::CONTENT_TYPE).as_deref());
         let protocol = Protocol::Otlp(declared.unwrap_or(Otlp::Protobuf));
         let declared = declared.map(|otlp| Declared::Format(Format::Otlp(otlp)));
-        Self { protocol, declared: declared.ok_or(Problem::UnsupportedType), labels: Vec::new() }
+        Self { protocol, declared: declared.ok_or(Problem::NotOtlp), labels: Vec::new() }
     }
 
     /// The paths of a Pushgateway, whose grouping key the labels are.
@@ -89,10 +99,24 @@ impl Entrance {
         Self { protocol: Protocol::Pushgateway, declared: declared.map(Declared::Format), labels }
     }
 
+    /// How the sender may name its token.
+    pub(super) fn credentials(&self) -> Credentials {
+        match self.protocol {
+            Protocol::BetterStack => Credentials::Bearer,
+            // Their senders have a user name and a password to set, and some nothing else.
+            _ => Credentials::BearerOrBasic,
+        }
+    }
+
     /// How the body is compressed.
     pub(super) fn coding(&self, headers: &HeaderMap) -> Result<Coding, Problem> {
+        let codings = match (&self.declared, self.protocol) {
+            (Ok(declared), _) => declared.codings(),
+            (Err(_), Protocol::RemoteWrite(_)) => Codings::SnappyOnly,
+            (Err(_), _) => Codings::Usual,
+        };
         let coding = only(headers, header::CONTENT_ENCODING);
-        Ok(media::coding(coding.as_deref())?)
+        Ok(codings.read(coding.as_deref())?)
     }
 }
 
@@ -135,10 +159,19 @@ impl Protocol {
             Self::BetterStack => respond(outcome, better_stack),
             Self::Exposition => respond(outcome.map_err(not_json), better_stack),
             Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY),
-            Self::RemoteWrite(version) => to_remote_writer(version, outcome.map_err(not_json)),
-            Self::Otlp(encoding) => to_exporter(encoding, outcome.map_err(not_json)),
+            Self::RemoteWrite(_) => to_remote_writer(outcome.map_err(not_json)),
+            Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding),
         }
     }
+}
+
+/// What a client is told whose request was not looked into: its path says how it speaks.
+pub(super) fn refuse(head: &Parts, problem: Problem) -> Response {
+    if head.uri.path() == OTLP_PATH {
+        let entrance = Entrance::otlp(&head.headers);
+        return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST);
+    }
+    problem.into_response()
 }
 
 /// A Pushgateway answers 200, and 400 for what it will not have.
@@ -153,14 +186,12 @@ fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
     }
 }
 
-/// As the specification of remote write has it.
-fn to_remote_writer(_: RemoteWrite, outcome: Result<Answer, Problem>) -> Response {
-    respond(outcome, PUSHGATEWAY)
-}
-
-/// As the specification of OTLP has it.
-fn to_exporter(_: Otlp, outcome: Result<Answer, Problem>) -> Response {
-    respond(outcome, PUSHGATEWAY)
+/// As the specifications of remote write have it, which do not differ in what is answered.
+fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
+    match outcome {
+        Ok(Answer::Taken(report)) => written::respond(&report),
+        outcome => respond(outcome, PUSHGATEWAY),
+    }
 }
 
 /// Of senders that were never asked for JSON: what cannot be read is a 400 there, without C1.7's text.
