@@ -23,7 +23,7 @@ pub enum Code {
     MissingValue,
     /// A value of the wrong type.
     InvalidValue,
-    /// Null, NaN, infinite, or too large for a double; so may be what a distribution adds up to.
+    /// A value, or the sum of a distribution: null, NaN, infinite, or too large for a double.
     NotFinite,
     /// Any fault inside a histogram.
     InvalidHistogram,

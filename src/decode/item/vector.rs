@@ -36,7 +36,10 @@ fn count_values<'a, R: Pull<'a>>(reader: &mut R) -> Result<RawSet, Fault> {
     let (mut size, mut is_odd) = (0, false);
     while reader.element(&mut extent)? {
         size += 1;
-        is_odd |= matches!(pull::scalar(reader)?, Scalar::Null | Scalar::Array | Scalar::Map);
+        is_odd |= match pull::scalar(reader)? {
+            Scalar::Text(_) | Scalar::Bytes(_) | Scalar::Number(_) | Scalar::Bool(_) => false,
+            Scalar::Null | Scalar::Array | Scalar::Map | Scalar::Extension { .. } => true,
+        };
     }
     Ok(if is_odd { RawSet::OddValue } else { RawSet::Size(size) })
 }

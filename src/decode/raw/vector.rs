@@ -28,7 +28,7 @@ pub enum RawSet {
     NoValues,
     /// `values` is no array.
     NoList,
-    /// An element of `values` is null, an array or an object.
+    /// An element of `values` is no string (in MessagePack also as binary), number or boolean.
     OddValue,
     /// So many values, as sent: Vector sends each once.
     Size(u64),
@@ -74,7 +74,7 @@ impl RawDistribution {
 pub struct Tally {
     /// How many samples there were, sound or not.
     pub sent: u32,
-    /// How many of them had no value.
+    /// How many of the sound ones had no value.
     pub skipped: u32,
     /// The sum of all weights. It cannot run over: 2^32 samples of 2^32 each would just fit.
     pub count: u64,

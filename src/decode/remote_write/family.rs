@@ -101,11 +101,9 @@ impl Family {
         let Some((stem, suffix)) = split(name) else { return Sort::Gauge };
         match (find(stem), suffix) {
             (Self::Counter, Suffix::Created) => Sort::Gauge,
-            (family @ Self::Counter, Suffix::Total) => family.sort(name),
-            (family @ (Self::Histogram | Self::GaugeHistogram), Suffix::Bucket) => {
-                family.sort(name)
-            }
-            (
+            (family @ Self::Counter, Suffix::Total)
+            | (family @ (Self::Histogram | Self::GaugeHistogram), Suffix::Bucket)
+            | (
                 family @ (Self::Histogram | Self::GaugeHistogram | Self::Summary),
                 Suffix::Sum | Suffix::Count,
             ) => family.sort(name),
@@ -164,9 +162,8 @@ mod tests {
             "orders" => Family::Counter,
             "lag" => Family::Histogram,
             "size" => Family::Summary,
-            "queue_count" => Family::Gauge,
             "now" => Family::GaugeHistogram,
-            "up" => Family::Gauge,
+            "up" | "queue_count" => Family::Gauge,
             _ => Family::Unknown,
         };
         for (name, sort) in [

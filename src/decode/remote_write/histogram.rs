@@ -71,13 +71,12 @@ pub(super) fn read<'a>(
     if outline.sum.to_bits() == STALE_BITS {
         return Ok(Reading::StaleHistogram);
     }
-    let flow = match sort {
-        _ if outline.hint == HINT_GAUGE => Flow::Level,
-        Sort::Gauge => Flow::Level,
-        Sort::Counter => Flow::Total,
-    };
+    let is_level = sort == Sort::Gauge || outline.hint == HINT_GAUGE;
     match outline.expand(message, next) {
-        Ok(totals) => Ok(Reading::Shape(Shape::Histogram(totals, flow))),
+        Ok(totals) => {
+            let flow = if is_level { Flow::Level } else { Flow::Total };
+            Ok(Reading::Shape(Shape::Histogram(totals, flow)))
+        }
         Err(Stop::Flaw(flaw)) => Ok(Reading::Unfit(flaw)),
         Err(Stop::Fault(fault)) => Err(fault),
     }
@@ -284,16 +283,19 @@ struct Custom<'a> {
 }
 
 impl Custom<'_> {
-    /// Where bucket `index` ends: behind the last bound listed there is one more bucket.
+    /// Where bucket `index` ends.
     fn bound(&mut self, index: i64) -> Result<f64, Stop> {
         if index < 0 {
             return flaw("one of its spans begins before the first of its bounds");
         }
         while self.read <= index {
             if !self.step()? {
-                return match index == self.read {
-                    true => Ok(f64::INFINITY),
-                    false => flaw("its spans go beyond its bounds"),
+                // Behind the last one there is one more bucket.
+                let is_next = index == self.read;
+                return if is_next {
+                    Ok(f64::INFINITY)
+                } else {
+                    flaw("its spans go beyond its bounds")
                 };
             }
         }

@@ -7,7 +7,7 @@ use crate::decode::pull::Fault;
 
 /// A string, bytes or a message.
 #[inline]
-pub(super) fn bytes<'a>(field: Field<'a>, at: usize) -> Result<Slice<'a>, Fault> {
+pub(super) fn bytes(field: Field<'_>, at: usize) -> Result<Slice<'_>, Fault> {
     match field.wire {
         Wire::Bytes(slice) => Ok(slice),
         _ => Err(Fault::new(at, "expected a field with a length")),

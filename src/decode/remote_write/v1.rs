@@ -65,7 +65,7 @@ impl<'a> One<'a> {
 }
 
 impl Known {
-    fn name<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+    fn name(self, body: &[u8]) -> &[u8] {
         let at = self.at as usize;
         body.get(at..at + usize::from(self.bytes)).unwrap_or_default()
     }

@@ -6,9 +6,9 @@ pub(crate) mod strict;
 
 use std::sync::Arc;
 
-use tidegate::decode::Format;
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
+use tidegate::decode::{Exposition, Format, RemoteWrite};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -38,6 +38,23 @@ pub(crate) fn ndjson(bytes: &[u8]) {
 /// As MessagePack.
 pub(crate) fn msgpack(bytes: &[u8]) {
     drop(body(bytes, Format::MessagePack));
+}
+
+/// As a remote write of either version, decompressed.
+pub(crate) fn remote_write(bytes: &[u8]) {
+    drop(body(bytes, Format::RemoteWrite(RemoteWrite::V1)));
+    drop(body(bytes, Format::RemoteWrite(RemoteWrite::V2)));
+}
+
+/// As a page of Prometheus' text, and as one of OpenMetrics.
+pub(crate) fn exposition(bytes: &[u8]) {
+    let text = body(bytes, Format::Exposition(Exposition::Text));
+    let open = body(bytes, Format::Exposition(Exposition::OpenMetrics));
+    for refused in [text.err(), open.err()].into_iter().flatten() {
+        // A page is taken whole or not at all, and the answer says where it went wrong.
+        let is_malformed = matches!(refused, BodyError::Malformed { .. });
+        assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
+    }
 }
 
 /// As a `dt` of every type.
@@ -72,7 +89,7 @@ pub(crate) fn inflate(bytes: &[u8]) {
         let (head, tail) = bytes.split_at(cut);
         inflater.push(head).and_then(|()| inflater.push(tail)).and_then(|()| inflater.finish())
     };
-    for coding in [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Zstd] {
+    for coding in [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Zstd, Coding::Snappy] {
         let whole = run(coding, 0);
         if let Ok(out) = &whole {
             assert!(out.len() <= INFLATED_BYTES_MAX);
