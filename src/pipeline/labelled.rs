@@ -6,7 +6,7 @@ use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
 use crate::decode::labelled::{Labelled, Origin, Reading, Readout, Series};
 use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTag, Scalar};
-use crate::decode::{Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
+use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
 use crate::encode::Escapes;
 use crate::metric::Shape;
 use crate::metric::timestamp::Timestamp;
@@ -103,11 +103,14 @@ pub(super) fn read<'a>(
     let mut run = Run::new(&arena, profile, now, body, super::encoder(body, profile), steps);
     match format {
         Format::Exposition(syntax) => {
-            const NAME: &str = "the text exposition format";
-            let text = place::utf8(body, 0).map_err(|fault| malformed(NAME, fault))?;
+            let name = match syntax {
+                Exposition::Text => "the text exposition format",
+                Exposition::OpenMetrics => "OpenMetrics text",
+            };
+            let text = place::utf8(body, 0).map_err(|fault| malformed(name, fault))?;
             let mut reader = exposition::Reader::new(text, syntax, origin.timestamps, &arena);
             let read = run.labelled(&mut reader, origin);
-            read.map_err(|stop| stop.or(|fault| malformed(NAME, place::in_text(text, fault))))?;
+            read.map_err(|stop| stop.or(|fault| malformed(name, place::in_text(text, fault))))?;
         }
         Format::RemoteWrite(version) => {
             const NAME: &str = "a remote write message";

@@ -3,6 +3,7 @@
 //! The fuzz targets of `tests/fuzz` call the same entry points; this replays a seeded number.
 
 use std::io::Write;
+use std::path::Path;
 
 use crate::differential::reading::generate::Generator;
 
@@ -71,6 +72,30 @@ fn damaged_lines_are_answered_within_bounds() {
 #[test]
 fn damaged_messagepack_is_answered_within_bounds() {
     rounds(14, 16_000, &messagepack(14, 400), robust::msgpack);
+}
+
+/// The pages among the golden cases.
+fn pages() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ingest");
+    let cases = std::fs::read_dir(folder).unwrap().map(|case| case.unwrap().path());
+    let mut paths: Vec<_> = cases.map(|case| case.join("request.txt")).collect();
+    paths.sort();
+    let pages = paths.iter().filter_map(|path| std::fs::read(path).ok());
+    let pages: Vec<_> = pages.filter(|page| page.is_ascii() || page.starts_with(b"#")).collect();
+    assert!(pages.len() >= 12, "only {} pages", pages.len());
+    pages
+}
+
+#[test]
+fn damaged_pages_are_answered_within_bounds() {
+    rounds(21, 8_000, &pages(), robust::exposition);
+}
+
+#[test]
+fn a_page_cut_anywhere_is_answered_within_bounds() {
+    for page in pages() {
+        (0..page.len()).for_each(|end| robust::exposition(&page[..end]));
+    }
 }
 
 #[test]

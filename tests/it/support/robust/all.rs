@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
-use tidegate::decode::{Format, RemoteWrite};
+use tidegate::decode::{Exposition, Format, RemoteWrite};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -44,6 +44,17 @@ pub(crate) fn msgpack(bytes: &[u8]) {
 pub(crate) fn remote_write(bytes: &[u8]) {
     drop(body(bytes, Format::RemoteWrite(RemoteWrite::V1)));
     drop(body(bytes, Format::RemoteWrite(RemoteWrite::V2)));
+}
+
+/// As a page of Prometheus' text, and as one of OpenMetrics.
+pub(crate) fn exposition(bytes: &[u8]) {
+    let text = body(bytes, Format::Exposition(Exposition::Text));
+    let open = body(bytes, Format::Exposition(Exposition::OpenMetrics));
+    for refused in [text.err(), open.err()].into_iter().flatten() {
+        // A page is taken whole or not at all, and the answer says where it went wrong.
+        let is_malformed = matches!(refused, BodyError::Malformed { .. });
+        assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
+    }
 }
 
 /// As a `dt` of every type.
