@@ -302,7 +302,7 @@ pub(super) fn close(came: &[Tuple], expected: &[Tuple], context: &str) {
             None => None,
         };
         let near = match (bound(came), bound(expected)) {
-            (Some(a), Some(b)) => a == b || (a - b).abs() <= b.abs() * 1e-15,
+            (Some(a), Some(b)) => a.to_bits() == b.to_bits() || (a - b).abs() <= b.abs() * 1e-15,
             (a, b) => a == b,
         };
         let rest = |tuple: &Tuple| {
