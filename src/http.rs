@@ -22,6 +22,7 @@ mod counts;
 mod door;
 mod exchange;
 mod ingest;
+mod otlp;
 pub mod problem;
 mod protocol;
 mod push;

@@ -28,6 +28,8 @@ pub struct Labelled<'a> {
     pub pairs: Vec<Pair<'a>>,
     /// Quantiles left out, because they had no value (contract C2.2).
     pub skipped_quantiles: u32,
+    /// The sum of a histogram or summary was left out, because it is NaN or infinite.
+    pub skipped_sum: bool,
 }
 
 /// What was measured.
@@ -62,6 +64,8 @@ pub enum Flaw {
     Summary(&'static str),
     /// Any label.
     Tags(&'static str),
+    /// There is too much of it.
+    TooLarge(&'static str),
 }
 
 /// Whether a measurement is of the series the last one was of.
@@ -110,6 +114,7 @@ impl<'a> Labelled<'a> {
             reading: Reading::NotFinite,
             pairs: Vec::new(),
             skipped_quantiles: 0,
+            skipped_sum: false,
         }
     }
 
@@ -125,6 +130,7 @@ impl<'a> Labelled<'a> {
         self.at = None;
         self.pairs.clear();
         self.skipped_quantiles = 0;
+        self.skipped_sum = false;
     }
 
     /// Adds a label; of equal ones the last counts.

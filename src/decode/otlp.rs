@@ -1,44 +1,103 @@
 //! OpenTelemetry's metrics requests, in protobuf and in JSON.
+//!
+//! Each encoding has a reader that walks resources, scopes and metrics in place and fills one [`Point`]
+//! again and again; what a point means is decided once, in `point`. Nothing of the request is built.
+//!
+//! What becomes of what OpenTelemetry has:
+//!
+//! | sent | delivered |
+//! |---|---|
+//! | gauge, sum that is cumulative and may fall | `gauge` |
+//! | sum that is cumulative and monotonic | `counter` |
+//! | sum of deltas | `count` |
+//! | histogram | a series by bucket with `upper_limit`, `_sum`, `_count` (contract C4.3); deltas as `count` |
+//! | exponential histogram | the same; empty buckets are left out |
+//! | summary | a gauge by quantile, `_sum`, `_count` (C4.4) |
+//! | temporality unspecified or unknown | rejected: the protocol forbids to send it |
+//! | no recorded value (flag 1) | accepted, nothing delivered |
+//! | exemplars, unit, description | accepted and counted, not delivered |
+//! | minimum, maximum, start time | read past |
+//!
+//! Attributes become tags under their own names, those of the point before those of its scope before
+//! those of its resource where keys are equal; the scope itself is `otel.scope.name` and
+//! `otel.scope.version`. An array is one tag by element (C2.3). What cannot be a tag, a map, bytes, an
+//! array in an array, is left out: in a resource it would cost everything that the resource sends.
 
-use bumpalo::Bump;
+mod any;
+mod around;
+mod exponential;
+mod json;
+mod point;
+mod protobuf;
 
-use super::labelled::{Asides, Labelled, Readout, Series};
-use super::pull::Fault;
+pub(crate) use json::Json;
+use point::Point;
+pub(crate) use protobuf::Protobuf;
 
-/// Reads an `ExportMetricsServiceRequest` in protobuf.
-pub(crate) struct Protobuf<'a>(&'a [u8]);
+/// What the points of a metric are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gauge,
+    Sum,
+    Histogram,
+    Exponential,
+    Summary,
+}
 
-impl<'a> Protobuf<'a> {
-    pub(crate) fn new(body: &'a [u8], _arena: &'a Bump) -> Self {
-        Self(body)
+/// What a point's count or sum runs from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Temporality {
+    /// Or a number that this protocol does not have.
+    #[default]
+    Unspecified,
+    /// From the last point.
+    Delta,
+    /// From a start that stays.
+    Cumulative,
+}
+
+/// Whether a sum can fall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Direction {
+    #[default]
+    Either,
+    /// `is_monotonic`
+    UpOnly,
+}
+
+/// What is common to the points of a metric.
+#[derive(Clone, Copy, Debug)]
+struct Metric<'a> {
+    name: &'a str,
+    kind: Kind,
+    temporality: Temporality,
+    direction: Direction,
+}
+
+impl Default for Metric<'_> {
+    fn default() -> Self {
+        Self {
+            name: "",
+            kind: Kind::Gauge,
+            temporality: Temporality::default(),
+            direction: Direction::default(),
+        }
     }
 }
 
-impl<'a> Readout<'a> for Protobuf<'a> {
-    fn next(&mut self, _next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
-        if self.0.is_empty() { Ok(None) } else { Err(Fault::new(0, "not built yet")) }
-    }
-
-    fn asides(&self) -> Asides {
-        Asides::default()
-    }
-}
-
-/// Reads the same in JSON.
-pub(crate) struct Json<'a>(&'a str);
-
-impl<'a> Json<'a> {
-    pub(crate) fn new(text: &'a str, _arena: &'a Bump) -> Self {
-        Self(text)
+impl Temporality {
+    /// A number of the enumeration.
+    fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::Delta,
+            2 => Self::Cumulative,
+            _ => Self::Unspecified,
+        }
     }
 }
 
-impl<'a> Readout<'a> for Json<'a> {
-    fn next(&mut self, _next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
-        if self.0.is_empty() { Ok(None) } else { Err(Fault::new(0, "not built yet")) }
-    }
-
-    fn asides(&self) -> Asides {
-        Asides::default()
+impl From<bool> for Direction {
+    fn from(is_monotonic: bool) -> Self {
+        if is_monotonic { Self::UpOnly } else { Self::Either }
     }
 }

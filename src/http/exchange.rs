@@ -17,6 +17,7 @@ use hyper::{Method, Request, Version};
 use super::connection::Connection;
 use super::content::{Content, Response};
 use super::problem::Problem;
+use super::protocol;
 use super::refusals::Refusal;
 use super::request_id;
 use super::route::route;
@@ -54,7 +55,7 @@ impl Edge {
             Ok(()) => self.route(&head, body).await,
             Err(problem) => {
                 drop(body);
-                problem.into_response()
+                protocol::refuse(&head, problem)
             }
         };
         shape(&head, &mut response);
@@ -90,7 +91,7 @@ impl Edge {
         // The panic hook has printed where and why.
         self.state.counts.panics.fetch_add(1, Ordering::Relaxed);
         tracing::error!("a request handler panicked: this is a bug in tidegate");
-        Problem::Panicked.into_response()
+        protocol::refuse(head, Problem::Panicked)
     }
 }
 

@@ -70,6 +70,9 @@ pub enum Problem {
     /// 415: this path takes other bodies.
     #[error("this path does not take bodies of this content-type")]
     UnsupportedType,
+    /// 415: OTLP has two types.
+    #[error("content-type must be application/x-protobuf or application/json on this path")]
+    NotOtlp,
     /// 415: what the Content-Type names is taken nowhere.
     #[error(transparent)]
     ForeignType(#[from] ForeignType),
@@ -126,9 +129,10 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
-            Self::UnsupportedCoding(_) | Self::UnsupportedType | Self::ForeignType(_) => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
+            Self::UnsupportedCoding(_)
+            | Self::UnsupportedType
+            | Self::NotOtlp
+            | Self::ForeignType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(_) | Self::Syntax(_) => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -195,6 +199,7 @@ impl Problem {
             | Self::Malformed(_)
             | Self::Undecodable(_)
             | Self::UnsupportedType
+            | Self::NotOtlp
             | Self::ForeignType(_)
             | Self::Path(_)
             | Self::TooSlow { .. }

@@ -4,11 +4,13 @@
 //! sender names its token, which codings it may use, and which status and body mean what to it.
 
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{Answer, Statuses};
 use super::auth::Credentials;
 use super::content::Response;
+use super::otlp;
 use super::problem::Problem;
 use super::push::{GroupingKey, PathFault};
 use super::written;
@@ -16,6 +18,9 @@ use crate::decode::media::{self, Coding, Codings, Declared, ForeignType};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
 
 const EMPTY: &str = "expected a metric, or several, but the body is empty";
+
+/// Where OTLP's senders post metrics, and nobody else anything.
+pub(super) const OTLP_PATH: &str = "/v1/metrics";
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +78,7 @@ impl Entrance {
         let declared = media::otlp_type(only(headers, header::CONTENT_TYPE).as_deref());
         let protocol = Protocol::Otlp(declared.unwrap_or(Otlp::Protobuf));
         let declared = declared.map(|otlp| Declared::Format(Format::Otlp(otlp)));
-        Self { protocol, declared: declared.ok_or(Problem::UnsupportedType), labels: Vec::new() }
+        Self { protocol, declared: declared.ok_or(Problem::NotOtlp), labels: Vec::new() }
     }
 
     /// The paths of a Pushgateway, whose grouping key the labels are.
@@ -155,9 +160,18 @@ impl Protocol {
             Self::Exposition => respond(outcome.map_err(not_json), better_stack),
             Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY),
             Self::RemoteWrite(_) => to_remote_writer(outcome.map_err(not_json)),
-            Self::Otlp(encoding) => to_exporter(encoding, outcome.map_err(not_json)),
+            Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding),
         }
     }
+}
+
+/// What a client is told whose request was not looked into: its path says how it speaks.
+pub(super) fn refuse(head: &Parts, problem: Problem) -> Response {
+    if head.uri.path() == OTLP_PATH {
+        let entrance = Entrance::otlp(&head.headers);
+        return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST);
+    }
+    problem.into_response()
 }
 
 /// A Pushgateway answers 200, and 400 for what it will not have.
@@ -178,11 +192,6 @@ fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
         Ok(Answer::Taken(report)) => written::respond(&report),
         outcome => respond(outcome, PUSHGATEWAY),
     }
-}
-
-/// As the specification of OTLP has it.
-fn to_exporter(_: Otlp, outcome: Result<Answer, Problem>) -> Response {
-    respond(outcome, PUSHGATEWAY)
 }
 
 /// Of senders that were never asked for JSON: what cannot be read is a 400 there, without C1.7's text.

@@ -8,7 +8,7 @@ use super::auth::Credentials;
 use super::content::{Content, Response};
 use super::ingest::ingest;
 use super::problem::Problem;
-use super::protocol::Entrance;
+use super::protocol::{Entrance, OTLP_PATH, refuse};
 use super::push::{self, GroupingKey, PathFault};
 use super::state::State;
 use super::upload::Upload;
@@ -23,7 +23,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
         ("/api/v1/write" | "/prometheus/api/v1/write", &Method::POST) => {
             return take(state, head, Entrance::remote_write(headers), body).await;
         }
-        ("/v1/metrics", &Method::POST) => {
+        (OTLP_PATH, &Method::POST) => {
             return take(state, head, Entrance::otlp(headers), body).await;
         }
         // Clients look whether the address is alive, some before every start.
@@ -34,7 +34,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
             drop(body);
             return empty(StatusCode::OK);
         }
-        ("/" | "/v1/metrics", _) => Problem::MethodNotAllowed { allow: "POST" },
+        ("/" | OTLP_PATH, _) => Problem::MethodNotAllowed { allow: "POST" },
         ("/metrics" | "/api/v1/write" | "/prometheus/api/v1/write", _) => {
             Problem::MethodNotAllowed { allow: "GET,HEAD,POST" }
         }
@@ -44,7 +44,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
         },
     };
     drop(body);
-    problem.into_response()
+    refuse(head, problem)
 }
 
 /// PUT and POST differ in what a Pushgateway keeps from the push before; nothing is kept here. DELETE has

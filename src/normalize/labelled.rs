@@ -73,6 +73,7 @@ impl<'a> Rules<'a> {
             clock::judge(at, self.now, self.profile, &mut warnings)?;
         }
         warnings.skipped_quantiles = raw.skipped_quantiles;
+        warnings.skipped_value = raw.skipped_sum;
         std::mem::swap(&mut metric.pairs, &mut raw.pairs);
         let is_empty = match raw.reading {
             Reading::Shape(shape) => {
@@ -99,6 +100,7 @@ fn unfit(flaw: Flaw) -> Rejection {
         Flaw::Histogram(message) => (Code::InvalidHistogram, message),
         Flaw::Summary(message) => (Code::InvalidSummary, message),
         Flaw::Tags(message) => (Code::InvalidTags, message),
+        Flaw::TooLarge(message) => (Code::TooLarge, message),
     };
     Rejection::new(code, message)
 }

@@ -31,6 +31,7 @@ mod json_suite;
 mod kill;
 mod manners;
 mod mutation;
+mod otlp;
 mod packed;
 mod peers;
 mod pipeline_property;

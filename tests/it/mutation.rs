@@ -99,6 +99,13 @@ fn a_page_cut_anywhere_is_answered_within_bounds() {
 }
 
 #[test]
+fn damaged_otlp_is_answered_within_bounds() {
+    let (protobuf, json): (Vec<_>, Vec<_>) = crate::otlp::bodies(21, 60).into_iter().unzip();
+    rounds(21, 6_000, &protobuf, robust::otlp);
+    rounds(22, 4_000, &json, robust::otlp);
+}
+
+#[test]
 fn one_format_read_as_another_is_answered_within_bounds() {
     rounds(15, 2_000, &messagepack(15, 100), robust::json);
     rounds(16, 2_000, &messagepack(16, 100), robust::ndjson);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
-use tidegate::decode::{Exposition, Format, RemoteWrite};
+use tidegate::decode::{Exposition, Format, Otlp, RemoteWrite};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -55,6 +55,12 @@ pub(crate) fn exposition(bytes: &[u8]) {
         let is_malformed = matches!(refused, BodyError::Malformed { .. });
         assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
     }
+}
+
+/// As an OTLP request in each encoding.
+pub(crate) fn otlp(bytes: &[u8]) {
+    drop(body(bytes, Format::Otlp(Otlp::Protobuf)));
+    drop(body(bytes, Format::Otlp(Otlp::Json)));
 }
 
 /// As a `dt` of every type.

@@ -1,0 +1,51 @@
+//! Attributes: values of several kinds, of which some can be tags.
+
+use crate::decode::raw::{Number, RawTag, RawTags, Scalar};
+
+/// A value as sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Any<'a, Array> {
+    /// Null where none was sent.
+    Scalar(Scalar<'a>),
+    /// Where its elements are.
+    Array(Array),
+    /// A map or bytes: no tag could hold them.
+    LeftOut,
+}
+
+/// An attribute on its way into the tags.
+pub(super) struct Attribute<'a> {
+    key: &'a str,
+    member: u32,
+}
+
+impl<'a> Attribute<'a> {
+    /// The one behind those in `tags`.
+    pub(super) fn new(key: &'a str, tags: &RawTags<'_>) -> Self {
+        Self { key, member: tags.tags.last().map_or(0, |last| last.member + 1) }
+    }
+
+    /// Its only value.
+    pub(super) fn value(&self, value: Scalar<'a>, tags: &mut RawTags<'a>) {
+        tags.push(RawTag::new(self.key, value, self.member, false));
+    }
+
+    /// One of its values: a tag each, but for null (contract C2.3) and for what could not be one.
+    pub(super) fn element<Array>(&self, element: &Any<'a, Array>, tags: &mut RawTags<'a>) {
+        match *element {
+            Any::Scalar(Scalar::Null) | Any::Array(_) | Any::LeftOut => {}
+            Any::Scalar(value) => tags.push(RawTag::new(self.key, value, self.member, true)),
+        }
+    }
+}
+
+/// An integer as the value of a tag.
+pub(super) fn integer<'a>(integer: i64) -> Scalar<'a> {
+    Scalar::Number(Number::Signed(integer))
+}
+
+/// A double as the value of a tag: the shortest digits, in whichever encoding it came, so that a sender
+/// who changes it keeps its series.
+pub(super) fn double<'a>(double: f64) -> Scalar<'a> {
+    Scalar::Number(Number::Double(double))
+}

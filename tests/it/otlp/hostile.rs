@@ -1,0 +1,154 @@
+//! Bodies made to cost. What they may cost is counted in bytes and tuples, not in time.
+
+use tidegate::decode::Otlp;
+
+use super::proto::{Any, AnyValue, Buckets, KeyValue, Request, Resource, ResourceMetrics};
+use super::{run, sample, try_run};
+use crate::otlp::proto::{
+    Data, ExponentialHistogram, ExponentialPoint, Gauge, Metric, Number, NumberPoint, ScopeMetrics,
+};
+use prost::Message;
+
+/// A fifth of the largest body that the gateway takes.
+const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// A field of bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    prost::encode_length_delimiter(bytes.len(), &mut field).unwrap();
+    field.extend_from_slice(bytes);
+    field
+}
+
+#[test]
+fn millions_of_empty_points_are_millions_of_rejections_and_nothing_more() {
+    let points = b"\x0a\0".repeat(BODY_BYTES_MAX / 2 - 32);
+    let name = field(1, b"name");
+    let gauge = field(5, &points);
+    let body = field(1, &field(2, &field(2, &[name, gauge].concat())));
+    let outcome = run(&body, Otlp::Protobuf);
+    let report = outcome.report;
+    assert_eq!((report.accepted, report.rejected), (0, points.len() as u64 / 2));
+    assert_eq!(outcome.beside, 0);
+
+    let frame = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":["#;
+    let count = (BODY_BYTES_MAX - 2 * frame.len()) / 3;
+    let points = vec!["{}"; count].join(",");
+    let body = format!("{frame}{points}]}},\"name\":\"x\"}}]}}]}}]}}");
+    let outcome = run(body.as_bytes(), Otlp::Json);
+    let report = outcome.report;
+    assert_eq!((report.accepted, report.rejected), (0, count as u64));
+    assert_eq!(outcome.beside, 0);
+}
+
+#[test]
+fn levels_without_content_are_passed() {
+    for (depth, empty) in [(0, &b"\x0a\0"[..]), (1, b"\x12\0"), (2, b"\x12\0")] {
+        let mut body = empty.repeat(1 << 20);
+        for level in 0..depth {
+            body = field(if level + 1 == depth { 1 } else { 2 }, &body);
+        }
+        let report = run(&body, Otlp::Protobuf).report;
+        assert_eq!((report.accepted, report.rejected), (0, 0));
+    }
+}
+
+/// A name that has to be rewritten is rewritten once for points that deliver nothing.
+#[test]
+fn a_long_name_of_many_points_without_a_value_is_kept_once() {
+    for nothing in [Some(f64::NAN), None] {
+        let point = NumberPoint { value: nothing.map(Number::AsDouble), ..NumberPoint::default() };
+        let gauge = Gauge { data_points: vec![point; 200_000] };
+        let name = format!("host{}\t", "x".repeat(1_000));
+        let metric = Metric { name, data: Some(Data::Gauge(gauge)), ..Metric::default() };
+        let outcome = run(&sample::of_metric(metric), Otlp::Protobuf);
+        assert_eq!(outcome.report.accepted + outcome.report.rejected, 200_000);
+        assert_eq!(outcome.beside, 0, "nothing worth telling of");
+    }
+}
+
+/// A resource with a fault is judged once, however many points it has.
+#[test]
+fn a_resource_that_no_point_can_carry_costs_each_of_them_little() {
+    let text = |bytes: usize| AnyValue { value: Some(Any::String("x".repeat(bytes))) };
+    let attribute = |n: usize, bytes| KeyValue { key: format!("k{n}"), value: Some(text(bytes)) };
+    for (attributes, code) in [
+        (vec![attribute(0, 8 << 20)], "invalid_tags"),
+        ((0..128).map(|n| attribute(n, 4_000)).collect(), "too_large"),
+        ((0..200_000).map(|n| attribute(n, 1)).collect(), "invalid_tags"),
+    ] {
+        let point = NumberPoint { value: Some(Number::AsInt(1)), ..NumberPoint::default() };
+        let gauge = Gauge { data_points: vec![point; 200_000] };
+        let metric =
+            Metric { name: "x".to_owned(), data: Some(Data::Gauge(gauge)), ..Metric::default() };
+        let resource = Some(Resource { attributes, dropped_attributes_count: 0 });
+        let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
+        let metrics = ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() };
+        let body = Request { resource_metrics: vec![metrics] }.encode_to_vec();
+        let report = run(&body, Otlp::Protobuf).report;
+        assert_eq!((report.accepted, report.rejected), (0, 200_000));
+        assert!(report.errors.iter().all(|entry| entry.code.as_str() == code), "{report:?}");
+    }
+}
+
+#[test]
+fn exponential_histograms_of_too_many_or_too_far_buckets_are_rejected() {
+    let body = |offset, bucket_counts| {
+        let positive = Some(Buckets { offset, bucket_counts });
+        let point = ExponentialPoint { positive, ..ExponentialPoint::default() };
+        let histogram =
+            ExponentialHistogram { data_points: vec![point], aggregation_temporality: 2 };
+        let data = Some(Data::ExponentialHistogram(histogram));
+        sample::of_metric(Metric { name: "x".to_owned(), data, ..Metric::default() })
+    };
+    let mut sparse = vec![0; 100_000];
+    sparse[0] = 1;
+    for (offset, counts, code) in [
+        (-512, vec![1; 1_024], None),
+        (-512, vec![1; 1_025], Some("too_large")),
+        (i32::MAX, vec![1], Some("invalid_histogram")),
+        (i32::MIN, vec![1], Some("invalid_histogram")),
+        (i32::MIN, vec![0], None),
+        (0, sparse, None),
+    ] {
+        let body = body(offset, counts);
+        for (body, encoding) in [(sample::json(&body), Otlp::Json), (body, Otlp::Protobuf)] {
+            let outcome = run(&body, encoding);
+            let rejected = outcome.report.errors.first().map(|entry| entry.code.as_str());
+            assert_eq!(rejected, code, "{encoding:?}, offset {offset}");
+        }
+    }
+}
+
+#[test]
+fn nesting_is_bounded_and_never_recursion() {
+    let deep = 1 << 20;
+    let frame = r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":"#;
+    let array = r#"{"arrayValue":{"values":["#;
+    let body = format!("{frame}{}", array.repeat(deep / array.len()));
+    assert!(try_run(body.as_bytes(), Otlp::Json).is_err());
+    let body = format!("{{\"x\":{}{}}}", "[".repeat(deep), "]".repeat(deep));
+    assert!(try_run(body.as_bytes(), Otlp::Json).is_err());
+    // In protobuf nobody looks into an array in an array.
+    let mut value = Vec::new();
+    for _ in 0..2_000 {
+        value = field(5, &field(1, &value));
+    }
+    let attribute = field(1, &[field(1, b"a"), field(2, &value)].concat());
+    let body = field(1, &field(1, &attribute));
+    assert!(try_run(&body, Otlp::Protobuf).is_ok());
+}
+
+#[test]
+fn one_body_cannot_name_its_data_twice_in_json() {
+    let of = |data: &str| {
+        let frame = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"x","#;
+        format!("{frame}{data}}}]}}]}}]}}")
+    };
+    let gauge = r#""gauge":{"dataPoints":[{"asInt":1}]}"#;
+    assert_eq!(run(of(gauge).as_bytes(), Otlp::Json).report.accepted, 1);
+    let null = of(&format!(r#""sum":null,{gauge},"summary":null"#));
+    assert_eq!(run(null.as_bytes(), Otlp::Json).report.accepted, 1);
+    let twice = of(&format!("{gauge},{}", gauge.replace("gauge", "sum")));
+    assert!(try_run(twice.as_bytes(), Otlp::Json).is_err());
+}
