@@ -24,8 +24,8 @@ mod serve;
 mod table;
 mod words;
 
-/// A metrics gateway: takes metrics over Better Stack's HTTP ingest API and delivers them to a
-/// StackState receiver.
+/// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
+/// OpenTelemetry have them, and delivers them to a StackState receiver.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidegate",

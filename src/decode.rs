@@ -12,11 +12,11 @@ pub mod labelled;
 pub mod media;
 pub mod msgpack;
 pub(crate) mod otlp;
-#[allow(dead_code, clippy::allow_attributes_without_reason)]
 pub(crate) mod protobuf;
 pub(crate) mod pull;
 pub mod raw;
 pub(crate) mod remote_write;
+mod snappy;
 
 /// How a body is written (contract C1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,7 @@ impl From<Flow> for Kind {
         match flow {
             Flow::Total => Self::Counter,
             Flow::Delta => Self::Count,
+            Flow::Level => Self::Gauge,
         }
     }
 }

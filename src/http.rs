@@ -33,6 +33,7 @@ mod route;
 mod serve;
 mod state;
 mod upload;
+mod written;
 
 pub use counts::Counts;
 pub use door::Door;

@@ -57,6 +57,8 @@ pub enum Flow {
     Total,
     /// What was added since the last one: StackState's `count`.
     Delta,
+    /// What there is at the moment, and may be less at the next: a gauge histogram's. StackState's `gauge`.
+    Level,
 }
 
 /// How many observations, and what they add up to.

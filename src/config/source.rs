@@ -27,6 +27,10 @@ pub struct Source {
     /// false: exempt from `limits.requests_per_minute` (contract C1.10). Default true. For
     /// aggregators in front of many clients.
     pub rate_limit: bool,
+    /// true: a remote write request without an Authorization header may name this source's token in the
+    /// label `better_stack_source_token` of its series. Default false: such a body has to be read before
+    /// it is known who sends it. The label never becomes a tag.
+    pub label_token: bool,
     /// The host name of tuples whose metric names none (contract C4.5). Default: the gateway's own.
     pub hostname: Option<String>,
     /// Tags added to every tuple, in the order of their keys; the metric's own win (contract C4.7).
@@ -42,6 +46,7 @@ impl fmt::Debug for Source {
             .field("enabled", &self.enabled)
             .field("allow_metrics", &self.allow_metrics)
             .field("rate_limit", &self.rate_limit)
+            .field("label_token", &self.label_token)
             .field("hostname", &self.hostname)
             .field("tags", &self.tags)
             .finish_non_exhaustive()
@@ -98,10 +103,20 @@ impl Source {
         let enabled = section.switch("enabled", true);
         let allow_metrics = section.switch("allow_metrics", true);
         let rate_limit = section.switch("rate_limit", true);
+        let label_token = section.switch("label_token", false);
         let hostname = section.optional("hostname", String::clone, super::hostname);
         let tags = tags(section);
         let (name, token_sha256) = (name?, token_sha256?);
-        Some(Self { name, token_sha256, enabled, allow_metrics, rate_limit, hostname, tags })
+        Some(Self {
+            name,
+            token_sha256,
+            enabled,
+            allow_metrics,
+            rate_limit,
+            label_token,
+            hostname,
+            tags,
+        })
     }
 }
 

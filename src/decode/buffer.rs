@@ -109,6 +109,14 @@ impl Buffer {
         &mut self.all_mut()[at..]
     }
 
+    /// Where to write exactly `bytes` next, which must fit.
+    pub fn spare_for(&mut self, bytes: usize) -> &mut [u8] {
+        assert!(bytes <= self.most - self.len, "more room asked for than there may be");
+        self.reserve(bytes);
+        let at = self.len;
+        &mut self.all_mut()[at..at + bytes]
+    }
+
     /// Counts `bytes` written to [`Self::spare`].
     pub fn advance(&mut self, bytes: usize) {
         assert!(bytes <= self.all().len() - self.len, "more written than there was room");

@@ -233,3 +233,6 @@ fn fill<'a>(
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

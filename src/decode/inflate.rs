@@ -11,6 +11,7 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::buffer::Buffer;
 use super::media::Coding;
+use super::snappy::Snappy;
 
 /// Largest zstd window taken, as a power of two: 8 MiB, what RFC 8878 asks decoders to support.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
@@ -34,7 +35,7 @@ pub enum InflateError {
 /// A body on its way through its [`Coding`].
 ///
 /// Holds at most the limit in output, and the coding's window beside it:
-/// 32 KiB for gzip and deflate, up to 8 MiB for zstd.
+/// 32 KiB for gzip and deflate, up to 8 MiB for zstd; a block of snappy itself.
 pub struct Inflater {
     engine: Engine,
     output: Output,
@@ -47,6 +48,7 @@ enum Engine {
     Gzip(Zlib),
     Deflate(Zlib),
     Zstd(Zstd),
+    Snappy(Snappy),
 }
 
 impl Inflater {
@@ -57,6 +59,7 @@ impl Inflater {
             Coding::Gzip => Engine::Gzip(Zlib::new(Decompress::new_gzip(DEFLATE_WINDOW_BITS))),
             Coding::Deflate => Engine::Deflate(Zlib::new(Decompress::new(true))),
             Coding::Zstd => Engine::Zstd(Zstd::Unopened),
+            Coding::Snappy => Engine::Snappy(Snappy::new(limit)),
         };
         Self { engine, output: Output::new(limit), taken: 0 }
     }
@@ -73,6 +76,7 @@ impl Inflater {
                 Engine::Gzip(member) => member.next_member().run(&mut input, &mut self.output),
                 Engine::Deflate(stream) => stream.run(&mut input, &mut self.output),
                 Engine::Zstd(frames) => frames.run(&mut input, &mut self.output),
+                Engine::Snappy(snappy) => snappy.run(&mut input, &mut self.output),
             };
             if step.is_err() {
                 break step;
@@ -83,8 +87,15 @@ impl Inflater {
     }
 
     /// The whole body, if it is one.
-    pub fn finish(self) -> Result<Buffer, InflateError> {
-        let whole = match &self.engine {
+    pub fn finish(mut self) -> Result<Buffer, InflateError> {
+        let whole = match &mut self.engine {
+            Engine::Snappy(snappy) => {
+                let finished = snappy.finish(&mut self.output);
+                return match finished {
+                    Ok(()) => Ok(self.output.buffer),
+                    Err(fault) => Err(self.explain(fault)),
+                };
+            }
             Engine::Identity => true,
             Engine::Gzip(zlib) | Engine::Deflate(zlib) => zlib.ended,
             Engine::Zstd(zstd) => zstd.ended(),
@@ -101,9 +112,19 @@ impl Inflater {
         self.output.buffer.len()
     }
 
-    /// Bytes of memory the output takes.
+    /// Bytes of memory it takes, less what a coding keeps beside the output of itself. A block of snappy
+    /// is decompressed by [`Self::finish`]: it is counted as soon as its length is known.
     pub fn memory(&self) -> usize {
-        self.output.buffer.memory()
+        let beside = match &self.engine {
+            Engine::Snappy(snappy) => snappy.memory(),
+            _ => 0,
+        };
+        self.output.buffer.memory() + beside
+    }
+
+    /// Whether more than `bytes` are still to come out at the end, in one go.
+    pub fn is_held_back_over(&self, bytes: usize) -> bool {
+        matches!(&self.engine, Engine::Snappy(snappy) if snappy.promised() > bytes)
     }
 
     /// Whether nothing has come out yet.
@@ -122,6 +143,7 @@ impl Inflater {
             Engine::Gzip(_) => ("gzip", ""),
             Engine::Deflate(_) => ("deflate", " (a zlib stream is expected, not raw deflate)"),
             Engine::Zstd(_) => ("zstd", ""),
+            Engine::Snappy(_) => ("snappy", ""),
         };
         let at = self.taken;
         InflateError::Corrupt(format!(
@@ -137,14 +159,14 @@ impl fmt::Debug for Inflater {
 }
 
 /// What an engine finds wrong; [`Inflater::explain`] says where.
-enum Fault {
+pub(super) enum Fault {
     TooLarge,
     Corrupt(String),
 }
 
 /// The bytes that came out. It may hold one byte more than the limit, which is how passing it is
 /// noticed without inflating the rest.
-struct Output {
+pub(super) struct Output {
     buffer: Buffer,
     limit: usize,
 }
@@ -156,6 +178,28 @@ impl Output {
 
     fn check(&self) -> Result<(), Fault> {
         if self.buffer.len() > self.limit { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+
+    /// Most bytes that may come out.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Where to write next: at least one byte.
+    pub(super) fn spare(&mut self) -> &mut [u8] {
+        self.buffer.spare()
+    }
+
+    /// Counts `bytes` written to [`Self::spare`].
+    pub(super) fn advance(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.buffer.advance(bytes);
+        self.check()
+    }
+
+    /// Has the whole at once, which is within the limit.
+    pub(super) fn replace(&mut self, whole: Buffer) {
+        debug_assert!(whole.len() <= self.limit, "the caller looked");
+        self.buffer = whole;
     }
 
     fn append(&mut self, input: &mut &[u8]) -> Result<(), Fault> {

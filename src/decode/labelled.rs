@@ -11,7 +11,7 @@ use crate::metric::{Pair, Shape};
 
 mod origin;
 
-pub use origin::{Clash, Origin, Timestamps};
+pub use origin::{Clash, LabelToken, Origin, Timestamps};
 
 /// One measurement of one series.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub enum Reading<'a> {
     NotFinite,
     /// Prometheus' stale marker: the series has ended. It is no value.
     Stale,
+    /// The same of a histogram.
+    StaleHistogram,
     /// The measurement is at fault; the rest of the body is not.
     Unfit(Flaw),
 }

@@ -22,6 +22,19 @@ pub enum Coding {
     Deflate,
     /// zstd (RFC 8878), any number of frames, windows up to 8 MiB.
     Zstd,
+    /// snappy, a block or a framed stream.
+    Snappy,
+}
+
+/// Which codings the bodies of a format may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codings {
+    /// Those of contract C1.4.
+    Usual,
+    /// Those and snappy: what Prometheus' client libraries push with.
+    WithSnappy,
+    /// snappy alone, header or not: remote write has no other.
+    SnappyOnly,
 }
 
 /// A Content-Type that says what a body is, and that it is nothing that is taken; to sniff it would be to
@@ -46,11 +59,11 @@ pub enum ForeignType {
 
 /// A Content-Encoding that is not taken, cut to 64 bytes. Its text names those that are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "content-encoding {0:?} is not supported: send one of gzip, deflate (zlib) or zstd, or \
-     identity (no header at all)"
-)]
-pub struct UnsupportedCoding(String);
+#[error("content-encoding {sent:?} is not supported: {}", .taken.advice())]
+pub struct UnsupportedCoding {
+    sent: String,
+    taken: Codings,
+}
 
 /// Most bytes of a header that an error repeats.
 const SHOWN_BYTES_MAX: usize = 64;
@@ -66,14 +79,79 @@ const TYPES: [(&str, Format); 7] = [
     ("application/vnd.msgpack", Format::MessagePack),
 ];
 
-const CODINGS: [(&str, Coding); 6] = [
+const CODINGS: [(&str, Coding); 7] = [
     ("", Coding::Identity),
     ("identity", Coding::Identity),
     ("gzip", Coding::Gzip),
     ("x-gzip", Coding::Gzip),
     ("deflate", Coding::Deflate),
     ("zstd", Coding::Zstd),
+    ("snappy", Coding::Snappy),
 ];
+
+impl Declared {
+    /// The codings that a body of this kind may have.
+    pub fn codings(self) -> Codings {
+        match self {
+            Self::Format(Format::RemoteWrite(_)) => Codings::SnappyOnly,
+            Self::Format(Format::Exposition(_)) => Codings::WithSnappy,
+            Self::Format(_) | Self::Sniff => Codings::Usual,
+        }
+    }
+}
+
+impl Codings {
+    /// Reads a Content-Encoding, case and outer white space ignored (contract C1.4). One coding at most:
+    /// codings on top of one another are a bomb's favourite wrapping and no client's.
+    pub fn read(self, header: Option<&str>) -> Result<Coding, UnsupportedCoding> {
+        let text = header.unwrap_or("").trim();
+        let named = CODINGS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+        let coding = match (self, named) {
+            // Senders that leave the header out compress all the same, as Prometheus has it.
+            (Self::SnappyOnly, Some(("", _))) => Some(Coding::Snappy),
+            (Self::SnappyOnly, named) => {
+                named.map(|&(_, coding)| coding).filter(|coding| *coding == Coding::Snappy)
+            }
+            (Self::WithSnappy, named) => named.map(|&(_, coding)| coding),
+            (Self::Usual, named) => {
+                named.map(|&(_, coding)| coding).filter(|coding| *coding != Coding::Snappy)
+            }
+        };
+        coding.ok_or_else(|| {
+            let cut = text.floor_char_boundary(SHOWN_BYTES_MAX);
+            let sent = text.get(..cut).unwrap_or_default().to_owned();
+            UnsupportedCoding { sent, taken: self }
+        })
+    }
+
+    /// The names of those taken, as Accept-Encoding has them.
+    pub fn names(self) -> &'static str {
+        match self {
+            Self::Usual => "gzip, deflate, zstd, identity",
+            Self::WithSnappy => "gzip, deflate, zstd, snappy, identity",
+            Self::SnappyOnly => "snappy",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Usual => {
+                "send one of gzip, deflate (zlib) or zstd, or identity (no header at all)"
+            }
+            Self::WithSnappy => {
+                "send one of gzip, deflate (zlib), zstd or snappy, or identity (no header at all)"
+            }
+            Self::SnappyOnly => "remote write is sent as snappy",
+        }
+    }
+}
+
+impl UnsupportedCoding {
+    /// The codings that would have been taken.
+    pub fn taken(&self) -> Codings {
+        self.taken
+    }
+}
 
 /// Reads a Content-Type, case ignored and parameters too, save those that tell the texts and messages of
 /// Prometheus apart (contract C1.3).
@@ -131,17 +209,6 @@ fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     let mut parameters = header.split(';').skip(1).filter_map(|pair| pair.split_once('='));
     let (_, value) = parameters.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
     Some(value.trim().trim_matches('"'))
-}
-
-/// Reads a Content-Encoding, case and outer white space ignored (contract C1.4). One coding at most:
-/// codings on top of one another are a bomb's favourite wrapping and no client's.
-pub fn coding(header: Option<&str>) -> Result<Coding, UnsupportedCoding> {
-    let text = header.unwrap_or("").trim();
-    let found = CODINGS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
-    found.map(|&(_, coding)| coding).ok_or_else(|| {
-        let cut = text.floor_char_boundary(SHOWN_BYTES_MAX);
-        UnsupportedCoding(text.get(..cut).unwrap_or_default().to_owned())
-    })
 }
 
 /// How many bytes of a body that is sniffed say nothing: a byte order mark and white space. In JSON
@@ -278,22 +345,42 @@ mod tests {
             ("x-deflate", None),
         ];
         for (header, expected) in cases {
-            assert_eq!(coding(Some(header)).ok(), expected, "{header:?}");
+            assert_eq!(Codings::Usual.read(Some(header)).ok(), expected, "{header:?}");
         }
-        assert_eq!(coding(None), Ok(Coding::Identity));
+        assert_eq!(Codings::Usual.read(None), Ok(Coding::Identity));
+    }
+
+    #[test]
+    fn snappy_is_for_the_formats_of_prometheus_and_the_only_coding_of_remote_write() {
+        let cases = [
+            (None, Some(Coding::Identity), Some(Coding::Snappy)),
+            (Some(""), Some(Coding::Identity), Some(Coding::Snappy)),
+            (Some("Snappy "), Some(Coding::Snappy), Some(Coding::Snappy)),
+            (Some("identity"), Some(Coding::Identity), None),
+            (Some("gzip"), Some(Coding::Gzip), None),
+            (Some("snappy, snappy"), None, None),
+        ];
+        for (header, with, only) in cases {
+            assert_eq!(Codings::WithSnappy.read(header).ok(), with, "{header:?}");
+            assert_eq!(Codings::SnappyOnly.read(header).ok(), only, "{header:?}");
+        }
+        for format in [Format::Json, Format::JsonStream, Format::Ndjson, Format::MessagePack] {
+            assert_eq!(Declared::Format(format).codings(), Codings::Usual);
+        }
+        assert_eq!(Declared::Sniff.codings(), Codings::Usual);
     }
 
     #[test]
     fn a_refused_coding_names_the_accepted_ones_and_is_cut() {
-        let text = coding(Some("br")).expect_err("unsupported").to_string();
+        let text = Codings::Usual.read(Some("br")).expect_err("unsupported").to_string();
         for word in ["\"br\"", "identity", "gzip", "deflate", "zstd"] {
             assert!(text.contains(word), "{text}");
         }
         // Cut at 64 bytes, which here lies inside a character.
         let long = format!("{}\u{e9}\u{e9}", "x".repeat(63));
-        let text = coding(Some(&long)).expect_err("unsupported").to_string();
+        let text = Codings::Usual.read(Some(&long)).expect_err("unsupported").to_string();
         assert!(text.contains(&"x".repeat(63)) && !text.contains('\u{e9}'), "{text}");
-        let text = coding(Some("a\nb")).expect_err("unsupported").to_string();
+        let text = Codings::Usual.read(Some("a\nb")).expect_err("unsupported").to_string();
         assert!(!text.contains('\n'), "{text}");
     }
 

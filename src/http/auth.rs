@@ -1,11 +1,16 @@
-//! Who is sending: bearer tokens, stored as hashes, compared in constant time (contract C1.2).
+//! Who is sending: tokens, stored as hashes, compared in constant time (contract C1.2). They come as
+//! `Bearer`; from Prometheus-style senders as the password of basic authentication too, or, where a source
+//! allows that, in a label of the body.
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use super::problem::Problem;
 use crate::config;
@@ -21,6 +26,17 @@ pub(super) struct Source {
     admitted: bool,
     /// Exempt from the per-IP limit (C1.10).
     unlimited: bool,
+    /// Its token may come in a label (`label_token`).
+    in_label: bool,
+}
+
+/// How a token may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credentials {
+    /// `Bearer <token>`
+    Bearer,
+    /// The same, or as the password of `Basic`, with any user name.
+    BearerOrBasic,
 }
 
 /// A SHA-256 in words.
@@ -32,6 +48,7 @@ pub(super) struct Sources {
     list: Vec<Arc<Source>>,
     refusal: StatusCode,
     any_unlimited: bool,
+    any_in_label: bool,
 }
 
 impl Sources {
@@ -43,6 +60,7 @@ impl Sources {
         let list: Vec<_> = sources.iter().map(|s| Arc::new(Source::new(s, policy))).collect();
         Self {
             any_unlimited: list.iter().any(|source| source.unlimited),
+            any_in_label: list.iter().any(|source| source.in_label),
             refusal: StatusCode::from_u16(auth.unauthorized_status)
                 .unwrap_or(StatusCode::FORBIDDEN),
             list,
@@ -50,18 +68,46 @@ impl Sources {
     }
 
     /// The source whose token the request carries, or a refusal that gives no hint.
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<&Arc<Source>, Problem> {
-        let refused = Problem::Unauthorized { status: self.refusal };
+    pub(super) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        credentials: Credentials,
+    ) -> Result<&Arc<Source>, Problem> {
         let mut sent = headers.get_all(header::AUTHORIZATION).iter();
         // Two credentials are no credential: proxies and clients disagree on which one counts.
-        let (Some(value), None) = (sent.next(), sent.next()) else { return Err(refused) };
-        let source = bearer(value).and_then(|token| self.find(token));
-        source.filter(|source| source.admitted).ok_or(refused)
+        let (Some(value), None) = (sent.next(), sent.next()) else { return Err(self.refused()) };
+        let source = match (bearer(value), credentials) {
+            (Some(token), _) => self.find(token),
+            (None, Credentials::BearerOrBasic) => {
+                password(value).and_then(|basic| self.find(after_user(&basic)))
+            }
+            (None, Credentials::Bearer) => None,
+        };
+        source.filter(|source| source.admitted).ok_or_else(|| self.refused())
+    }
+
+    /// Whether the body is worth a look for the token: nothing else names one, and some source allows it.
+    pub(super) fn may_be_in_label(&self, headers: &HeaderMap) -> bool {
+        self.any_in_label && !headers.contains_key(header::AUTHORIZATION)
+    }
+
+    /// The source that a label names, if it may be named there.
+    pub(super) fn by_label(&self, token: Option<&str>) -> Result<&Arc<Source>, Problem> {
+        let source = token.and_then(|token| self.find(token.as_bytes()));
+        source.filter(|source| source.admitted && source.in_label).ok_or_else(|| self.refused())
+    }
+
+    /// What everybody is told whose token opens nothing.
+    pub(super) fn refused(&self) -> Problem {
+        Problem::Unauthorized { status: self.refusal }
     }
 
     /// Whether the request's source is exempt from the per-IP limit. Costs nothing when none is.
     pub(super) fn is_unlimited(&self, headers: &HeaderMap) -> bool {
-        self.any_unlimited && self.authenticate(headers).is_ok_and(|source| source.unlimited)
+        self.any_unlimited
+            && self
+                .authenticate(headers, Credentials::BearerOrBasic)
+                .is_ok_and(|source| source.unlimited)
     }
 
     /// Looks at every source, whichever matches: the time taken says nothing about the tokens.
@@ -84,6 +130,7 @@ impl Source {
             token_sha256: words(source.token_sha256),
             admitted: source.enabled && source.allow_metrics,
             unlimited: !source.rate_limit,
+            in_label: source.label_token,
         }
     }
 }
@@ -106,6 +153,20 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
 }
 
+/// `<user>:<password>` of `Basic`, decoded, scheme in any case.
+fn password(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, rest) = value.as_bytes().split_at_checked("Basic ".len())?;
+    let is_basic = scheme.eq_ignore_ascii_case(b"Basic ");
+    let decoded = is_basic.then(|| STANDARD.decode(rest.trim_ascii()).ok()).flatten()?;
+    Some(Zeroizing::new(decoded))
+}
+
+/// The password is what follows the first colon. An empty one opens nothing, for no token is empty.
+fn after_user(pair: &[u8]) -> &[u8] {
+    let mut parts = pair.splitn(2, |byte| *byte == b':');
+    parts.nth(1).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,17 +178,28 @@ mod tests {
             enabled: true,
             allow_metrics: true,
             rate_limit: true,
+            label_token: false,
             hostname: None,
             tags: Vec::new(),
         }
     }
 
     fn check(sources: &Sources, values: &[&str], expected: Option<&str>) {
+        check_of(Credentials::Bearer, sources, values, expected);
+    }
+
+    fn check_of(
+        credentials: Credentials,
+        sources: &Sources,
+        values: &[&str],
+        expected: Option<&str>,
+    ) {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::AUTHORIZATION, value.parse().unwrap());
         }
-        let found = sources.authenticate(&headers).ok().map(|source| source.name.to_string());
+        let found =
+            sources.authenticate(&headers, credentials).ok().map(|source| source.name.to_string());
         assert_eq!(found.as_deref(), expected, "{values:?}");
     }
 
@@ -155,6 +227,51 @@ mod tests {
         check(&sources, &["token-1"], None);
         check(&sources, &["Bearer token-1", "Bearer token-1"], None);
         check(&sources, &[], None);
+    }
+
+    #[test]
+    fn a_password_is_a_token_where_basic_is_taken() {
+        let list = [source("one", "token-1"), source("two", "to:ken-2")];
+        let policy = Arc::new(Policy::default());
+        let sources = Sources::new(&list, &policy, config::Auth { unauthorized_status: 403 });
+        let basic = |scheme: &str, pair: &str| format!("{scheme} {}", STANDARD.encode(pair));
+        for (sent, expected) in [
+            (basic("Basic", "anybody:token-1"), Some("one")),
+            (basic("basic ", ":token-1"), Some("one")),
+            (basic("BASIC", "user:to:ken-2"), Some("two")),
+            (basic("Basic", "token-1"), None),
+            (basic("Basic", "token-1:"), None),
+            (basic("Basic", "a:token-1 "), None),
+            (basic("Basic", ""), None),
+            ("Basic token-1".to_owned(), None),
+            ("Basic".to_owned(), None),
+            ("Bearer token-1".to_owned(), Some("one")),
+        ] {
+            check_of(Credentials::BearerOrBasic, &sources, &[&sent], expected);
+            if !sent.starts_with("Bearer") {
+                check(&sources, &[&sent], None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_opens_only_a_source_that_allows_it() {
+        let list = [
+            config::Source { label_token: true, ..source("open", "token-1") },
+            source("shut", "token-2"),
+            config::Source { label_token: true, enabled: false, ..source("off", "token-3") },
+        ];
+        let policy = Arc::new(Policy::default());
+        let sources = Sources::new(&list, &policy, config::Auth { unauthorized_status: 403 });
+        let found = |token| sources.by_label(token).ok().map(|source| source.name.to_string());
+        assert_eq!(found(Some("token-1")).as_deref(), Some("open"));
+        for token in [Some("token-2"), Some("token-3"), Some("token-4"), Some(""), None] {
+            assert_eq!(found(token), None, "{token:?}");
+        }
+        let mut headers = HeaderMap::new();
+        assert!(sources.may_be_in_label(&headers));
+        headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer token-9"));
+        assert!(!sources.may_be_in_label(&headers));
     }
 
     #[test]

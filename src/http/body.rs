@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
@@ -99,7 +100,7 @@ impl Bounds {
             }
             intake.take(&chunk).await?;
         }
-        intake.finish()
+        intake.finish().await
     }
 }
 
@@ -142,6 +143,8 @@ impl<'g> Intake<'g> {
             Coding::Identity => Store::Plain(plain()),
             Coding::Gzip | Coding::Deflate => coded(ZLIB_STATE_BYTES, 0)?,
             Coding::Zstd => coded(ZSTD_STATE_BYTES, ZSTD_WINDOW_BYTES_MAX)?,
+            // It counts what it keeps itself.
+            Coding::Snappy => coded(0, 0)?,
         };
         Ok(Self { store, grant })
     }
@@ -175,9 +178,16 @@ impl<'g> Intake<'g> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Buffer, Problem> {
+    async fn finish(self) -> Result<Buffer, Problem> {
         let body = match self.store {
             Store::Plain(buffer) => buffer,
+            // A block of snappy is decompressed in one go: a large one would keep other connections
+            // waiting.
+            Store::Coded { inflater, .. } if inflater.is_held_back_over(TURN_BYTES) => {
+                let finished = spawn_blocking(move || inflater.finish()).await;
+                // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
+                finished.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
+            }
             Store::Coded { inflater, .. } => inflater.finish()?,
         };
         self.grant.resize(body.memory() as u64)?;

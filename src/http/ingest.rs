@@ -7,17 +7,17 @@ use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
-use super::auth::Source;
+use super::auth::{Source, Sources};
 use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::State;
 use super::upload::Upload;
 use crate::budget::Grant;
-use crate::decode::Format;
 use crate::decode::buffer::Buffer;
-use crate::decode::labelled::{Clash, Origin, Timestamps};
+use crate::decode::labelled::{Clash, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
+use crate::decode::{Format, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -35,8 +35,34 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: Upload,
 ) -> Result<Answer, Problem> {
-    let source = state.sources.authenticate(&head.headers)?;
-    let purpose = purpose_of(&head.uri)?;
+    let sender = Sender::of(state, head, &entrance)?;
+    let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
+    let received = receive(state, head, entrance, body).await;
+    let received = received.map_err(|problem| sender.may_hear(problem))?;
+    let work = Work { received, sender, now: state.clock.now() };
+    let batch = work.run(state).await?;
+
+    match purpose {
+        Purpose::Preview => Ok(batch.preview()),
+        Purpose::Take => batch.append(state).await,
+    }
+}
+
+/// A whole body, and what its request says of it.
+struct Received {
+    body: Buffer,
+    declared: Declared,
+    labels: Vec<(String, String)>,
+    timestamps: Timestamps,
+    grant: Grant,
+}
+
+async fn receive(
+    state: &State,
+    head: &Parts,
+    entrance: Entrance,
+    body: Upload,
+) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
     let bounds = Bounds::new(&state.limits, &state.http);
@@ -45,18 +71,61 @@ pub(super) async fn ingest(
 
     let body = bounds.receive(body, coding, &mut grant).await?;
     entrance.protocol.check_not_empty(&body)?;
-    let labels = entrance.labels;
     let timestamps = match entrance.protocol {
         Protocol::Pushgateway => Timestamps::Refused,
         _ => Timestamps::Taken,
     };
-    let (source, now) = (Arc::clone(source), state.clock.now());
-    let work = Work { body, declared, labels, timestamps, source, now, grant };
-    let batch = work.run(state).await?;
+    Ok(Received { body, declared, labels: entrance.labels, timestamps, grant })
+}
 
-    match purpose {
-        Purpose::Preview => Ok(batch.preview()),
-        Purpose::Take => batch.append(state).await,
+/// Whose body it is, or where that will be seen.
+enum Sender {
+    Known(Arc<Source>),
+    /// The first series of the body names its token.
+    InLabel(Arc<Sources>),
+}
+
+impl Sender {
+    fn of(state: &State, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
+        let known = state.sources.authenticate(&head.headers, entrance.credentials());
+        let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
+        match known {
+            Ok(source) => Ok(Self::Known(Arc::clone(source))),
+            Err(_) if is_remote_write && state.sources.may_be_in_label(&head.headers) => {
+                Ok(Self::InLabel(Arc::clone(&state.sources)))
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// A bad token hears of nothing else (contract C1.9), and as long as none was seen it is bad.
+    fn may_hear(&self, problem: Problem) -> Problem {
+        match (self, problem) {
+            (Self::Known(_), problem) => problem,
+            // These are about the gateway and the connection, and a sender comes back for them.
+            (_, problem @ (Problem::Busy(_) | Problem::TooSlow { .. } | Problem::BrokenOff)) => {
+                problem
+            }
+            (Self::InLabel(sources), _) => sources.refused(),
+        }
+    }
+
+    /// The source, and the token that each series must name.
+    fn find<'b>(
+        &self,
+        body: &'b [u8],
+        format: Format,
+    ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
+        match self {
+            Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
+            Self::InLabel(sources) => {
+                let token = match format {
+                    Format::RemoteWrite(version) => remote_write::label_token(body, version),
+                    _ => None,
+                };
+                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+            }
+        }
     }
 }
 
@@ -109,18 +178,14 @@ fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
 
 /// A whole body and what it takes to make tuples of it.
 struct Work {
-    body: Buffer,
-    declared: Declared,
-    labels: Vec<(String, String)>,
-    timestamps: Timestamps,
-    source: Arc<Source>,
+    received: Received,
+    sender: Sender,
     now: Timestamp,
-    grant: Grant,
 }
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
-        if self.body.len() <= INLINE_BYTES_MAX {
+        if self.received.body.len() <= INLINE_BYTES_MAX {
             return self.run_here(&*state.queue);
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
@@ -135,8 +200,10 @@ impl Work {
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
-        let Self { body, declared, labels, timestamps, source, now, mut grant } = self;
+        let Self { received, sender, now } = self;
+        let Received { body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
+        let (source, token) = sender.find(&body, format)?;
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
@@ -165,7 +232,7 @@ impl Work {
             }
             Ok(())
         };
-        let origin = Origin { labels: &labels, clash: Clash::Replaced, timestamps };
+        let origin = Origin { labels: &labels, clash: Clash::Replaced, timestamps, token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {

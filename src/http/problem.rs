@@ -118,9 +118,7 @@ pub enum Busy {
     ShuttingDown,
 }
 
-/// Codings for the header that a 415 should carry (RFC 9110, section 12.5.3).
-const ACCEPTED_CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, zstd, identity");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
@@ -173,8 +171,10 @@ impl Problem {
     fn add_headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
         match self {
-            Self::UnsupportedCoding(_) => {
-                headers.insert(header::ACCEPT_ENCODING, ACCEPTED_CODINGS);
+            // A 415 should say what would do (RFC 9110, section 12.5.3).
+            Self::UnsupportedCoding(refused) => {
+                let names = HeaderValue::from_static(refused.taken().names());
+                headers.insert(header::ACCEPT_ENCODING, names);
             }
             Self::Unauthorized { status: StatusCode::UNAUTHORIZED } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

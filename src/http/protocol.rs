@@ -8,11 +8,13 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{Answer, Statuses};
+use super::auth::Credentials;
 use super::content::Response;
 use super::otlp;
 use super::problem::Problem;
 use super::push::{GroupingKey, PathFault};
-use crate::decode::media::{self, Coding, Declared, ForeignType};
+use super::written;
+use crate::decode::media::{self, Coding, Codings, Declared, ForeignType};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
 
 const EMPTY: &str = "expected a metric, or several, but the body is empty";
@@ -58,7 +60,10 @@ impl Entrance {
 
     /// The paths of remote write: nothing else is taken there.
     pub(super) fn remote_write(headers: &HeaderMap) -> Self {
-        let (protocol, declared) = match content_type(headers) {
+        // Who names no type is taken for a sender of old, as Prometheus has it.
+        let first = Ok(Declared::Format(Format::RemoteWrite(RemoteWrite::V1)));
+        let is_named = headers.contains_key(header::CONTENT_TYPE);
+        let (protocol, declared) = match if is_named { content_type(headers) } else { first } {
             Ok(declared @ Declared::Format(Format::RemoteWrite(version))) => {
                 (Protocol::RemoteWrite(version), Ok(declared))
             }
@@ -94,10 +99,24 @@ impl Entrance {
         Self { protocol: Protocol::Pushgateway, declared: declared.map(Declared::Format), labels }
     }
 
+    /// How the sender may name its token.
+    pub(super) fn credentials(&self) -> Credentials {
+        match self.protocol {
+            Protocol::BetterStack => Credentials::Bearer,
+            // Their senders have a user name and a password to set, and some nothing else.
+            _ => Credentials::BearerOrBasic,
+        }
+    }
+
     /// How the body is compressed.
     pub(super) fn coding(&self, headers: &HeaderMap) -> Result<Coding, Problem> {
+        let codings = match (&self.declared, self.protocol) {
+            (Ok(declared), _) => declared.codings(),
+            (Err(_), Protocol::RemoteWrite(_)) => Codings::SnappyOnly,
+            (Err(_), _) => Codings::Usual,
+        };
         let coding = only(headers, header::CONTENT_ENCODING);
-        Ok(media::coding(coding.as_deref())?)
+        Ok(codings.read(coding.as_deref())?)
     }
 }
 
@@ -140,7 +159,7 @@ impl Protocol {
             Self::BetterStack => respond(outcome, better_stack),
             Self::Exposition => respond(outcome.map_err(not_json), better_stack),
             Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY),
-            Self::RemoteWrite(version) => to_remote_writer(version, outcome.map_err(not_json)),
+            Self::RemoteWrite(_) => to_remote_writer(outcome.map_err(not_json)),
             Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding),
         }
     }
@@ -167,9 +186,12 @@ fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
     }
 }
 
-/// As the specification of remote write has it.
-fn to_remote_writer(_: RemoteWrite, outcome: Result<Answer, Problem>) -> Response {
-    respond(outcome, PUSHGATEWAY)
+/// As the specifications of remote write have it, which do not differ in what is answered.
+fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
+    match outcome {
+        Ok(Answer::Taken(report)) => written::respond(&report),
+        outcome => respond(outcome, PUSHGATEWAY),
+    }
 }
 
 /// Of senders that were never asked for JSON: what cannot be read is a 400 there, without C1.7's text.

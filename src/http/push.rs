@@ -203,6 +203,9 @@ fn decoded(segment: &str) -> Result<Vec<u8>, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
     use super::*;
 
     fn check(path: &str, expected: &[(&str, &str)]) {
@@ -299,6 +302,44 @@ mod tests {
             ["/", "/metrics", "/metrics/", "/metrics/jobs/a", "/metrics/job%/a", "/metric/job/a"]
         {
             assert_eq!(grouping_key(path), None, "{path}");
+        }
+    }
+
+    /// A value as a sender may write it, and the end of its label's name.
+    fn written(value: &str, how: u8) -> (String, &'static str) {
+        use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+        use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+        match how {
+            0 => (utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(), ""),
+            1 => (URL_SAFE.encode(value), BASE64_SUFFIX),
+            2 => (URL_SAFE_NO_PAD.encode(value), "%40base64"),
+            _ => (URL_SAFE.encode(value).replace('=', "%3D"), BASE64_SUFFIX),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sender_writes_is_read_back(
+            job in ".{1,20}", job_how in 0u8..4, labels in vec((".{0,20}", 0u8..4), 0..5),
+        ) {
+            let (value, end) = written(&job, job_how);
+            let mut path = format!("/metrics/job{end}/{value}");
+            let mut expected = vec![("job".to_owned(), job)];
+            for (n, (value, how)) in labels.into_iter().enumerate() {
+                let (written, end) = written(&value, how);
+                path += &format!("/label_{n}{end}/{written}");
+                expected.push((format!("label_{n}"), value));
+            }
+            prop_assert_eq!(grouping_key(&path), Some(Ok(GroupingKey { labels: expected })));
+        }
+
+        #[test]
+        fn any_path_is_a_key_or_a_fault(rest in "[ab_%@=/4]{0,30}|(/a@base64/.{0,5}){0,3}") {
+            if let Some(Ok(key)) = grouping_key(&format!("/metrics/job/{rest}")) {
+                prop_assert_eq!(&key.labels[0].0, "job");
+                prop_assert!(!key.labels[0].1.is_empty());
+                prop_assert!(key.labels.iter().all(|(name, _)| check_name(name).is_ok()));
+            }
         }
     }
 

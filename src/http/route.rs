@@ -4,6 +4,7 @@
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+use super::auth::Credentials;
 use super::content::{Content, Response};
 use super::ingest::ingest;
 use super::problem::Problem;
@@ -61,7 +62,8 @@ async fn at_pushgateway(
         }
         Method::DELETE => {
             drop(body);
-            let known = state.sources.authenticate(&head.headers).map(|_| ());
+            let known =
+                state.sources.authenticate(&head.headers, Credentials::BearerOrBasic).map(|_| ());
             match known.and_then(|()| Ok(key.map(|_| ())?)) {
                 Ok(()) => empty(StatusCode::ACCEPTED),
                 Err(problem) => problem.into_response(),

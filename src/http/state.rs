@@ -43,7 +43,7 @@ pub struct Parts<'c> {
 
 /// The ingest edge's side of the gateway.
 pub struct State {
-    pub(super) sources: Sources,
+    pub(super) sources: Arc<Sources>,
     pub(super) http: config::Http,
     pub(super) limits: config::Limits,
     pub(super) nothing_accepted: StatusCode,
@@ -66,7 +66,7 @@ impl State {
         let Parts { sources, policy, auth, http, limits, queue, clock, budget } = parts;
         let quota = NonZeroU32::new(limits.requests_per_minute);
         Self {
-            sources: Sources::new(sources, policy, auth),
+            sources: Arc::new(Sources::new(sources, policy, auth)),
             nothing_accepted: status(
                 http.nothing_accepted_status,
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -84,7 +84,7 @@ impl<'a> Rules<'a> {
                 warnings.skipped_value = true;
                 true
             }
-            Reading::Stale | Reading::Unfit(_) => true,
+            Reading::Stale | Reading::StaleHistogram | Reading::Unfit(_) => true,
         };
         Ok(Accepted { warnings, is_empty })
     }

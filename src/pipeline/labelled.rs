@@ -5,7 +5,8 @@ use bumpalo::Bump;
 use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
 use crate::decode::labelled::{Labelled, Origin, Reading, Readout, Series};
 use crate::decode::pull::Fault;
-use crate::decode::{Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
+use crate::decode::raw::{RawTag, Scalar};
+use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
 use crate::encode::Escapes;
 use crate::metric::Shape;
 use crate::metric::timestamp::Timestamp;
@@ -24,14 +25,22 @@ impl<'a> Run<'a, '_, '_> {
         let mut raw = Labelled::blank();
         let mut verdict = Verdict::default();
         let mut told = 0;
-        while let Some(series) = reader.next(&mut raw)? {
+        let mut unfolded = 0;
+        loop {
+            // A reader may have made its tables before the first.
             let memory = reader.memory();
             if memory > told + TOLD_BYTES {
                 told = memory;
                 (self.steps)(Step::Beside(memory)).map_err(refused)?;
             }
+            let Some(series) = reader.next(&mut raw)? else { break };
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
+                unfolded += bytes_of(&raw);
+                let limit = self.rules.profile().policy().expanded_bytes;
+                if unfolded > limit.max(self.body.len() as u64) {
+                    return Err(BodyError::Expanded { limit }.into());
+                }
                 verdict = self.rules.series(&mut raw, &mut self.metric);
             }
             self.measurement(&mut raw, &verdict)?;
@@ -50,7 +59,10 @@ impl<'a> Run<'a, '_, '_> {
         let escapes = Escapes::Perhaps;
         match self.rules.measurement(raw, verdict, &mut self.metric) {
             Ok(accepted) if accepted.is_empty => {
-                self.report.asides.stale_markers += u64::from(raw.reading == Reading::Stale);
+                let is_histogram = raw.reading == Reading::StaleHistogram;
+                let is_stale = is_histogram || raw.reading == Reading::Stale;
+                self.report.asides.stale_markers += u64::from(is_stale);
+                self.report.asides.histograms += u64::from(is_histogram);
                 self.note(index, &accepted.warnings);
                 Ok(())
             }
@@ -67,6 +79,17 @@ impl<'a> Run<'a, '_, '_> {
     }
 }
 
+/// Bytes of a series' name and labels. Some formats name them once for many series, and all of them are
+/// looked at for each: what they unfold to is bounded, also where no tuple comes of it.
+fn bytes_of(raw: &Labelled<'_>) -> u64 {
+    let text = |tag: &RawTag<'_>| match tag.value {
+        Scalar::Text(text) => text.len(),
+        _ => 0,
+    };
+    let tags: usize = raw.tags.tags.iter().map(|tag| tag.key.len() + text(tag)).sum();
+    (raw.name.len() + tags) as u64
+}
+
 /// Reads a whole body of one of these formats; as [`super::run_of`].
 pub(super) fn read<'a>(
     body: &'a [u8],
@@ -80,24 +103,29 @@ pub(super) fn read<'a>(
     let mut run = Run::new(&arena, profile, now, body, super::encoder(body, profile), steps);
     match format {
         Format::Exposition(syntax) => {
-            const NAME: &str = "the text exposition format";
-            let text = place::utf8(body, 0).map_err(|fault| malformed(NAME, fault))?;
+            let name = match syntax {
+                Exposition::Text => "the text exposition format",
+                Exposition::OpenMetrics => "OpenMetrics text",
+            };
+            let text = place::utf8(body, 0).map_err(|fault| malformed(name, fault))?;
             let mut reader = exposition::Reader::new(text, syntax, origin.timestamps, &arena);
             let read = run.labelled(&mut reader, origin);
-            read.map_err(|stop| stop.or(|fault| malformed(NAME, place::in_text(text, fault))))?;
+            read.map_err(|stop| stop.or(|fault| malformed(name, place::in_text(text, fault))))?;
         }
         Format::RemoteWrite(version) => {
             const NAME: &str = "a remote write message";
             let binary = |fault: &Fault| malformed(NAME, place::in_bytes(fault));
             match version {
                 RemoteWrite::V1 => {
-                    let reader = remote_write::V1::new(body, &arena);
-                    let mut reader = reader.map_err(|fault| binary(&fault))?;
+                    let reader = remote_write::V1::new(body);
+                    let reader = reader.map_err(|fault| binary(&fault))?;
+                    let mut reader = reader.of_token(origin.token.0);
                     run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
                 }
                 RemoteWrite::V2 => {
-                    let reader = remote_write::V2::new(body, &arena);
-                    let mut reader = reader.map_err(|fault| binary(&fault))?;
+                    let reader = remote_write::V2::new(body);
+                    let reader = reader.map_err(|fault| binary(&fault))?;
+                    let mut reader = reader.of_token(origin.token.0);
                     run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
                 }
             }

@@ -22,7 +22,7 @@ use crate::budget::{Grant, Spent};
 use crate::config::{self, Verify};
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
-use crate::decode::media;
+use crate::decode::media::{self, Codings};
 use crate::decode::{Exposition, Format};
 
 mod intake;
@@ -231,7 +231,7 @@ async fn read(
     let text =
         |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (syntax, looks_like) = syntax(text(header::CONTENT_TYPE));
-    let coding = media::coding(text(header::CONTENT_ENCODING)).map_err(|_| {
+    let coding = Codings::Usual.read(text(header::CONTENT_ENCODING)).map_err(|_| {
         let why = "its page has a Content-Encoding that was not asked for: gzip, or none";
         Failure::new(Outcome::Malformed, why)
     })?;

@@ -50,8 +50,12 @@ pub(super) fn read(
     grant: &mut Grant,
 ) -> Result<Samples, Failure> {
     let Page { body, syntax, looks_like } = page;
-    let origin =
-        Origin { labels: &target.labels, clash: rules.clash, timestamps: rules.timestamps };
+    let origin = Origin {
+        labels: &target.labels,
+        clash: rules.clash,
+        timestamps: rules.timestamps,
+        ..Origin::default()
+    };
     let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };
     let mut steps =
         |step: Step| intake.take(step, body.memory() as u64, &**queue, grant).map_err(|_| Refused);

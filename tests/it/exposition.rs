@@ -7,6 +7,8 @@ use tidegate::pipeline::BodyError;
 use crate::mutation::robust;
 use crate::support::corpus;
 
+mod bounds;
+
 /// What the reader has against a page; through the pipeline, with every promise checked.
 fn fault(page: &[u8], syntax: Exposition) -> Option<String> {
     match robust::body(page, Format::Exposition(syntax)) {

@@ -3,6 +3,7 @@
 //! The fuzz targets of `tests/fuzz` call the same entry points; this replays a seeded number.
 
 use std::io::Write;
+use std::path::Path;
 
 use crate::differential::reading::generate::Generator;
 
@@ -73,6 +74,30 @@ fn damaged_messagepack_is_answered_within_bounds() {
     rounds(14, 16_000, &messagepack(14, 400), robust::msgpack);
 }
 
+/// The pages among the golden cases.
+fn pages() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ingest");
+    let cases = std::fs::read_dir(folder).unwrap().map(|case| case.unwrap().path());
+    let mut paths: Vec<_> = cases.map(|case| case.join("request.txt")).collect();
+    paths.sort();
+    let pages = paths.iter().filter_map(|path| std::fs::read(path).ok());
+    let pages: Vec<_> = pages.filter(|page| page.is_ascii() || page.starts_with(b"#")).collect();
+    assert!(pages.len() >= 12, "only {} pages", pages.len());
+    pages
+}
+
+#[test]
+fn damaged_pages_are_answered_within_bounds() {
+    rounds(21, 8_000, &pages(), robust::exposition);
+}
+
+#[test]
+fn a_page_cut_anywhere_is_answered_within_bounds() {
+    for page in pages() {
+        (0..page.len()).for_each(|end| robust::exposition(&page[..end]));
+    }
+}
+
 #[test]
 fn damaged_otlp_is_answered_within_bounds() {
     let (protobuf, json): (Vec<_>, Vec<_>) = crate::otlp::bodies(21, 60).into_iter().unzip();
@@ -115,5 +140,16 @@ fn damaged_compressed_bodies_are_answered_within_bounds() {
     zlib.write_all(&plain).expect("memory takes all");
     let zlib = zlib.finish().expect("memory takes all");
     let zstd = zstd::encode_all(&plain[..], 3).expect("memory takes all");
-    rounds(20, 300, &[gzip.clone(), [gzip.clone(), gzip].concat(), zlib, zstd], robust::inflate);
+    let block = snap::raw::Encoder::new().compress_vec(&plain).expect("memory takes all");
+    let mut stream = snap::write::FrameEncoder::new(Vec::new());
+    stream.write_all(&plain).expect("memory takes all");
+    let stream = stream.into_inner().expect("memory takes all");
+    let twice = [gzip.clone(), gzip.clone()].concat();
+    rounds(20, 400, &[gzip, twice, zlib, zstd, block, stream], robust::inflate);
+}
+
+#[test]
+fn damaged_remote_write_is_answered_within_bounds() {
+    rounds(21, 8_000, &crate::remote_write::bodies(21, 300), robust::remote_write);
+    rounds(22, 2_000, &generated(22, 100), robust::remote_write);
 }

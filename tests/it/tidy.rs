@@ -302,7 +302,7 @@ fn edge(module: &str, allowed: &[&str], path: &str) -> Option<String> {
     let only =
         ONLY.iter().find(|(of, parts)| *of == module && parts.iter().any(|part| is_of(part)));
     let (_, parts) = only?;
-    let is_within = |part: &&str| path == **part || path.starts_with(&format!("{part}::"));
+    let is_within = |part: &&str| path == *part || path.starts_with(&format!("{part}::"));
     (!parts.iter().any(is_within)).then(|| {
         let parts = parts.join("` and `crate::");
         format!("`{module}` may use `crate::{parts}` alone, not `crate::{path}`")

@@ -138,6 +138,12 @@ impl<'a> Line<'a> {
         self.fault_at(self.at, expected)
     }
 
+    /// A fault of the whole line.
+    #[cold]
+    pub(super) fn fault_because(&self, expected: String) -> Fault {
+        Fault::because(self.start, expected)
+    }
+
     /// A fault at a place of the line.
     #[cold]
     pub(super) fn fault_at(&self, at: usize, expected: &'static str) -> Fault {

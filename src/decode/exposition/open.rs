@@ -142,7 +142,7 @@ impl<'a> Open<'a> {
     /// The family is over: what can only be said of the whole of it is judged.
     fn leave(&mut self, line: &Line<'_>) -> Result<(), Fault> {
         let Some(mut family) = self.family.take() else { return Ok(()) };
-        family.end_point().map_err(|expected| line.fault_at(0, expected))
+        family.end_point().map_err(|should| unfinished(family.name, line, should))
     }
 
     fn enter(&mut self, name: &'a str, line: &Line<'_>, at: usize) -> Result<(), Fault> {
@@ -180,15 +180,12 @@ impl<'a> Open<'a> {
         family.has_samples = true;
         let kind = family.kind.unwrap_or(Kind::Unknown);
         let double = sample.value.double();
-        let fault = |place, expected| {
-            line.fault_at(
-                match place {
-                    Place::Line => 0,
-                    Place::Value => sample.value_at,
-                    Place::Timestamp => sample.at_at,
-                },
-                expected,
-            )
+        let name = family.name;
+        let fault = |place, expected| match place {
+            Place::Before => unfinished(name, line, expected),
+            Place::Line => line.fault_at(0, expected),
+            Place::Value => line.fault_at(sample.value_at, expected),
+            Place::Timestamp => line.fault_at(sample.at_at, expected),
         };
         if let (Some(exemplar_at), false) =
             (sample.exemplar_at, matches!(part, Part::Total | Part::Bucket))
@@ -226,4 +223,12 @@ impl<'a> Open<'a> {
         self.enter(name, line, 0)?;
         Ok(Part::Plain)
     }
+}
+
+/// A histogram that is not whole, found out at the line after it.
+#[cold]
+fn unfinished(name: &str, line: &Line<'_>, should: &str) -> Fault {
+    const SHOWN_BYTES_MAX: usize = 128;
+    let shown = name.get(..name.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or_default();
+    line.fault_because(format!("expected the histogram `{shown}`, before this, to {should}"))
 }

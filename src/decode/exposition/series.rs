@@ -56,6 +56,9 @@ impl<'a> Texts<'a> {
         next.begin();
         let start = line.at();
         if let Some(name) = line.metric_name() {
+            if !matches!(line.peek(), None | Some(b' ' | b'\t' | b'{')) {
+                return Err(line.fault("expected a space or `{` after the name of a metric"));
+            }
             next.name = name;
             self.blanks(line);
         } else if line.peek() != Some(b'{') {

@@ -1,6 +1,8 @@
 //! What the measurements of a body get from where it came: the path it was pushed to, the target it was
 //! scraped from.
 
+use std::fmt;
+
 use bumpalo::Bump;
 
 use super::Labelled;
@@ -15,6 +17,19 @@ pub struct Origin<'a> {
     pub clash: Clash,
     /// Whether measurements may say when they were made.
     pub timestamps: Timestamps,
+    /// What each series must say of its sender.
+    pub token: LabelToken<'a>,
+}
+
+/// The token that every series of a remote write request must name in its label, where one named the
+/// sender; it is a secret.
+#[derive(Clone, Copy, Default)]
+pub struct LabelToken<'a>(pub Option<&'a str>);
+
+impl fmt::Debug for LabelToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "LabelToken(***)" } else { "LabelToken(none)" })
+    }
 }
 
 /// What becomes of a label that the origin has as well.
@@ -85,7 +100,7 @@ mod tests {
         let arena = Bump::new();
         let labels: Vec<_> =
             origin.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let origin = Origin { labels: &labels, clash, timestamps: Timestamps::Taken };
+        let origin = Origin { labels: &labels, clash, ..Origin::default() };
         let mut series = Labelled::blank();
         own.iter().for_each(|(name, value)| series.label(name, value));
         origin.label(&mut series, &arena);

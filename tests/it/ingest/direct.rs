@@ -18,10 +18,23 @@ pub(super) enum Direct {
     Judged { report: Report, tuples: Vec<String> },
 }
 
+impl Direct {
+    /// Nothing is there to tell.
+    fn is_taken(&self) -> bool {
+        matches!(self, Self::Judged { report, .. } if report.is_clean())
+    }
+}
+
 /// None when the request is answered before its body matters.
 pub(super) fn run(case: &Case) -> Option<Direct> {
     if !case.reaches_the_body() {
         return None;
+    }
+    // How remote write is told of a fault is the edge's alone.
+    if let Ok(Declared::Format(Format::RemoteWrite(_))) =
+        media::content_type(case.header("content-type"))
+    {
+        return judge(case).ok().filter(Direct::is_taken);
     }
     Some(judge(case).unwrap_or_else(|problem| {
         let text = (problem != unknown()).then(|| problem.to_string());
@@ -31,7 +44,7 @@ pub(super) fn run(case: &Case) -> Option<Direct> {
 
 fn judge(case: &Case) -> Result<Direct, Problem> {
     let declared = declared(case)?;
-    let coding = media::coding(case.header("content-encoding"))?;
+    let coding = declared.codings().read(case.header("content-encoding"))?;
     let body = inflate(case, coding).map_err(|problem| match (declared, problem) {
         (Declared::Format(Format::Exposition(_)), Problem::Unreadable(why)) => {
             Problem::Undecodable(why)
@@ -76,7 +89,12 @@ fn pipe(case: &Case, body: &[u8], format: Format) -> Result<(Report, Vec<String>
     let profile = case.profile();
     let mut tuples = Vec::new();
     let origin = match &case.request.labels {
-        Some(labels) => Origin { labels, clash: Clash::Replaced, timestamps: Timestamps::Refused },
+        Some(labels) => Origin {
+            labels,
+            clash: Clash::Replaced,
+            timestamps: Timestamps::Refused,
+            ..Origin::default()
+        },
         None => Origin::default(),
     };
     let report = pipeline::run_of(body, format, &origin, &profile, case.now, &mut |step| {

@@ -75,6 +75,7 @@ pub(crate) fn source(name: &str, token: &str) -> config::Source {
         enabled: true,
         allow_metrics: true,
         rate_limit: true,
+        label_token: false,
         hostname: None,
         tags: Vec::new(),
     }

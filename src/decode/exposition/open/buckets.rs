@@ -42,27 +42,26 @@ impl Buckets {
         Ok(())
     }
 
-    /// At the end of the point: whether it is whole. `is_gauge`: of a gauge histogram.
+    /// At the end of the point: what the histogram should, if it is not whole. `is_gauge`: of a gauge
+    /// histogram.
     pub(super) fn finish(self, is_gauge: bool) -> Result<(), &'static str> {
         let Some((f64::INFINITY, total)) = self.last else {
-            return Err("expected the histogram before this to have a bucket `+Inf`");
+            return Err("end in a bucket `+Inf`");
         };
         match (self.count, self.has_sum) {
             (Some(count), _) if count - total != 0.0 => {
-                return Err("expected the histogram before this to count what its `+Inf` counts");
+                return Err("count what its bucket `+Inf` counts");
             }
             (None, true) | (Some(_), false) => {
-                return Err("expected the histogram before this to have both a count and a sum");
+                return Err("have both a count and a sum, or neither");
             }
             _ => {}
         }
         if self.has_negative_bounds && self.has_sum && !is_gauge {
-            return Err("expected no sum of the histogram before this: it has negative buckets");
+            return Err("have no sum, because it has negative buckets");
         }
         if self.has_negative_sum && !self.has_negative_bounds {
-            return Err(
-                "expected no negative sum of the histogram before this: it has no negative buckets",
-            );
+            return Err("have no negative sum, because it has no negative buckets");
         }
         Ok(())
     }

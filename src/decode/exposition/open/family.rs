@@ -31,6 +31,8 @@ struct Point {
 /// Where a fault of a sample lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    /// Found out at this line, of the point before it.
+    Before,
     Line,
     Value,
     Timestamp,
@@ -88,7 +90,7 @@ impl<'a> Family<'a> {
         match &mut self.group {
             Some(point) if point.group == group => {
                 let Order::Same = order(point.at, sample.at, kind)? else {
-                    self.end_point().map_err(|expected| (Place::Line, expected))?;
+                    self.end_point().map_err(|expected| (Place::Before, expected))?;
                     self.group = Some(Point { group, at: sample.at, parts: bit(part) });
                     return Ok(());
                 };
@@ -100,7 +102,7 @@ impl<'a> Family<'a> {
                 }
             }
             _ => {
-                self.end_point().map_err(|expected| (Place::Line, expected))?;
+                self.end_point().map_err(|expected| (Place::Before, expected))?;
                 if !seen.insert(self.hash.rotate_left(16).wrapping_add(group)) {
                     return Err((Place::Line, "expected the samples of each metric together"));
                 }
@@ -117,7 +119,7 @@ impl<'a> Family<'a> {
         Ok(())
     }
 
-    /// The point at hand is over.
+    /// The point at hand is over: what a histogram should, if it is not whole.
     pub(super) fn end_point(&mut self) -> Result<(), &'static str> {
         let buckets = std::mem::take(&mut self.buckets);
         if self.group.take().is_some() && self.kind().has_buckets() {

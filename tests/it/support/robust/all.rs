@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tidegate::decode::inflate::Inflater;
 use tidegate::decode::media::Coding;
-use tidegate::decode::{Format, Otlp};
+use tidegate::decode::{Exposition, Format, Otlp, RemoteWrite};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
@@ -46,6 +46,23 @@ pub(crate) fn otlp(bytes: &[u8]) {
     drop(body(bytes, Format::Otlp(Otlp::Json)));
 }
 
+/// As a remote write of either version, decompressed.
+pub(crate) fn remote_write(bytes: &[u8]) {
+    drop(body(bytes, Format::RemoteWrite(RemoteWrite::V1)));
+    drop(body(bytes, Format::RemoteWrite(RemoteWrite::V2)));
+}
+
+/// As a page of Prometheus' text, and as one of OpenMetrics.
+pub(crate) fn exposition(bytes: &[u8]) {
+    let text = body(bytes, Format::Exposition(Exposition::Text));
+    let open = body(bytes, Format::Exposition(Exposition::OpenMetrics));
+    for refused in [text.err(), open.err()].into_iter().flatten() {
+        // A page is taken whole or not at all, and the answer says where it went wrong.
+        let is_malformed = matches!(refused, BodyError::Malformed { .. });
+        assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
+    }
+}
+
 /// As a `dt` of every type.
 pub(crate) fn timestamp(bytes: &[u8]) {
     let in_range = |instant: Option<Timestamp>| {
@@ -78,7 +95,7 @@ pub(crate) fn inflate(bytes: &[u8]) {
         let (head, tail) = bytes.split_at(cut);
         inflater.push(head).and_then(|()| inflater.push(tail)).and_then(|()| inflater.finish())
     };
-    for coding in [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Zstd] {
+    for coding in [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Zstd, Coding::Snappy] {
         let whole = run(coding, 0);
         if let Ok(out) = &whole {
             assert!(out.len() <= INFLATED_BYTES_MAX);

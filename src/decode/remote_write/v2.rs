@@ -1,0 +1,148 @@
+//! `io.prometheus.write.v2.Request`: texts stand in a table of symbols, metadata in each series.
+
+use super::family::Family;
+use super::labels::Labels;
+use super::{Dialect, Head, Reader, Sorts, bytes, varint};
+use crate::decode::protobuf::{Field, Message, Slice, Wire};
+use crate::decode::pull::Fault;
+
+const SYMBOLS: u32 = 4;
+const LABELS: u32 = 1;
+const METADATA: u32 = 5;
+
+/// Reads an `io.prometheus.write.v2.Request`.
+pub(crate) type V2<'a> = Reader<'a, Two<'a>>;
+
+impl<'a> V2<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Result<Self, Fault> {
+        Ok(Reader::over(body, Two::new(body)?))
+    }
+}
+
+/// The table of symbols.
+pub(crate) struct Two<'a> {
+    body: &'a [u8],
+    /// Where the length of each symbol stands: an empty symbol takes two bytes of a body, and four here.
+    symbols: Vec<u32>,
+    /// The name of a label whose value is still to come: a list of references may be cut anywhere.
+    name: Option<u32>,
+}
+
+impl<'a> Two<'a> {
+    fn new(body: &'a [u8]) -> Result<Self, Fault> {
+        if u32::try_from(body.len()).is_err() {
+            return Err(Fault::new(0, "expected less than 4 GiB"));
+        }
+        // Counted first: a list that grows takes up to three times what it holds.
+        let mut count = 0;
+        each_symbol(body, |_| count += 1)?;
+        let mut symbols = Vec::with_capacity(count);
+        each_symbol(body, |at| symbols.push(at as u32))?;
+        Ok(Self { body, symbols, name: None })
+    }
+
+    fn symbol(&self, reference: u32) -> Option<&'a [u8]> {
+        let at = *self.symbols.get(reference as usize)? as usize;
+        let rest = self.body.get(at..)?;
+        let mut length = Message::new(rest);
+        // It was read once already.
+        let bytes = length.varint().ok()? as usize;
+        rest.get(length.offset()..)?.get(..bytes)
+    }
+
+    fn reference(&mut self, reference: u64, labels: &mut Labels<'_, 'a>) {
+        // A reference beyond 32 bits is cut, as it is by others that read it as what it is declared.
+        let reference = reference as u32;
+        let Some(name) = self.name.take() else {
+            self.name = Some(reference);
+            return;
+        };
+        match (self.symbol(name), self.symbol(reference)) {
+            (Some(name), Some(value)) => labels.add(name, value),
+            _ => labels.spoil("a label refers to a symbol that is not there"),
+        }
+    }
+}
+
+fn each_symbol(body: &[u8], mut see: impl FnMut(usize)) -> Result<(), Fault> {
+    let mut request = Message::new(body);
+    loop {
+        let at = request.offset();
+        let Some(field) = request.field()? else { return Ok(()) };
+        if field.number == SYMBOLS {
+            see(length_at(body, bytes(field, at)?));
+        }
+    }
+}
+
+/// Where the length in front of `slice` stands. It is read backwards, for what lies before the field may be
+/// much that is passed over, and would be again for each label.
+fn length_at(body: &[u8], slice: Slice<'_>) -> usize {
+    let stands = |bytes: &usize| {
+        let length = slice.at.checked_sub(*bytes).and_then(|at| body.get(at..slice.at));
+        let mut length = Message::new(length.unwrap_or_default());
+        length.varint() == Ok(slice.bytes.len() as u64) && length.is_empty()
+    };
+    let bytes = (1..=10).find(stands);
+    slice.at - bytes.expect("a length was read there")
+}
+
+impl<'a> Dialect<'a> for Two<'a> {
+    const SERIES: u32 = 5;
+    const HISTOGRAMS: u32 = 3;
+    const EXEMPLARS: u32 = 4;
+
+    fn begin(&mut self) {
+        self.name = None;
+    }
+
+    #[inline]
+    fn head(
+        &mut self,
+        field: Field<'a>,
+        at: usize,
+        labels: &mut Labels<'_, 'a>,
+        head: &mut Head,
+    ) -> Result<(), Fault> {
+        match (field.number, field.wire) {
+            (LABELS, Wire::Varint(reference)) => self.reference(reference, labels),
+            (LABELS, _) => {
+                let mut run = bytes(field, at)?.message();
+                while !run.is_empty() {
+                    let reference = run.varint()?;
+                    self.reference(reference, labels);
+                }
+            }
+            (METADATA, _) => {
+                head.is_described = true;
+                let mut metadata = bytes(field, at)?.message();
+                loop {
+                    let at = metadata.offset();
+                    let Some(field) = metadata.field()? else { break };
+                    match field.number {
+                        1 => head.family = Family::of(varint(field, at)?),
+                        3 | 4 => drop(varint(field, at)?),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, labels: &mut Labels<'_, 'a>) {
+        if self.name.is_some() {
+            labels.spoil("a label has a name and no value");
+        }
+    }
+
+    #[inline]
+    fn sorts(&self, name: &str, told: Family) -> Sorts {
+        Sorts { sample: told.sort(name), histogram: told.histogram_sort() }
+    }
+
+    fn memory(&self) -> u64 {
+        (self.symbols.capacity() * size_of::<u32>()) as u64
+    }
+}

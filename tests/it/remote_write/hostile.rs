@@ -1,0 +1,171 @@
+//! Messages made to cost: each is bounded by its body, in what is counted and not in time.
+
+use std::sync::Arc;
+
+use prost::Message;
+use tidegate::decode::{Format, RemoteWrite};
+use tidegate::metric::timestamp::Timestamp;
+use tidegate::normalize::{Code, Policy, Profile};
+use tidegate::pipeline::report::Report;
+use tidegate::pipeline::{self, BodyError, Step};
+
+use super::messages::{
+    Count, Histogram, MetricMetadata, NOW_MILLIS, Request, Sample2, Span, TimeSeries, TimeSeries2,
+    WriteRequest, label,
+};
+
+/// A share of the largest body that a test without optimisation reads in a moment.
+const BODY_BYTES: usize = 20 << 18;
+
+/// What became of a body, the most it held beside itself, and bytes of tuples.
+struct Cost {
+    result: Result<Report, BodyError>,
+    beside: u64,
+    bytes: u64,
+}
+
+fn cost(body: &[u8], version: RemoteWrite) -> Cost {
+    let policy = Policy { expanded_bytes: 8 << 20, ..Policy::default() };
+    let profile = Profile::new(Arc::new(policy), None, &[]);
+    let now = Timestamp::from_unix(NOW_MILLIS / 1_000, 0);
+    let (mut beside, mut bytes) = (0, 0);
+    let format = Format::RemoteWrite(version);
+    let result = pipeline::run_steps(body, format, &profile, now, &mut |step| {
+        match step {
+            Step::Beside(held) => beside = beside.max(held),
+            Step::Block(block) => bytes += block.bytes.len() as u64,
+            Step::Held(_) => panic!("no block waits for anything"),
+        }
+        Ok(())
+    });
+    Cost { result, beside, bytes }
+}
+
+#[test]
+fn empty_messages_cost_their_bytes_and_no_more() {
+    for (version, field) in [
+        (RemoteWrite::V1, b"\x0a\0"),
+        (RemoteWrite::V1, b"\x1a\0"),
+        (RemoteWrite::V1, b"\x22\0"),
+        (RemoteWrite::V2, b"\x2a\0"),
+        (RemoteWrite::V2, b"\x22\0"),
+        (RemoteWrite::V2, b"\x0a\0"),
+    ] {
+        let cost = cost(&field.repeat(BODY_BYTES / 2), version);
+        let report = cost.result.expect("valid");
+        assert_eq!((report.accepted, report.rejected, cost.bytes), (0, 0, 0), "{version:?}");
+        // Four bytes for a symbol, of which each takes two.
+        assert!(cost.beside <= 2 * BODY_BYTES as u64, "{version:?}: {} bytes", cost.beside);
+    }
+    // Inside a series, too.
+    for (version, field) in [
+        (RemoteWrite::V1, b"\x0a\0"),
+        (RemoteWrite::V1, b"\x1a\0"),
+        (RemoteWrite::V2, b"\x0a\0"),
+        (RemoteWrite::V2, b"\x22\0"),
+    ] {
+        let inner = field.repeat(BODY_BYTES / 4);
+        let tag = if version == RemoteWrite::V1 { 0x0a } else { 0x2a };
+        let mut body = vec![tag];
+        prost::encoding::encode_varint(inner.len() as u64, &mut body);
+        body.extend(inner);
+        let cost = cost(&body, version);
+        let report = cost.result.expect("valid");
+        assert!((report.accepted, cost.bytes) == (0, 0) && report.rejected <= 1);
+    }
+    // Samples of nobody: each is told of, a hundred at most.
+    let inner = b"\x12\0".repeat(BODY_BYTES / 8);
+    let mut body = vec![0x0a];
+    prost::encoding::encode_varint(inner.len() as u64, &mut body);
+    body.extend(inner);
+    let report = cost(&body, RemoteWrite::V1).result.expect("valid");
+    assert_eq!((report.rejected as usize, report.errors.len()), (BODY_BYTES / 8, 100));
+}
+
+#[test]
+fn families_take_no_more_than_their_bytes() {
+    let family = |n: u32| MetricMetadata {
+        kind: 1,
+        family: format!("{n:x}").into_bytes(),
+        ..MetricMetadata::default()
+    };
+    let request = WriteRequest {
+        metadata: (0..100_000).map(family).collect(),
+        ..WriteRequest::of(&[(&[("__name__", "ff")], 1.0)])
+    };
+    let body = request.encode_to_vec();
+    let cost = cost(&body, RemoteWrite::V1);
+    let report = cost.result.expect("valid");
+    assert_eq!((report.accepted, report.asides.metadata), (1, 100_000));
+    assert!((1..=2 * body.len() as u64).contains(&cost.beside), "{} bytes", cost.beside);
+}
+
+/// A series that unfolds to `labels`, each given by its references, with a value that no tuple can hold.
+fn series(labels: Vec<u32>) -> TimeSeries2 {
+    TimeSeries2 {
+        labels,
+        samples: vec![Sample2 { value: f64::NAN, ..Sample2::default() }],
+        ..TimeSeries2::default()
+    }
+}
+
+#[test]
+fn labels_that_unfold_without_end_are_cut_off() {
+    let mut symbols = ["", "__name__", "x", "a", "b", "c"].map(|text| text.into()).to_vec();
+    symbols.push(vec![b'v'; 4_096]);
+    let one = series(vec![1, 2, 3, 6, 4, 6, 5, 6]);
+    let request = Request { symbols, timeseries: vec![one; 10_000] };
+    let body = request.encode_to_vec();
+    assert!(body.len() < 1 << 20);
+    let unfolded = cost(&body, RemoteWrite::V2);
+    assert_eq!(unfolded.result, Err(BodyError::Expanded { limit: 8 << 20 }));
+
+    // One that is too long for any label is not even looked at.
+    let symbols = vec![b"".to_vec(), b"__name__".to_vec(), vec![b'x'; 1 << 20]];
+    let request = Request { symbols, timeseries: vec![series(vec![1, 2]); 50_000] };
+    let report = cost(&request.encode_to_vec(), RemoteWrite::V2).result.expect("valid");
+    assert_eq!(report.tally.rejections(Code::InvalidName), 50_000);
+}
+
+#[test]
+fn what_stands_before_a_symbol_is_passed_over_once() {
+    // A group of half a megabyte, which belongs to nobody, before the one symbol that all refer to.
+    let filler = b"\x08\x01".repeat(1 << 18);
+    let symbol = [&b"\x0b"[..], &filler, b"\x0c\x22\x01x"].concat();
+    let labels =
+        Request { symbols: vec![], timeseries: vec![series(vec![0, 0, 0, 0, 0, 0, 0, 0]); 20_000] };
+    let body = [symbol, labels.encode_to_vec()].concat();
+    let report = cost(&body, RemoteWrite::V2).result.expect("valid");
+    assert_eq!(report.rejected, 20_000);
+}
+
+fn histogram(buckets: usize, spans: usize) -> Vec<u8> {
+    let length = (buckets / spans) as u32;
+    let histogram = Histogram {
+        count: Some(Count::Whole(buckets as u64)),
+        positive_spans: vec![Span { offset: 0, length }; spans],
+        positive_deltas: [1].into_iter().chain(std::iter::repeat_n(0, buckets - 1)).collect(),
+        schema: 8,
+        timestamp: NOW_MILLIS,
+        ..Histogram::default()
+    };
+    let series = TimeSeries {
+        labels: vec![label("__name__", "h")],
+        histograms: vec![histogram],
+        ..TimeSeries::default()
+    };
+    WriteRequest { timeseries: vec![series], ..WriteRequest::default() }.encode_to_vec()
+}
+
+#[test]
+fn a_histogram_has_1024_buckets_at_most() {
+    for (buckets, spans, accepted) in
+        [(1_024, 1, 1), (1_024, 1_024, 1), (1_025, 1, 0), (1_000_000, 1, 0), (100_000, 100_000, 0)]
+    {
+        let cost = cost(&histogram(buckets, spans), RemoteWrite::V1);
+        let report = cost.result.expect("valid");
+        assert_eq!((report.accepted, report.rejected), (accepted, 1 - accepted), "{buckets}");
+        assert_eq!(report.tally.rejections(Code::TooLarge), 1 - accepted, "{buckets}");
+        assert!(cost.bytes < 1 << 20);
+    }
+}
