@@ -58,8 +58,9 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency).sum();
-    open_files::make_room(loaded.config.limits.connections, deliveries);
+    let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency);
+    let scrapes = loaded.config.scrapes.iter().map(|scrape| scrape.targets.len());
+    open_files::make_room(loaded.config.limits.connections, deliveries.chain(scrapes).sum());
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;

@@ -149,14 +149,13 @@ pub(super) fn read_all(
 }
 
 fn read_source(section: &mut Section<'_>, known: &[Arc<str>]) -> Option<Arc<str>> {
-    let found = section.optional("source", ToString::to_string, |text| {
+    section.optional("source", ToString::to_string, |text| {
         let found = known.iter().find(|name| ***name == *text);
         found.cloned().ok_or_else(|| match closest(text, known.iter().map(|name| &**name)) {
             Some(meant) => format!("the name of one of [[sources]], perhaps \"{meant}\""),
             None => "the name of one of [[sources]]".to_owned(),
         })
-    });
-    found
+    })
 }
 
 /// A source that may not send is scraped for all the same: nobody shows its token.

@@ -86,7 +86,7 @@ impl Counts {
             outcomes: std::array::from_fn(|_| AtomicU64::new(0)),
         };
         let jobs = jobs.map(job).collect();
-        Self { jobs, codes: Codes::default(), dropped: Mutex::default() }
+        Self { jobs, ..Self::default() }
     }
 
     /// Each job's, in the order of the configuration.

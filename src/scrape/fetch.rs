@@ -20,10 +20,10 @@ use tokio::time::{Instant, timeout_at};
 use super::counts::Outcome;
 use crate::budget::{Grant, Spent};
 use crate::config::{self, Verify};
+use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
-use crate::decode::media::{self, Codings};
-use crate::decode::{Exposition, Format};
+use crate::decode::media::Codings;
 
 mod intake;
 
@@ -261,12 +261,10 @@ async fn read(
 /// How a page is written. Anything but OpenMetrics is read as the older text, which exporters of all kinds
 /// send under all kinds of names; what is wrong with the page then shows.
 fn syntax(content_type: Option<&str>) -> (Exposition, Option<&'static str>) {
-    if let Ok(media::Declared::Format(Format::Exposition(syntax))) =
-        media::content_type(content_type)
-    {
-        return (syntax, None);
-    }
     let essence = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/openmetrics-text") {
+        return (Exposition::OpenMetrics, None);
+    }
     let looks_like = match &*essence.to_ascii_lowercase() {
         "" | "text/plain" => None,
         "text/html" => Some("a web page"),

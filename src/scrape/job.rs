@@ -174,7 +174,7 @@ impl Common {
     async fn scrape(self: &Arc<Self>, target: &Arc<Target>) -> Result<(), Failure> {
         let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
         // Nobody needs a page for which there is no room.
-        queue.room().map_err(no_room)?;
+        queue.room().map_err(|error| no_room(&error))?;
         let mut grant = budget.grant()?;
         let (now, began) = (clock.now(), clock.monotonic());
         let page = match self.fetcher.fetch(&target.url, *body_bytes, &mut grant).await {
@@ -195,7 +195,7 @@ impl Common {
             samples: samples.report.accepted + samples.report.rejected,
         };
         let health = page::health(health, target, &self.rules.profile, now);
-        self.append(now, samples, health).await.map_err(no_room)?;
+        self.append(now, samples, health).await.map_err(|error| no_room(&error))?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -243,7 +243,9 @@ impl Common {
             rejected: reports.iter().map(|report| report.rejected).sum(),
         };
         queue.append(entry).await?;
-        reports.iter().for_each(|report| self.shared.counts.decided(report));
+        for report in &reports {
+            self.shared.counts.decided(report);
+        }
         Ok(())
     }
 
@@ -262,17 +264,17 @@ impl Common {
             Ok(()) if *state == State::Down => {
                 tracing::info!(job, instance, "{instance} of job {job} is up again");
             }
-            Ok(()) => {}
             Err(Failure { outcome, why }) if *state != State::Down => {
                 let outcome = outcome.as_str();
                 tracing::warn!(job, instance, outcome, "{instance} of job {job} is down: {why}");
             }
-            Err(_) => {}
+            // As it was.
+            Ok(()) | Err(_) => {}
         }
         *state = if outcome.is_ok() { State::Up } else { State::Down };
     }
 }
 
-fn no_room(error: AppendError) -> Failure {
+fn no_room(error: &AppendError) -> Failure {
     Failure::new(Outcome::NoRoom, error.to_string())
 }

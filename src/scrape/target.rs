@@ -149,10 +149,11 @@ mod tests {
             let point = at(0, 0);
             assert!(point < interval);
             // A third of a second before its point, and right at it, in any other interval.
-            let before = (point + interval - Duration::from_nanos(333_333_333)).as_nanos() as u64;
+            let third = Duration::from_nanos(333_333_333);
+            let before = (point + interval).saturating_sub(third).as_nanos() as u64;
             let wait =
                 at(15_000 + (before / 1_000_000_000) as i64, (before % 1_000_000_000) as u32);
-            assert_eq!(wait, Duration::from_nanos(333_333_333));
+            assert_eq!(wait, third);
             let wait = at(1_500 + point.as_secs() as i64, point.subsec_nanos());
             assert_eq!(wait, Duration::ZERO);
             points.push(point);

@@ -9,6 +9,7 @@ use tidegate::queue::Durability;
 use tidegate::queue::log::lanes::Order;
 
 mod receivers;
+mod scrape;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")

@@ -45,6 +45,7 @@ mod receiver_library;
 mod receiver_rules;
 mod remote_write;
 mod report;
+mod scrape;
 mod strace;
 mod support;
 mod tame;

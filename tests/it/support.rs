@@ -6,6 +6,7 @@ pub(crate) mod edge;
 pub(crate) mod endure;
 pub(crate) mod faulty;
 pub(crate) mod ledger;
+pub(crate) mod log;
 pub(crate) mod log_files;
 pub(crate) mod openmetrics;
 pub(crate) mod output;

@@ -10,8 +10,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const SPARE: u64 = 384;
 
 /// Raises the limit to what the process may have, and warns when that is too little.
-pub(super) fn make_room(connections: usize, deliveries: usize) {
-    let need = connections as u64 + deliveries as u64 + SPARE;
+/// `outgoing` are those to receivers and to targets that are scraped.
+pub(super) fn make_room(connections: usize, outgoing: usize) {
+    let need = connections as u64 + outgoing as u64 + SPARE;
     let mut limit = getrlimit(Resource::Nofile);
     // `None` is no limit at all.
     if limit.current.is_some_and(|current| current < need) {

@@ -32,6 +32,22 @@ pub(super) enum Part {
 }
 
 impl Kind {
+    /// Each at the place of its number.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::Counter,
+        Self::Gauge,
+        Self::Histogram,
+        Self::Summary,
+        Self::GaugeHistogram,
+        Self::Info,
+        Self::StateSet,
+    ];
+
+    /// What any of them adds to the name of a family, in OpenMetrics.
+    pub(super) const SUFFIXES: [&str; 8] =
+        ["_total", "_created", "_bucket", "_count", "_sum", "_gcount", "_gsum", "_info"];
+
     /// Reads the last word of a `# TYPE`.
     pub(super) fn parse(word: &str, syntax: Exposition) -> Option<Self> {
         let open = match word {
@@ -80,8 +96,7 @@ impl Kind {
         self.parts().iter().find(|(added, _)| *added == suffix).map(|&(_, part)| part)
     }
 
-    /// What 0.0.4 takes for a part of a histogram or summary: its name less the suffix, and whether a
-    /// family of this type has it.
+    /// Whether a family of this type has that part in 0.0.4.
     pub(super) fn has_text_part(self, part: Part) -> bool {
         match part {
             Part::Bucket => self == Self::Histogram,
@@ -107,10 +122,29 @@ impl Kind {
     }
 }
 
-/// The family a sample of 0.0.4 belongs to if it is a part of a histogram or summary.
+/// The name of the histogram or summary that a sample of 0.0.4 may be a part of, and of what part.
 pub(super) fn text_part(name: &str) -> Option<(&str, Part)> {
     let strip = |suffix, part| name.strip_suffix(suffix).map(|family| (family, part));
     strip("_bucket", Part::Bucket)
         .or_else(|| strip("_count", Part::Count))
         .or_else(|| strip("_sum", Part::Sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_at_its_number_and_no_suffix_ends_in_another() {
+        for (number, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            for (suffix, _) in kind.parts() {
+                assert!(suffix.is_empty() || Kind::SUFFIXES.contains(suffix), "{suffix}");
+            }
+        }
+        for suffix in Kind::SUFFIXES {
+            let inside = Kind::SUFFIXES.iter().filter(|other| suffix.ends_with(**other)).count();
+            assert_eq!(inside, 1, "{suffix}");
+        }
+    }
 }

@@ -29,7 +29,10 @@ pub(super) fn value(text: &str) -> Result<Number<'_>, &'static str> {
     if is_json(text.as_bytes()) {
         return Value::from_literal(text).map(Number::Finite).ok_or(TOO_LARGE);
     }
-    let double = float(text)?;
+    let double = float(text).map_err(|expected| match text.strip_suffix('\r') {
+        Some(_) => "expected lines that end in a line feed alone, without a carriage return",
+        None => expected,
+    })?;
     Ok(Value::from_f64(double).map_or(Number::NotFinite(double), Number::Finite))
 }
 

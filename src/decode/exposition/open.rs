@@ -5,8 +5,8 @@ use super::super::labelled::{Asides, Labelled};
 use super::super::pull::Fault;
 use super::kind::{Kind, Part};
 use super::line::Line;
-use super::names::Names;
-use super::number::Number;
+use super::names::{Names, Note};
+use super::number::{Moment, Number};
 use super::series::{Texts, value_of};
 
 mod buckets;
@@ -16,8 +16,6 @@ mod values;
 
 pub(super) use exemplar::exemplar;
 use family::{Family, Place};
-
-use super::number::Moment;
 
 /// The families of a page.
 pub(super) struct Open<'a> {
@@ -40,7 +38,7 @@ pub(super) struct Sample<'a> {
     pub(super) exemplar_at: Option<usize>,
 }
 
-/// What a line of a page, other than a sample, was.
+/// What a line says of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Help,
@@ -130,9 +128,9 @@ impl<'a> Open<'a> {
                 let kind = Kind::parse(line.rest(), Exposition::OpenMetrics);
                 let kind = kind.ok_or_else(|| line.fault(expected))?;
                 once(family.kind.replace(kind).is_none())?;
-                for (suffix, _) in kind.parts().iter().filter(|(suffix, _)| !suffix.is_empty()) {
-                    self.claim(&[name, suffix], line, at)?;
-                }
+                let hash = family.hash;
+                self.claim_parts(name, kind).map_err(|expected| line.fault_at(at, expected))?;
+                self.seen.put(hash, Note(kind as u8));
             }
         }
         let family = self.family.as_ref().expect("as above");
@@ -146,22 +144,35 @@ impl<'a> Open<'a> {
     }
 
     fn enter(&mut self, name: &'a str, line: &Line<'_>, at: usize) -> Result<(), Fault> {
-        let hash = self.claim(&[name], line, at)?;
+        let hash = self.claim(name).map_err(|expected| line.fault_at(at, expected))?;
         self.family = Some(Family::new(name, hash));
         Ok(())
     }
 
-    /// Takes a name for the family, whose it is alone.
-    fn claim(&mut self, name: &[&str], line: &Line<'_>, at: usize) -> Result<u64, Fault> {
-        let hash = match name {
-            [name] => self.seen.hash(name),
-            parts => self.seen.hash(parts.concat().as_str()),
+    /// Takes a name for a family, if neither another has it nor a part of another.
+    fn claim(&mut self, name: &str) -> Result<u64, &'static str> {
+        let hash = self.seen.hash(name);
+        let is_part = |suffix: &&str| {
+            let family = name.strip_suffix(suffix).map(|family| self.seen.hash(family));
+            let note = family.and_then(|family| self.seen.note(family)).unwrap_or_default();
+            let kind = Kind::ALL.get(usize::from(note.0)).copied().unwrap_or(Kind::Unknown);
+            kind.part(suffix).is_some()
         };
-        if self.seen.insert(hash) {
-            return Ok(hash);
+        if Kind::SUFFIXES.iter().any(is_part) || !self.seen.insert(hash) {
+            return Err(CLAIMED);
         }
-        let expected = "expected each metric family once and in one piece, with names no other has";
-        Err(line.fault_at(at, expected))
+        Ok(hash)
+    }
+
+    /// The same for the parts of a family. They are not remembered, for its type tells them; and no two parts
+    /// of different families have one name, since no suffix ends in another.
+    fn claim_parts(&self, name: &str, kind: Kind) -> Result<(), &'static str> {
+        let mut suffixes = kind.parts().iter().filter(|(suffix, _)| !suffix.is_empty());
+        let is_taken = suffixes.any(|(suffix, _)| {
+            let part = [name, suffix].concat();
+            self.seen.note(self.seen.hash(part.as_str())).is_some()
+        });
+        if is_taken { Err(CLAIMED) } else { Ok(()) }
     }
 
     /// Judges a sample against its family, which may be a new one.
@@ -224,6 +235,8 @@ impl<'a> Open<'a> {
         Ok(Part::Plain)
     }
 }
+
+const CLAIMED: &str = "expected each metric family once and in one piece, with names no other has";
 
 /// A histogram that is not whole, found out at the line after it.
 #[cold]

@@ -119,6 +119,7 @@ fn what_is_no_text_is_refused_where_it_is_wrong() {
             ("a 1\nb ^\n", "expected a value after the series"),
             ("a{b=\"c\"}^", "expected a value after the series"),
             ("a ^x 1", "expected a number, `NaN`, `+Inf` or `-Inf`"),
+            ("a ^1\r\n", "expected lines that end in a line feed alone, without a carriage return"),
             ("a ^1e999", "expected a value that a double can hold"),
             ("a^.b 1", "expected a space or `{` after the name of a metric"),
             ("a^+1", "expected a space or `{` after the name of a metric"),
@@ -193,6 +194,8 @@ fn families_that_break_the_rules_of_openmetrics_are_refused_where_it_shows() {
         &[
             ("# TYPE a counter\n# TYPE ^a_total gauge\n# EOF\n", CLAIMED),
             ("a_total 1\n# TYPE ^a counter\n# EOF\n", CLAIMED),
+            ("# TYPE a histogram\n# TYPE ^a_count counter\n# EOF\n", CLAIMED),
+            ("# TYPE a_gsum info\n# TYPE ^a gaugehistogram\n# EOF\n", CLAIMED),
             ("a 1\nb 2\n^a 3\n# EOF\n", CLAIMED),
             ("a 1\n^a 2\n# EOF\n", "expected each series once"),
             ("# TYPE a summary\na_sum 1\n^a_sum 2\n# EOF\n", "expected each series once"),

@@ -102,7 +102,9 @@ mod tests {
             origin.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let origin = Origin { labels: &labels, clash, ..Origin::default() };
         let mut series = Labelled::blank();
-        own.iter().for_each(|(name, value)| series.label(name, value));
+        for (name, value) in own {
+            series.label(name, value);
+        }
         origin.label(&mut series, &arena);
         let mut left: Vec<_> = series
             .tags

@@ -65,7 +65,7 @@ async fn a_native_histogram_becomes_the_buckets_that_its_sender_counted() {
     let told = &told["decoded"]["first_histogram"];
     assert_eq!(told["labels"][0][1], "nat_hist_seconds");
     let edge = Edge::with(|settings| settings.now = Timestamp::from_unix(1_795_307_483, 0)).await;
-    send(&edge, &(bearer() + &headers(V1)), &body).await;
+    send(&edge, &(bearer() + &headers(V1)), body).await;
     let queued = queued(&edge);
     let mine: Vec<_> = queued
         .iter()

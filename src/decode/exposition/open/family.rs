@@ -10,7 +10,7 @@ use super::buckets::Buckets;
 pub(super) struct Family<'a> {
     pub(super) name: &'a str,
     /// Of the name: label sets are remembered together with it.
-    hash: u64,
+    pub(super) hash: u64,
     pub(super) kind: Option<Kind>,
     pub(super) unit: Option<&'a str>,
     pub(super) has_help: bool,
@@ -101,9 +101,15 @@ impl<'a> Family<'a> {
                     return Err((Place::Line, TWICE));
                 }
             }
-            _ => {
+            point => {
+                // A metric is remembered when it is left: most families have one metric.
+                let left = point.map(|point| point.group);
                 self.end_point().map_err(|expected| (Place::Before, expected))?;
-                if !seen.insert(self.hash.rotate_left(16).wrapping_add(group)) {
+                let salt = self.hash.rotate_left(16);
+                if let Some(left) = left {
+                    seen.insert(salt.wrapping_add(left));
+                }
+                if seen.note(salt.wrapping_add(group)).is_some() {
                     return Err((Place::Line, "expected the samples of each metric together"));
                 }
                 self.group = Some(Point { group, at: sample.at, parts: bit(part) });

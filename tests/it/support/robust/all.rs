@@ -40,12 +40,6 @@ pub(crate) fn msgpack(bytes: &[u8]) {
     drop(body(bytes, Format::MessagePack));
 }
 
-/// As an OTLP request in each encoding.
-pub(crate) fn otlp(bytes: &[u8]) {
-    drop(body(bytes, Format::Otlp(Otlp::Protobuf)));
-    drop(body(bytes, Format::Otlp(Otlp::Json)));
-}
-
 /// As a remote write of either version, decompressed.
 pub(crate) fn remote_write(bytes: &[u8]) {
     drop(body(bytes, Format::RemoteWrite(RemoteWrite::V1)));
@@ -61,6 +55,12 @@ pub(crate) fn exposition(bytes: &[u8]) {
         let is_malformed = matches!(refused, BodyError::Malformed { .. });
         assert!(is_malformed || matches!(refused, BodyError::Expanded { .. }), "{refused}");
     }
+}
+
+/// As an OTLP request in each encoding.
+pub(crate) fn otlp(bytes: &[u8]) {
+    drop(body(bytes, Format::Otlp(Otlp::Protobuf)));
+    drop(body(bytes, Format::Otlp(Otlp::Json)));
 }
 
 /// As a `dt` of every type.
