@@ -31,6 +31,8 @@ use cpu_time::timed;
 use page::PER_HOST;
 use skip::Schema;
 use spread::Spread;
+use tidegate::decode::inflate::Inflater;
+use tidegate::decode::media::Coding;
 use tidegate::decode::{Exposition, Format, Otlp, RemoteWrite};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
@@ -40,6 +42,9 @@ const ROUNDS: usize = 7;
 
 /// Bytes of bodies each side takes in a round.
 const ROUND_BYTES: usize = 8 << 20;
+
+/// The default of `limits.body_bytes`.
+const BODY_BYTES_MAX: usize = 20 << 20;
 
 struct Case {
     name: String,
@@ -109,7 +114,9 @@ fn through_the_pipeline(case: &Case, profile: &Profile, now: Timestamp) {
     let plain;
     let body = match case.floor {
         Floor::Block(_) => {
-            plain = snap::raw::Decoder::new().decompress_vec(black_box(&case.body)).expect("sound");
+            let mut inflater = Inflater::new(Coding::Snappy, BODY_BYTES_MAX);
+            inflater.push(black_box(&case.body)).expect("sound");
+            plain = inflater.finish().expect("whole");
             &plain[..]
         }
         _ => black_box(&case.body[..]),

@@ -39,6 +39,7 @@ impl Exporter {
             let own = [
                 format!("--web.listen-address={address}"),
                 format!("--collector.textfile.directory={files}"),
+                "--log.level=warn".to_owned(),
             ];
             own.into_iter().chain(options.iter().map(ToString::to_string)).collect()
         };

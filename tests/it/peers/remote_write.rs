@@ -60,7 +60,7 @@ async fn what_a_prometheus_server_scraped_arrives_value_by_value() {
     let page = counted(of_page(&still.page().await, "still", &still.target()));
     let once: BTreeSet<_> = of_file.map(Point::timeless).collect();
     assert_same(("on the page", &page), ("arrived", &counted(once)));
-    assert!(page.len() > 25, "the file is read: {}", page.len());
+    assert!(page.len() >= 25, "the file is read: {}", page.len());
 
     for (point, kind) in &arrived {
         assert_eq!(*kind, by_name(point.name()), "{point:?}");
