@@ -141,6 +141,11 @@ enum FormatArg {
     Prometheus,
     /// OpenMetrics 1.0
     Openmetrics,
+    /// A remote write 1.0 request, in snappy as it is sent, or without
+    RemoteWrite,
+    /// A remote write 2.0 request
+    #[value(name = "remote-write-2")]
+    RemoteWrite2,
     /// An OTLP metrics request as a protocol-buffer message
     Otlp,
     /// An OTLP metrics request as JSON

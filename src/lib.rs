@@ -21,6 +21,9 @@
 //!             dead_letter   what a receiver refuses for good, with its answer
 //! ```
 //!
+//! Where nobody sends, `scrape` fetches: pages of metrics from exporters, which go the same way from
+//! `pipeline` on.
+//!
 //! Beside the road stands `admin`, the second port: it tells how all of this is doing.
 //!
 //! # What each layer must never know
@@ -31,7 +34,8 @@
 //! * `queue` knows blocks (bytes with a tuple count), never metrics. Nothing behind the encoder parses
 //!   a tuple again.
 //! * `forward` knows block bytes, never sources' tokens and never HTTP ingest.
-//! * `http` never sees `forward`: the queue is all that lies between them.
+//! * `http` and `scrape` never see `forward`: the queue is all that lies between them. They share `budget`, the
+//!   memory of bodies, and know nothing of each other.
 //! * `admin` reads what the others count and keep, and nobody knows of it but `app`.
 //! * `config` holds leaf values; `app` builds the parts from them. Nobody reads global state.
 //! * `receiver` is the other end of the wire and shares nothing with the gateway but the clock.

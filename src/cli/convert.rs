@@ -9,7 +9,9 @@ use anyhow::{Context, anyhow};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Shaping};
-use crate::decode::{Exposition, Format, Otlp, media};
+use crate::decode::inflate::Inflater;
+use crate::decode::media::Coding;
+use crate::decode::{Exposition, Format, Otlp, RemoteWrite, media};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::{Outside, Profile};
 use crate::pipeline::report::Report;
@@ -126,6 +128,8 @@ impl<W: Write> Job<W> {
             FormatArg::Msgpack => self.whole(Format::MessagePack, Vec::new(), input)?,
             FormatArg::Prometheus => self.whole(TEXT, Vec::new(), input)?,
             FormatArg::Openmetrics => self.whole(OPEN_METRICS, Vec::new(), input)?,
+            FormatArg::RemoteWrite => self.message(RemoteWrite::V1, input)?,
+            FormatArg::RemoteWrite2 => self.message(RemoteWrite::V2, input)?,
             FormatArg::Otlp => self.whole(Format::Otlp(Otlp::Protobuf), Vec::new(), input)?,
             FormatArg::OtlpJson => self.whole(Format::Otlp(Otlp::Json), Vec::new(), input)?,
             FormatArg::Auto => {
@@ -197,6 +201,16 @@ impl<W: Write> Job<W> {
             anyhow!("{error}{hint}")
         })?;
         self.piece(Start::default(), format, &body)
+    }
+
+    /// A message of remote write, which is never sent without snappy and may have been kept without it.
+    fn message(&mut self, version: RemoteWrite, input: impl Read) -> Result<Report, Stop> {
+        let mut sent = Vec::new();
+        input.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut sent).context("cannot read the input")?;
+        let mut inflater = Inflater::new(Coding::Snappy, WHOLE_BYTES_MAX as usize);
+        let unpacked = inflater.push(&sent).and_then(|()| inflater.finish());
+        let message = unpacked.map_or(sent, |message| message.to_vec());
+        self.whole(Format::RemoteWrite(version), message, io::empty())
     }
 
     fn piece(&mut self, start: Start, format: Format, body: &[u8]) -> Result<Report, Stop> {

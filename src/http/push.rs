@@ -327,7 +327,7 @@ mod tests {
             let mut expected = vec![("job".to_owned(), job)];
             for (n, (value, how)) in labels.into_iter().enumerate() {
                 let (written, end) = written(&value, how);
-                path += &format!("/label_{n}{end}/{written}");
+                path = [&path, "/label_", &n.to_string(), end, "/", &written].concat();
                 expected.push((format!("label_{n}"), value));
             }
             prop_assert_eq!(grouping_key(&path), Some(Ok(GroupingKey { labels: expected })));

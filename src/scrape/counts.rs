@@ -173,7 +173,9 @@ mod tests {
     fn outcomes_are_counted_apart() {
         let counts = Counts::of([&Arc::from("a"), &Arc::from("b")].into_iter());
         for (times, outcome) in Outcome::ALL.into_iter().enumerate() {
-            (0..times).for_each(|_| counts.jobs()[1].ended(outcome));
+            for _ in 0..times {
+                counts.jobs()[1].ended(outcome);
+            }
         }
         for (times, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(counts.jobs()[1].scrapes(outcome), times as u64);

@@ -241,6 +241,18 @@ fn a_queue_in_memory_prints_only_what_has_effect() {
 }
 
 #[test]
+fn a_token_may_come_in_a_label_only_where_its_source_says_so() {
+    let allowed = |text: &str| {
+        let loaded = load("full.toml", text, &environment(&[])).expect("it is valid");
+        loaded.config.sources[0].label_token
+    };
+    let text = fixture("full.toml");
+    assert!(!allowed(&text));
+    assert!(!allowed(&text.replace("label_token = false\n", "")));
+    assert!(allowed(&text.replace("label_token = false", "label_token = true")));
+}
+
+#[test]
 fn the_admin_port_is_on_loopback_elsewhere_or_off() {
     let listen = |more: &str| {
         let text = fixture("minimal.toml") + more;

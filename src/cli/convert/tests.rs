@@ -155,6 +155,22 @@ fn a_page_of_an_exporter_becomes_tuples() {
 }
 
 #[test]
+fn remote_write_is_read_with_its_snappy_and_without() {
+    // `timeseries { labels { "__name__" "up" } samples { 1.0 at 978,307,200,000 ms } }`
+    let message = b"\x0a\x22\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x10\x09\0\0\0\0\0\0\xf0\x3f\x10\x80\xe8\x9c\xbd\xbc\x1c";
+    let packed = snap::raw::Encoder::new().compress_vec(message).expect("it compresses");
+    for body in [&message[..], &packed] {
+        let (report, text) = convert(FormatArg::RemoteWrite, "x", body);
+        assert_eq!(report.map(|report| (report.accepted, report.rejected)), Ok((1, 0)));
+        let wanted = serde_json::json!(["up", 978_307_200, 1.0, {"hostname": "gateway", "tags": [], "type": "gauge"}]);
+        assert_eq!(tuples(&text).0, [wanted]);
+    }
+    let (report, text) = convert(FormatArg::RemoteWrite2, "x", b"\x0a");
+    assert!(report.expect_err("it is cut").contains("remote write"));
+    assert_eq!(text, "");
+}
+
+#[test]
 fn names_betray_formats() {
     for (name, wanted) in [
         ("a.ndjson", Some(FormatArg::Ndjson)),

@@ -157,7 +157,10 @@ impl<'a> Point<'a> {
 
     fn reading(&self, metric: &Metric<'a>, next: &mut Labelled<'a>) -> Reading<'a> {
         if self.flags & NO_RECORDED_VALUE != 0 {
-            return Reading::Stale;
+            return match metric.kind {
+                Kind::Histogram | Kind::Exponential => Reading::StaleHistogram,
+                Kind::Gauge | Kind::Sum | Kind::Summary => Reading::Stale,
+            };
         }
         let shape = match metric.kind {
             Kind::Gauge => return self.number(Shape::Gauge),

@@ -2,7 +2,7 @@
 
 use super::TOKEN_LABEL;
 use crate::decode::labelled::{Flaw, Labelled};
-use crate::decode::raw::Scalar;
+use crate::decode::raw::{Scalar, TAG_KEY_BYTES_MAX};
 
 /// Texts longer than this are refused unread, for no name and no tag may be as long (contract C2.2,
 /// C2.3): 2.0 lets a few bytes stand for any text, again and again.
@@ -54,6 +54,9 @@ impl<'l, 'a> Labels<'l, 'a> {
                 "the label `better_stack_source_token` is missing, or is not that of the first series",
             );
         }
+        if self.series.tags.beyond > 0 {
+            self.spoil("more than 128 labels");
+        }
         let nameless = self.series.name.is_empty().then_some(Flaw::NoName);
         (self.name_flaw.or(nameless).or(self.flaw), self.token)
     }
@@ -93,6 +96,9 @@ impl<'l, 'a> Labels<'l, 'a> {
             }
             _ => return self.spoil("a label is not UTF-8"),
         };
+        if name.is_empty() || name.len() > TAG_KEY_BYTES_MAX {
+            return self.spoil("the name of a label is empty, or longer than 255 bytes");
+        }
         if name <= self.last {
             self.in_order = false;
         }

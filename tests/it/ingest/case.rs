@@ -13,6 +13,9 @@ use tidegate::normalize::Profile;
 /// The token of the cases' only source.
 pub(super) const TOKEN: &str = "test-token";
 
+/// The same as the password of somebody.
+const BASIC: &str = "Basic dXNlcjp0ZXN0LXRva2Vu";
+
 pub(super) struct Case {
     pub(super) path: PathBuf,
     pub(super) request: Request,
@@ -144,9 +147,12 @@ impl Case {
     pub(super) fn reaches_the_body(&self) -> bool {
         let path = self.request.path.split('?').next().unwrap();
         let authorizations: Vec<_> = self.header_values("authorization").collect();
+        let is_push = self.request.labels.is_some();
         let posts = self.request.method == "POST" && matches!(path, "/" | "/metrics");
-        (posts || self.request.labels.is_some())
-            && matches!(authorizations[..], [value] if value.to_lowercase() == format!("bearer {TOKEN}"))
+        let is_known = |value: &str| {
+            value.to_lowercase() == format!("bearer {TOKEN}") || (is_push && value == BASIC)
+        };
+        (posts || is_push) && matches!(authorizations[..], [value] if is_known(value))
     }
 
     pub(super) fn is_dry_run(&self) -> bool {

@@ -111,7 +111,7 @@ fn series(labels: Vec<u32>) -> TimeSeries2 {
 
 #[test]
 fn labels_that_unfold_without_end_are_cut_off() {
-    let mut symbols = ["", "__name__", "x", "a", "b", "c"].map(|text| text.into()).to_vec();
+    let mut symbols = ["", "__name__", "x", "a", "b", "c"].map(Vec::<u8>::from).to_vec();
     symbols.push(vec![b'v'; 4_096]);
     let one = series(vec![1, 2, 3, 6, 4, 6, 5, 6]);
     let request = Request { symbols, timeseries: vec![one; 10_000] };
