@@ -149,7 +149,7 @@ fn a_page_of_an_exporter_becomes_tuples() {
         assert_eq!(tuples(&text).0, wanted);
     }
     let (report, _) = convert(FormatArg::Openmetrics, "x", page.as_bytes());
-    assert!(report.expect_err("it does not end").contains("text exposition format"));
+    assert!(report.expect_err("it does not end").contains("not OpenMetrics text"));
     let (report, _) = convert(FormatArg::Auto, "x", page.as_bytes());
     assert!(report.expect_err("nothing says what it is").contains("--format prometheus"));
 }
