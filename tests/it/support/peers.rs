@@ -14,8 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longest wait for anything: a test fails by it, and never passes by it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for anything: a test fails by it, and never passes by it. Several programs share the disk
+/// with everybody else, and each syncs.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
