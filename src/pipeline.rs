@@ -156,7 +156,7 @@ fn read<'a>(
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let mut run = Run::new(&arena, profile, now, body, encoder(body, profile), steps);
+    let mut run = Run::new(&arena, profile, now, body, encoder(body.len(), profile), steps);
     run.index = start.index;
     run.skipped = whole.len() - body.len();
     match text {
@@ -174,10 +174,10 @@ enum Text {
     Lines,
 }
 
-/// An encoder for what becomes of `body`.
-fn encoder(body: &[u8], profile: &Profile) -> Encoder {
+/// An encoder for what becomes of a body of so many bytes.
+fn encoder(body_bytes: usize, profile: &Profile) -> Encoder {
     Encoder::new(Outlook {
-        body_bytes: body.len(),
+        body_bytes,
         bytes_max: profile.policy().expanded_bytes,
         always_raw: profile.policy().tuple_type == TupleType::Raw,
     })

@@ -70,6 +70,14 @@ fn is_tame(body: &[u8]) -> bool {
     body.chunks(PIECE).all(|piece| !words::any(piece, wild))
 }
 
+/// Printable ASCII without a quote or a backslash: it needs neither cleaning nor escaping.
+#[inline]
+pub fn is_plain(text: &str) -> bool {
+    let odd =
+        |word| words::unprintable(word) | words::equal(word, b'"') | words::equal(word, b'\\');
+    !words::any(text.as_bytes(), odd)
+}
+
 /// `text` with every control character as `_`.
 #[inline]
 pub fn clean<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
@@ -147,6 +155,18 @@ mod tests {
             }
         }
         assert!(!Texts::new(&arena).are_tame());
+    }
+
+    #[test]
+    fn a_text_is_plain_only_without_any_character_that_could_need_a_change() {
+        for code in (0..0x180).filter_map(char::from_u32) {
+            for filler in [0, 3, 8, 20] {
+                let text = format!("{}{code}{}", "x".repeat(filler), "~".repeat(filler / 2));
+                let plain = (' '..='~').contains(&code) && !matches!(code, '"' | '\\');
+                assert_eq!(is_plain(&text), plain, "{text:?}");
+            }
+        }
+        assert!(is_plain(""));
     }
 
     #[test]

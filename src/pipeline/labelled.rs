@@ -8,8 +8,8 @@ use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTag, Scalar};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
 use crate::encode::Escapes;
-use crate::metric::Shape;
 use crate::metric::timestamp::Timestamp;
+use crate::metric::{Shape, text};
 use crate::normalize::{Profile, Verdict};
 
 /// What a reader holds beside the body is told of whenever it has grown by as much.
@@ -24,6 +24,7 @@ impl<'a> Run<'a, '_, '_> {
     ) -> Result<(), Stop> {
         let mut raw = Labelled::blank();
         let mut verdict = Verdict::default();
+        let mut escapes = Escapes::Perhaps;
         let mut told = 0;
         let mut unfolded = 0;
         loop {
@@ -41,9 +42,13 @@ impl<'a> Run<'a, '_, '_> {
                 if unfolded > limit.max(self.body.len() as u64) {
                     return Err(BodyError::Expanded { limit }.into());
                 }
+                // One look at each text, instead of one to clean it and one for each time it is written.
+                let plain = is_plain(&raw);
+                self.rules.tell_tame(plain);
+                escapes = if plain { self.plain_escapes } else { Escapes::Perhaps };
                 verdict = self.rules.series(&mut raw, &mut self.metric);
             }
-            self.measurement(&mut raw, &verdict)?;
+            self.measurement(&mut raw, &verdict, escapes)?;
             self.hand_out()?;
         }
         let asides = reader.asides();
@@ -52,11 +57,14 @@ impl<'a> Run<'a, '_, '_> {
         Ok(())
     }
 
-    fn measurement(&mut self, raw: &mut Labelled<'a>, verdict: &Verdict) -> Result<(), Stop> {
+    fn measurement(
+        &mut self,
+        raw: &mut Labelled<'a>,
+        verdict: &Verdict,
+        escapes: Escapes,
+    ) -> Result<(), Stop> {
         let index = self.index;
         self.index += 1;
-        // Texts of these formats are looked at one by one.
-        let escapes = Escapes::Perhaps;
         match self.rules.measurement(raw, verdict, &mut self.metric) {
             Ok(accepted) if accepted.is_empty => {
                 let is_histogram = raw.reading == Reading::StaleHistogram;
@@ -90,6 +98,27 @@ fn bytes_of(raw: &Labelled<'_>) -> u64 {
     (raw.name.len() + tags) as u64
 }
 
+/// Whether no text of the series can need a change.
+fn is_plain(raw: &Labelled<'_>) -> bool {
+    let value = |value: Scalar<'_>| match value {
+        Scalar::Text(text) => text::is_plain(text),
+        // Their texts are made of digits and letters.
+        Scalar::Number(_) | Scalar::Bool(_) | Scalar::Null => true,
+        _ => false,
+    };
+    let tag = |tag: &RawTag<'_>| text::is_plain(tag.key) && value(tag.value);
+    text::is_plain(raw.name) && raw.tags.tags.iter().all(tag)
+}
+
+/// How many times a body its tuples are, about: what they say in full each time, some formats say once.
+fn unfolding(format: Format) -> usize {
+    match format {
+        Format::Exposition(_) | Format::RemoteWrite(RemoteWrite::V1) => 2,
+        Format::RemoteWrite(RemoteWrite::V2) | Format::Otlp(Otlp::Protobuf) => 5,
+        _ => 1,
+    }
+}
+
 /// Reads a whole body of one of these formats; as [`super::run_of`].
 pub(super) fn read<'a>(
     body: &'a [u8],
@@ -100,7 +129,8 @@ pub(super) fn read<'a>(
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
     let arena = Bump::new();
-    let mut run = Run::new(&arena, profile, now, body, super::encoder(body, profile), steps);
+    let encoder = super::encoder(body.len().saturating_mul(unfolding(format)), profile);
+    let mut run = Run::new(&arena, profile, now, body, encoder, steps);
     match format {
         Format::Exposition(syntax) => {
             let name = match syntax {

@@ -48,7 +48,7 @@ fn read_by(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    let mut encoder = super::encoder(body, profile);
+    let mut encoder = super::encoder(body.len(), profile);
     let (mut report, mut index, mut place) =
         (Report::default(), start.index, Place { at: 0, array: Extent(0) });
     loop {
