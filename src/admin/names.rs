@@ -104,7 +104,8 @@ pub(super) static RECEIVED: Family = counter(
 );
 pub(super) static ACCEPTED: Family = counter(
     "metrics_accepted",
-    "Metrics as sent that are in the queue or were, since the queue began.",
+    "Metrics as sent that are in the queue or were, and those of which no tuple comes, like stale \
+     markers and values that are not finite, since the queue began.",
 );
 pub(super) static REJECTED: Family = counter(
     "metrics_rejected",

@@ -146,6 +146,42 @@ async fn every_rejection_and_warning_counts_and_not_only_the_listed_ones() {
     }
 }
 
+/// None of these becomes a tuple, so nothing is queued; they were taken all the same.
+#[tokio::test]
+async fn what_is_accepted_and_leaves_nothing_is_in_the_books() {
+    let receiver = Scripted::start(script([])).await;
+    let gateway = start(config(receiver.address, "")).await;
+    let report = post_as(&gateway, "text/plain; version=0.0.4", "a NaN\nb +Inf\n").await.json();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&2.into(), &0.into()));
+
+    // `timeseries { labels { "__name__" "up" } samples { a stale marker at 1 ms } }`
+    let message =
+        b"\x0a\x1d\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x0b\x09\x02\0\0\0\0\0\xf0\x7f\x10\x01";
+    let body = snap::raw::Encoder::new().compress_vec(message).unwrap();
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/x-protobuf\r\n\
+         content-encoding: snappy\r\n",
+        super::TOKEN
+    );
+    let request = super::request("POST /api/v1/write", &headers, &body);
+    let reply = super::ask(gateway.addr(), &request).await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(reply.header("x-prometheus-remote-write-samples-written"), Some("1"));
+
+    let page = scrape(gateway.admin_addr().unwrap()).await;
+    assert_balanced(&page, "default");
+    for (sample, expected) in [
+        ("tidegate_metrics_received_total", 3.0),
+        ("tidegate_metrics_accepted_total", 3.0),
+        ("tidegate_metrics_rejected_total", 0.0),
+        ("tidegate_stale_markers_total", 1.0),
+        ("tidegate_warnings_total{code=\"skipped_value\"}", 2.0),
+        ("tidegate_series_total{receiver=\"default\"}", 0.0),
+    ] {
+        assert!(page.at(sample) == expected, "{sample} is {}", page.at(sample));
+    }
+}
+
 #[tokio::test]
 async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measured() {
     let (edge, side) = (Edge::start().await, Side::new());
