@@ -247,6 +247,7 @@ impl Parts {
         let auth = Auth::read(top.section("auth"));
         let http = Http::read(top.section("http"));
         let limits = Limits::read(top.section("limits"));
+        source::warn_of_late_exemption(&top, &sources, &limits);
         let policy = policy::read(&mut top, &hostname, &hostname_tags, limits.expanded_bytes);
         let queue = Queue::read(top.section("queue"), limits.expanded_bytes);
         let room = Room::of(&queue, limits.expanded_bytes);

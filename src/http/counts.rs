@@ -79,7 +79,8 @@ const STATUS_MIN: u16 = 200;
 const STATUSES: usize = 400;
 
 /// Shown also while nobody got one: a rate needs a value to start from.
-const BY_DESIGN: [u16; 14] = [200, 202, 400, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503];
+const BY_DESIGN: [u16; 15] =
+    [200, 202, 204, 400, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503];
 
 /// Final answers by status.
 #[derive(Debug)]

@@ -260,7 +260,7 @@ impl Batch {
     async fn append(self, state: &State) -> Result<Answer, Problem> {
         let Self { source, received, report, blocks, grant } = self;
         if blocks.is_empty() {
-            state.queue.count_rejected(report.rejected);
+            state.queue.count_decided(report.accepted, report.rejected);
         } else {
             let entry = Entry {
                 source: Arc::clone(&source.name),
