@@ -108,6 +108,15 @@ fn pages_of_different_short_lines_cost_a_small_multiple_of_them() {
 }
 
 #[test]
+fn of_texts_that_are_too_long_anyhow_nobody_makes_a_copy() {
+    let long = "\u{1}".repeat(BODY_BYTES);
+    for page in [format!("a{{b=\"{long}\"}} 1\n"), format!("a{{\"{long}\"=\"b\"}} 1\n")] {
+        let (bytes, outcome) = beside(&page, Exposition::Text);
+        assert_eq!((outcome.expect("sound").rejected, bytes), (1, 0));
+    }
+}
+
+#[test]
 fn what_is_kept_of_a_page_is_told_while_it_is_read() {
     let page = filled(|page, number| writeln!(page, "{} 1", name(number)).unwrap());
     let (bytes, _) = beside(&page, Exposition::Text);
