@@ -75,6 +75,8 @@ pub enum Series {
     Another,
     /// Name and labels are as they were left.
     Same,
+    /// There is no measurement yet, and much was read: time to account for memory, and to ask again.
+    NotYet,
 }
 
 /// What came along with the measurements.
@@ -98,7 +100,7 @@ pub(crate) trait Readout<'a> {
     /// Exemplars and metadata so far.
     fn asides(&self) -> Asides;
 
-    /// Bytes of memory it holds beside the body, for whoever accounts for them.
+    /// Bytes of memory it holds beside the body and beside the arena, for whoever accounts for them.
     fn memory(&self) -> u64 {
         0
     }

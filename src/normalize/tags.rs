@@ -158,7 +158,7 @@ fn ordinary<'a>(
     }
     for tag in &raw.tags {
         let Scalar::Text(value) = tag.value else { return None };
-        if tag.in_array {
+        if tag.in_array || tag.sent_key.len() > TAG_KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
             return None;
         }
         let clean = (texts.clean_key(tag.key), texts.clean(value));
@@ -224,12 +224,15 @@ enum Equal {
     Perhaps,
 }
 
-/// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair.
+/// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair. One that is
+/// too long costs the whole item, whatever it is equal to, and no copy of it is made.
 fn clean_keys<'a>(tags: &mut [RawTag<'a>], texts: Texts<'a>) -> Equal {
     let mut marks = 0_u64;
     let mut equal = Equal::Never;
     for tag in tags {
-        tag.key = texts.clean_key(tag.key);
+        if tag.sent_key.len() <= TAG_KEY_BYTES_MAX {
+            tag.key = texts.clean_key(tag.key);
+        }
         let mark = mark(tag.key);
         if marks & mark != 0 {
             equal = Equal::Perhaps;

@@ -13,8 +13,6 @@ use super::line::Line;
 pub(super) struct Texts<'a> {
     pub(super) syntax: Exposition,
     arena: &'a Bump,
-    /// Bytes taken of the arena.
-    taken: u64,
     scratch: String,
     /// Labels without a value: they are none, and must be unique all the same.
     empty: Vec<&'a str>,
@@ -30,12 +28,12 @@ pub(super) enum Item<'a> {
 
 impl<'a> Texts<'a> {
     pub(super) fn new(syntax: Exposition, arena: &'a Bump) -> Self {
-        Self { syntax, arena, taken: 0, scratch: String::new(), empty: Vec::new() }
+        Self { syntax, arena, scratch: String::new(), empty: Vec::new() }
     }
 
-    /// Bytes of memory taken for texts.
+    /// Bytes of memory it takes beside the arena.
     pub(super) fn memory(&self) -> u64 {
-        self.taken + self.scratch.capacity() as u64
+        self.scratch.capacity() as u64
     }
 
     /// Blanks, where the syntax has any.
@@ -165,7 +163,6 @@ impl<'a> Texts<'a> {
             };
             self.scratch.push_str(line.take(length));
             if line.eat(b'"') {
-                self.taken += self.scratch.len() as u64;
                 return Ok(self.arena.alloc_str(&self.scratch));
             }
             line.take(1);

@@ -30,7 +30,6 @@ pub(crate) struct Json<'a> {
     point: Point<'a>,
     bare: Bare,
     asides: Asides,
-    arena: &'a Bump,
 }
 
 /// The containers of a request, from the outermost in.
@@ -95,7 +94,6 @@ impl<'a> Json<'a> {
             point: Point::default(),
             bare: Bare::No,
             asides: Asides::default(),
-            arena,
         }
     }
 
@@ -386,9 +384,5 @@ impl<'a> Readout<'a> for Json<'a> {
 
     fn asides(&self) -> Asides {
         self.asides
-    }
-
-    fn memory(&self) -> u64 {
-        self.arena.allocated_bytes() as u64
     }
 }

@@ -129,6 +129,20 @@ fn labels_that_unfold_without_end_are_cut_off() {
 }
 
 #[test]
+fn texts_that_have_to_be_cleaned_for_each_series_are_told_of() {
+    let mut symbols = ["", "__name__", "x"].map(Vec::<u8>::from).to_vec();
+    symbols.push(vec![1; 4_096]);
+    symbols.extend((0..100).map(|n| format!("l{n:03}").into_bytes()));
+    let labels = [1, 2].into_iter().chain((4..104).flat_map(|label| [label, 3])).collect();
+    let body = Request { symbols, timeseries: vec![series(labels); 20] }.encode_to_vec();
+    let cost = cost(&body, RemoteWrite::V2);
+    assert_eq!(cost.result.expect("valid").accepted, 20);
+    // An arena grows in steps, to little more than twice what it holds.
+    let made = 4_096 * 100 * 20;
+    assert!((made..=3 * made).contains(&cost.beside), "{} bytes", cost.beside);
+}
+
+#[test]
 fn what_stands_before_a_symbol_is_passed_over_once() {
     // A group of half a megabyte, which belongs to nobody, before the one symbol that all refer to.
     let filler = b"\x08\x01".repeat(1 << 18);
