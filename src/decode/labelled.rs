@@ -20,6 +20,9 @@ pub struct Labelled<'a> {
     pub name: &'a str,
     /// Its labels or attributes, as sent, less those that mean the same as none.
     pub tags: RawTags<'a>,
+    /// Names of labels that were sent without a value, where the format can say that: `honor_labels` keeps
+    /// them from being filled in. At most `raw::TAGS_KEPT`.
+    pub empty: Vec<&'a str>,
     /// When it was measured; `None` where the sender does not say: reception time (contract C3.1).
     pub at: Option<Timestamp>,
     /// What was measured.
@@ -112,6 +115,7 @@ impl<'a> Labelled<'a> {
         Self {
             name: "",
             tags: RawTags::default(),
+            empty: Vec::new(),
             at: None,
             reading: Reading::NotFinite,
             pairs: Vec::new(),
@@ -124,6 +128,7 @@ impl<'a> Labelled<'a> {
     pub fn begin(&mut self) {
         self.name = "";
         self.tags.clear();
+        self.empty.clear();
         self.again();
     }
 
