@@ -166,7 +166,7 @@ pub(super) fn read<'a>(
         }
         Format::Otlp(Otlp::Protobuf) => {
             let binary = |fault: &Fault| malformed(OTLP, place::in_bytes(fault));
-            let mut reader = otlp::Protobuf::new(body);
+            let mut reader = otlp::Protobuf::new(body, &arena);
             run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
         }
         Format::Otlp(Otlp::Json) => {

@@ -30,6 +30,7 @@ pub(crate) struct Json<'a> {
     point: Point<'a>,
     bare: Bare,
     asides: Asides,
+    arena: &'a Bump,
 }
 
 /// The containers of a request, from the outermost in.
@@ -94,6 +95,7 @@ impl<'a> Json<'a> {
             point: Point::default(),
             bare: Bare::No,
             asides: Asides::default(),
+            arena,
         }
     }
 

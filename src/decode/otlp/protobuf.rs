@@ -1,6 +1,8 @@
 //! Requests in protobuf, walked in place. What a level says about its children may stand behind them, so
 //! each level is looked at once before they are read; its children are passed over in one step.
 
+use bumpalo::Bump;
+
 use super::around::Around;
 use super::point::Bare;
 use super::{Direction, Kind, Metric, Point, Temporality};
@@ -24,6 +26,7 @@ pub(crate) struct Protobuf<'a> {
     point: Point<'a>,
     bare: Bare,
     asides: Asides,
+    arena: &'a Bump,
 }
 
 /// The fields of a metric that hold its points: one, which may come in several pieces.
@@ -35,7 +38,7 @@ struct Rest<'a> {
 
 impl<'a> Protobuf<'a> {
     /// At the start of `body`; an empty one is a request without metrics.
-    pub(crate) fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8], arena: &'a Bump) -> Self {
         let nothing = Message::new(&[]);
         Self {
             request: Message::new(body),
@@ -48,6 +51,7 @@ impl<'a> Protobuf<'a> {
             point: Point::default(),
             bare: Bare::No,
             asides: Asides::default(),
+            arena,
         }
     }
 
