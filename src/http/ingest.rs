@@ -37,15 +37,31 @@ pub(super) async fn ingest(
 ) -> Result<Answer, Problem> {
     let sender = Sender::of(state, head, &entrance)?;
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
+    let name = sender.name();
+    let batch = read(state, head, entrance, body, sender).await;
+    match (batch, purpose) {
+        (Ok(batch), Purpose::Preview) => Ok(batch.preview()),
+        (Ok(batch), Purpose::Take) => batch.append(state).await,
+        (Err(problem), purpose) => {
+            if let (Some(name), Purpose::Take) = (name, purpose) {
+                state.complaints.body(&name, &problem);
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn read(
+    state: &State,
+    head: &Parts,
+    entrance: Entrance,
+    body: Upload,
+    sender: Sender,
+) -> Result<Batch, Problem> {
     let received = receive(state, head, entrance, body).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     let work = Work { received, sender, now: state.clock.now() };
-    let batch = work.run(state).await?;
-
-    match purpose {
-        Purpose::Preview => Ok(batch.preview()),
-        Purpose::Take => batch.append(state).await,
-    }
+    work.run(state).await
 }
 
 /// A whole body, and what its request says of it.
@@ -95,6 +111,14 @@ impl Sender {
                 Ok(Self::InLabel(Arc::clone(&state.sources)))
             }
             Err(refused) => Err(refused),
+        }
+    }
+
+    /// The source's, where it is known.
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Known(source) => Some(Arc::clone(&source.name)),
+            Self::InLabel(_) => None,
         }
     }
 
@@ -274,6 +298,7 @@ impl Batch {
         }
         drop(grant);
         state.counts.decided(&report);
+        state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }
 

@@ -146,6 +146,24 @@ impl Problem {
         }
     }
 
+    /// Whether it is the body's fault, and nothing of it was taken.
+    pub(super) fn is_about_the_body(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedCoding(_)
+                | Self::UnsupportedType
+                | Self::NotOtlp
+                | Self::ForeignType(_)
+                | Self::Path(_)
+                | Self::BodyTooLarge { .. }
+                | Self::ExpandedTooLarge(_)
+                | Self::Unreadable(_)
+                | Self::Undecodable(_)
+                | Self::Syntax(_)
+                | Self::Malformed(_)
+        )
+    }
+
     /// What a body was refused for; `refusal` is why the sink took no further block, if it did not.
     pub(super) fn of_body(error: BodyError, refusal: impl FnOnce() -> Busy) -> Self {
         match error {

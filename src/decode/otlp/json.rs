@@ -254,7 +254,7 @@ impl<'a> Json<'a> {
         while let Some(key) = value::key(&mut self.reader, &mut extent)? {
             match key {
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }
@@ -276,7 +276,7 @@ impl<'a> Json<'a> {
                 "name" => name = value::text(&mut self.reader)?,
                 "version" => version = value::text(&mut self.reader)?,
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }
