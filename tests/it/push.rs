@@ -101,7 +101,16 @@ async fn messages_that_are_taken_nowhere_are_refused_whatever_their_first_byte()
         ("POST /api/v1/write", family, "metrics in the protocol-buffer exposition format"),
         ("POST /api/v1/write", unknown, "this protocol-buffer message is not known"),
         ("PUT /metrics/job/a", family, "metrics in the protocol-buffer exposition format"),
-        ("PUT /metrics/job/a", "application/x-protobuf", "this path does not take bodies"),
+        (
+            "PUT /metrics/job/a",
+            "application/x-protobuf",
+            "this path does not take bodies of this content-type: it takes the text of Prometheus",
+        ),
+        (
+            "POST /api/v1/write",
+            "application/json",
+            "this path does not take bodies of this content-type: it takes remote write",
+        ),
     ] {
         let header = format!("content-type: {content_type}\r\n");
         for body in [METRIC.as_bytes(), b"\x80\x01", b""] {
