@@ -121,6 +121,26 @@ async fn messages_that_are_taken_nowhere_are_refused_whatever_their_first_byte()
     }
 }
 
+/// As the table of answers in the README has it.
+#[tokio::test]
+async fn another_content_type_means_another_thing_on_each_path() {
+    let edge = Edge::start().await;
+    let page = "m 1\n";
+    for (line, content_type, body, status) in [
+        ("POST /metrics", "image/png", page, 406),
+        ("POST /metrics", "text/plain", page, 406),
+        ("POST /metrics", "image/png", METRIC, 202),
+        ("PUT /metrics/job/a", "application/json", METRIC, 400),
+        ("PUT /metrics/job/a", "image/png", page, 200),
+        ("POST /api/v1/write", "text/plain", page, 415),
+        ("POST /v1/metrics", "text/plain", page, 415),
+    ] {
+        let header = format!("content-type: {content_type}\r\n");
+        let reply = push(&edge, line, &header, body.as_bytes()).await;
+        assert_eq!(reply.status, status, "{line} {content_type} {body}: {reply:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_decompress_is_a_400_to_whoever_was_never_asked_for_json() {
     let edge = Edge::start().await;
