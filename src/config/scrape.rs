@@ -216,6 +216,14 @@ impl Scrape {
 
 /// A fault never repeats the text: somebody may have put a password into it.
 fn read_targets(section: &mut Section<'_>) -> Vec<String> {
+    if let Some(value) = section.value("targets")
+        && value.get_ref().is_str()
+    {
+        section.know("targets");
+        let place = section.file.line(value);
+        section.must_be("targets", place, "a list, like [\"127.0.0.1:9100\"]", "a string");
+        return Vec::new();
+    }
     let targets = section.list("targets", Vec::new(), String::clone, |text| Ok(text.to_owned()));
     for (nth, target) in targets.iter().enumerate() {
         if let Err(expected) = address(target, Scheme::Http, "/metrics") {

@@ -38,6 +38,10 @@ pub(crate) struct Reader<'a> {
     asides: Asides,
 }
 
+/// After so many bytes without a sample the caller is asked to account for memory: names are remembered of
+/// remarks as well.
+const PAUSE_BYTES: usize = 64 << 10;
+
 /// What holds between lines.
 enum Rules<'a> {
     Plain(Plain<'a>),
@@ -71,6 +75,7 @@ impl<'a> Reader<'a> {
 
 impl<'a> Readout<'a> for Reader<'a> {
     fn next(&mut self, next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
+        let pause_at = self.at + PAUSE_BYTES;
         while let Some(mut line) = self.line() {
             let texts = &mut self.texts;
             let is_sample = match &mut self.rules {
@@ -100,6 +105,9 @@ impl<'a> Readout<'a> for Reader<'a> {
             };
             if is_sample {
                 return Ok(Some(Series::Another));
+            }
+            if self.at >= pause_at {
+                return Ok(Some(Series::NotYet));
             }
         }
         if let Rules::Open(open) = &self.rules {

@@ -28,13 +28,17 @@ impl<'a> Run<'a, '_, '_> {
         let mut told = 0;
         let mut unfolded = 0;
         loop {
-            // A reader may have made its tables before the first.
-            let memory = reader.memory();
+            let series = reader.next(&mut raw)?;
+            // At the end too. Texts that had to be cleaned or renamed lie in the arena beside the reader's.
+            let memory = reader.memory() + self.arena.allocated_bytes() as u64;
             if memory > told + TOLD_BYTES {
                 told = memory;
                 (self.steps)(Step::Beside(memory)).map_err(refused)?;
             }
-            let Some(series) = reader.next(&mut raw)? else { break };
+            let Some(series) = series else { break };
+            if series == Series::NotYet {
+                continue;
+            }
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
                 unfolded += bytes_of(&raw);

@@ -40,7 +40,8 @@ pub enum Clash {
     Replaced,
     /// It stays, as `exported_<name>`, and the origin's has its name: a scrape's.
     Exported,
-    /// It stays and the origin's is left out: `honor_labels`.
+    /// It stays and the origin's is left out: `honor_labels`. One that was sent empty stays away, as a
+    /// Pushgateway means it by `instance=""`.
     Kept,
 }
 
@@ -62,7 +63,7 @@ impl<'a> Origin<'a> {
         for (name, value) in self.labels {
             let clashing = series.tags.tags.iter().any(|tag| tag.sent_key == name);
             match self.clash {
-                Clash::Kept if clashing => continue,
+                Clash::Kept if clashing || series.empty.contains(&&**name) => continue,
                 Clash::Replaced if clashing => series.tags.tags.retain(|tag| tag.sent_key != name),
                 Clash::Exported if clashing => export(series, name, arena),
                 _ => {}
@@ -139,5 +140,20 @@ mod tests {
         );
         check(Clash::Replaced, &own, &[("job", "")], &[("a", "1")]);
         check(Clash::Kept, &own, &[("job", "")], &own);
+    }
+
+    #[test]
+    fn a_label_sent_empty_is_kept_away_where_labels_are_honored() {
+        let labels = [("instance".to_owned(), "gateway:9091".to_owned())];
+        for (clash, expected) in [(Clash::Kept, 0), (Clash::Replaced, 1), (Clash::Exported, 1)] {
+            let (arena, mut series) = (Bump::new(), Labelled::blank());
+            series.empty.push("instance");
+            let origin = Origin { labels: &labels, clash, ..Origin::default() };
+            origin.label(&mut series, &arena);
+            assert_eq!(series.tags.tags.len(), expected, "{clash:?}");
+            series.begin();
+            origin.label(&mut series, &arena);
+            assert_eq!(series.tags.tags.len(), 1, "{clash:?}: the next series does not say so");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Attributes: values of several kinds, of which some can be tags.
 
+use bumpalo::Bump;
+
 use crate::decode::raw::{Number, RawTag, RawTags, Scalar};
 
 /// A value as sent.
@@ -17,24 +19,37 @@ pub(super) enum Any<'a, Array> {
 pub(super) struct Attribute<'a> {
     key: &'a str,
     member: u32,
+    arena: &'a Bump,
 }
 
 impl<'a> Attribute<'a> {
     /// The one behind those in `tags`.
-    pub(super) fn new(key: &'a str, tags: &RawTags<'_>) -> Self {
-        Self { key, member: tags.tags.last().map_or(0, |last| last.member + 1) }
+    pub(super) fn new(key: &'a str, tags: &RawTags<'_>, arena: &'a Bump) -> Self {
+        Self { key, member: tags.tags.last().map_or(0, |last| last.member + 1), arena }
     }
 
     /// Its only value.
     pub(super) fn value(&self, value: Scalar<'a>, tags: &mut RawTags<'a>) {
-        tags.push(RawTag::new(self.key, value, self.member, false));
+        tags.push(RawTag::new(self.key, self.text(value), self.member, false));
     }
 
     /// One of its values: a tag each, but for null (contract C2.3) and for what could not be one.
     pub(super) fn element<Array>(&self, element: &Any<'a, Array>, tags: &mut RawTags<'a>) {
         match *element {
             Any::Scalar(Scalar::Null) | Any::Array(_) | Any::LeftOut => {}
-            Any::Scalar(value) => tags.push(RawTag::new(self.key, value, self.member, true)),
+            Any::Scalar(value) => {
+                tags.push(RawTag::new(self.key, self.text(value), self.member, true));
+            }
+        }
+    }
+
+    /// The text of a number is made here, where it is read: what a resource says is a tag of each of its
+    /// points, of which there can be millions.
+    fn text(&self, value: Scalar<'a>) -> Scalar<'a> {
+        match value {
+            Scalar::Number(number) => Scalar::Text(number.text(self.arena)),
+            Scalar::Bool(bool) => Scalar::Text(if bool { "true" } else { "false" }),
+            other => other,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The tags that a resource and a scope give to every point under them: read once, and judged once where
 //! that spares the points.
 
-use super::any::Attribute;
 use crate::decode::labelled::Flaw;
 use crate::decode::raw::{RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT};
 
@@ -58,7 +57,7 @@ impl<'a> Around<'a> {
     pub(super) fn end_scope(&mut self, name: &'a str, version: &'a str) {
         for (key, value) in [("otel.scope.name", name), ("otel.scope.version", version)] {
             if !value.is_empty() {
-                Attribute::new(key, &self.tags).value(Scalar::Text(value), &mut self.tags);
+                add(&mut self.tags, key, value);
             }
         }
         self.flaw = self.judged().flaw;
@@ -111,13 +110,14 @@ fn unsound(key: &str, value_bytes: usize) -> Option<Flaw> {
     }
 }
 
+fn add<'a>(tags: &mut RawTags<'a>, key: &'a str, value: &'a str) {
+    let member = tags.tags.last().map_or(0, |last| last.member + 1);
+    tags.push(RawTag::new(key, Scalar::Text(value), member, false));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn add<'a>(tags: &mut RawTags<'a>, key: &'a str, value: &'a str) {
-        Attribute::new(key, tags).value(Scalar::Text(value), tags);
-    }
 
     fn add_all<'a>(tags: &mut RawTags<'a>, all: &[(&'a str, &'a str)]) {
         for (key, value) in all {

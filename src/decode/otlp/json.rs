@@ -253,7 +253,9 @@ impl<'a> Json<'a> {
         self.said.resource = true;
         while let Some(key) = value::key(&mut self.reader, &mut extent)? {
             match key {
-                "attributes" => attribute::read_all(&mut self.reader, self.around.tags())?,
+                "attributes" => {
+                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                }
                 _ => self.reader.skip()?,
             }
         }
@@ -273,7 +275,9 @@ impl<'a> Json<'a> {
             match key {
                 "name" => name = value::text(&mut self.reader)?,
                 "version" => version = value::text(&mut self.reader)?,
-                "attributes" => attribute::read_all(&mut self.reader, self.around.tags())?,
+                "attributes" => {
+                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                }
                 _ => self.reader.skip()?,
             }
         }
@@ -370,7 +374,7 @@ impl<'a> Readout<'a> for Json<'a> {
             } else if self.element()? {
                 let Self { reader, point, metric, around, bare, asides, .. } = self;
                 point.clear();
-                point::read(reader, point)?;
+                point::read(reader, point, self.arena)?;
                 asides.exemplars += point.exemplars;
                 return Ok(Some(point.measure(metric, around, bare, next)));
             } else {
@@ -382,9 +386,5 @@ impl<'a> Readout<'a> for Json<'a> {
 
     fn asides(&self) -> Asides {
         self.asides
-    }
-
-    fn memory(&self) -> u64 {
-        self.arena.allocated_bytes() as u64
     }
 }

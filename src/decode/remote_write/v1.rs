@@ -1,7 +1,7 @@
 //! `prometheus.WriteRequest`: labels in full, metadata by the name of the family.
 
 use super::family::Family;
-use super::labels::Labels;
+use super::labels::{Labels, text};
 use super::{Dialect, Head, Reader, Sorts, bytes, varint};
 use crate::decode::protobuf::{Field, Message, Slice};
 use crate::decode::pull::Fault;
@@ -120,7 +120,7 @@ impl<'a> Dialect<'a> for One<'a> {
                 _ => {}
             }
         }
-        labels.add(name, value);
+        labels.add(text(name), text(value));
         Ok(())
     }
 

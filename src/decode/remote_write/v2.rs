@@ -1,7 +1,7 @@
 //! `io.prometheus.write.v2.Request`: texts stand in a table of symbols, metadata in each series.
 
 use super::family::Family;
-use super::labels::Labels;
+use super::labels::{Labels, Text, Unfit, text};
 use super::{Dialect, Head, Reader, Sorts, bytes, varint};
 use crate::decode::protobuf::{Field, Message, Slice, Wire};
 use crate::decode::pull::Fault;
@@ -20,34 +20,90 @@ impl<'a> V2<'a> {
 }
 
 /// The table of symbols.
+///
+/// Each is looked at once, whoever refers to it how often: what is no text of a label is marked, and long
+/// ones are kept as the texts they are. Short ones are cheaper to look at again than to keep.
 pub(crate) struct Two<'a> {
     body: &'a [u8],
-    /// Where the length of each symbol stands: an empty symbol takes two bytes of a body, and four here.
-    symbols: Vec<u32>,
+    symbols: Vec<Symbol>,
+    long: Vec<&'a str>,
     /// The name of a label whose value is still to come: a list of references may be cut anywhere.
     name: Option<u32>,
 }
 
+/// Texts of so many bytes are kept: sixteen bytes for one that takes four times as many of the body.
+const LONG_BYTES: usize = 64;
+
+/// What is known of a symbol, in four bytes, for an empty one takes two of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Symbol(u32);
+
+/// [`Symbol`], read.
+enum Known {
+    /// Where its length stands.
+    At(usize),
+    /// Which of the long ones it is.
+    Long(usize),
+    /// No text of a label.
+    Unfit(Unfit),
+}
+
+impl Symbol {
+    const TOO_LONG: Self = Self(u32::MAX);
+    const NOT_UTF_8: Self = Self(u32::MAX - 1);
+    /// In front of the place of a long one; bodies are smaller.
+    const LONG: u32 = 1 << 31;
+
+    #[inline]
+    fn known(self) -> Known {
+        match self {
+            Self::TOO_LONG => Known::Unfit(Unfit::Long),
+            Self::NOT_UTF_8 => Known::Unfit(Unfit::Bytes),
+            Self(place) if place >= Self::LONG => Known::Long((place - Self::LONG) as usize),
+            Self(at) => Known::At(at as usize),
+        }
+    }
+}
+
 impl<'a> Two<'a> {
     fn new(body: &'a [u8]) -> Result<Self, Fault> {
-        if u32::try_from(body.len()).is_err() {
-            return Err(Fault::new(0, "expected less than 4 GiB"));
+        if body.len() >= Symbol::LONG as usize {
+            return Err(Fault::new(0, "expected less than 2 GiB"));
         }
         // Counted first: a list that grows takes up to three times what it holds.
-        let mut count = 0;
-        each_symbol(body, |_| count += 1)?;
+        let (mut count, mut long_count) = (0, 0);
+        each_symbol(body, |symbol| {
+            count += 1;
+            long_count += usize::from(symbol.bytes.len() >= LONG_BYTES);
+        })?;
         let mut symbols = Vec::with_capacity(count);
-        each_symbol(body, |at| symbols.push(at as u32))?;
-        Ok(Self { body, symbols, name: None })
+        let mut long = Vec::with_capacity(long_count);
+        each_symbol(body, |symbol| {
+            symbols.push(match text(symbol.bytes) {
+                Err(Unfit::Long) => Symbol::TOO_LONG,
+                Err(Unfit::Bytes) => Symbol::NOT_UTF_8,
+                Ok(text) if text.len() >= LONG_BYTES => {
+                    long.push(text);
+                    Symbol(Symbol::LONG + (long.len() - 1) as u32)
+                }
+                Ok(_) => Symbol(length_at(body, symbol) as u32),
+            });
+        })?;
+        Ok(Self { body, symbols, long, name: None })
     }
 
-    fn symbol(&self, reference: u32) -> Option<&'a [u8]> {
-        let at = *self.symbols.get(reference as usize)? as usize;
+    #[inline]
+    fn symbol(&self, reference: u32) -> Option<Text<'a>> {
+        let at = match self.symbols.get(reference as usize)?.known() {
+            Known::Unfit(unfit) => return Some(Err(unfit)),
+            Known::Long(place) => return self.long.get(place).copied().map(Ok),
+            Known::At(at) => at,
+        };
+        // It was read once already.
         let rest = self.body.get(at..)?;
         let mut length = Message::new(rest);
-        // It was read once already.
         let bytes = length.varint().ok()? as usize;
-        rest.get(length.offset()..)?.get(..bytes)
+        rest.get(length.offset()..)?.get(..bytes).map(text)
     }
 
     fn reference(&mut self, reference: u64, labels: &mut Labels<'_, 'a>) {
@@ -64,13 +120,13 @@ impl<'a> Two<'a> {
     }
 }
 
-fn each_symbol(body: &[u8], mut see: impl FnMut(usize)) -> Result<(), Fault> {
+fn each_symbol<'a>(body: &'a [u8], mut see: impl FnMut(Slice<'a>)) -> Result<(), Fault> {
     let mut request = Message::new(body);
     loop {
         let at = request.offset();
         let Some(field) = request.field()? else { return Ok(()) };
         if field.number == SYMBOLS {
-            see(length_at(body, bytes(field, at)?));
+            see(bytes(field, at)?);
         }
     }
 }
@@ -143,6 +199,7 @@ impl<'a> Dialect<'a> for Two<'a> {
     }
 
     fn memory(&self) -> u64 {
-        (self.symbols.capacity() * size_of::<u32>()) as u64
+        let symbols = self.symbols.capacity() * size_of::<Symbol>();
+        (symbols + self.long.capacity() * size_of::<&str>()) as u64
     }
 }

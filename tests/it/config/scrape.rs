@@ -87,6 +87,20 @@ fn headers_come_from_three_places_and_show_nowhere() {
 }
 
 #[test]
+fn a_password_in_targets_is_repeated_by_no_fault() {
+    for targets in [
+        "\"http://u:hunter2@h/\"",
+        "[\"http://u:hunter2@h/\"]",
+        "[[\"http://u:hunter2@h/\"]]",
+        "{ a = \"http://u:hunter2@h/\" }",
+    ] {
+        let text = format!("[[scrape]]\njob = \"node\"\ntargets = {targets}\n{RECEIVER}");
+        let refused = load("x", &text, &environment(&[])).unwrap_err().to_string();
+        assert!(refused.contains("`scrape[0].targets") && !refused.contains("hunter"), "{refused}");
+    }
+}
+
+#[test]
 fn a_job_without_a_source_is_one_to_receivers() {
     let text = |receivers: &str| {
         format!(

@@ -2,7 +2,9 @@
 
 use tidegate::decode::Otlp;
 
-use super::proto::{Any, AnyValue, Buckets, KeyValue, Request, Resource, ResourceMetrics};
+use super::proto::{
+    Any, AnyValue, ArrayValue, Buckets, KeyValue, Request, Resource, ResourceMetrics,
+};
 use super::{run, sample, try_run};
 use crate::otlp::proto::{
     Data, ExponentialHistogram, ExponentialPoint, Gauge, Metric, Number, NumberPoint, ScopeMetrics,
@@ -67,6 +69,39 @@ fn a_long_name_of_many_points_without_a_value_is_kept_once() {
     }
 }
 
+/// The text of a number is made once, however many points have it.
+#[test]
+fn the_numbers_of_a_resource_are_written_once_for_all_of_its_points() {
+    let number = |n: usize| match n % 3 {
+        0 => Any::Int(i64::MIN),
+        1 => Any::Double(-f64::MIN_POSITIVE),
+        _ => Any::Array(ArrayValue { values: vec![AnyValue { value: Some(Any::Int(-1)) }] }),
+    };
+    let value = |n| Some(AnyValue { value: Some(number(n)) });
+    // Half of them are overruled by the other half.
+    let attribute = |n: usize| KeyValue { key: format!("k{}", n % 60), value: value(n) };
+    let body = of_resource((0..120).map(attribute).collect(), POINTS);
+    for (body, encoding) in [(sample::json(&body), Otlp::Json), (body, Otlp::Protobuf)] {
+        let outcome = run(&body, encoding);
+        assert_eq!((outcome.report.accepted, outcome.report.rejected), (POINTS as u64, 0));
+        assert_eq!(outcome.beside, 0, "nothing worth telling of in {encoding:?}");
+    }
+}
+
+const POINTS: usize = 2_000;
+
+/// A gauge of so many points that say nothing but their value, under a resource of these attributes.
+fn of_resource(attributes: Vec<KeyValue>, points: usize) -> Vec<u8> {
+    let point = NumberPoint { value: Some(Number::AsInt(1)), ..NumberPoint::default() };
+    let gauge = Gauge { data_points: vec![point; points] };
+    let metric =
+        Metric { name: "x".to_owned(), data: Some(Data::Gauge(gauge)), ..Metric::default() };
+    let resource = Some(Resource { attributes, dropped_attributes_count: 0 });
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
+    let metrics = ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() };
+    Request { resource_metrics: vec![metrics] }.encode_to_vec()
+}
+
 /// A resource with a fault is judged once, however many points it has.
 #[test]
 fn a_resource_that_no_point_can_carry_costs_each_of_them_little() {
@@ -77,14 +112,7 @@ fn a_resource_that_no_point_can_carry_costs_each_of_them_little() {
         ((0..128).map(|n| attribute(n, 4_000)).collect(), "too_large"),
         ((0..200_000).map(|n| attribute(n, 1)).collect(), "invalid_tags"),
     ] {
-        let point = NumberPoint { value: Some(Number::AsInt(1)), ..NumberPoint::default() };
-        let gauge = Gauge { data_points: vec![point; 200_000] };
-        let metric =
-            Metric { name: "x".to_owned(), data: Some(Data::Gauge(gauge)), ..Metric::default() };
-        let resource = Some(Resource { attributes, dropped_attributes_count: 0 });
-        let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
-        let metrics = ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() };
-        let body = Request { resource_metrics: vec![metrics] }.encode_to_vec();
+        let body = of_resource(attributes, 200_000);
         let report = run(&body, Otlp::Protobuf).report;
         assert_eq!((report.accepted, report.rejected), (0, 200_000));
         assert!(report.errors.iter().all(|entry| entry.code.as_str() == code), "{report:?}");

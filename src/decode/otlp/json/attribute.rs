@@ -1,5 +1,7 @@
 //! `KeyValue` and `AnyValue`.
 
+use bumpalo::Bump;
+
 use super::value;
 use crate::decode::json::JsonReader;
 use crate::decode::otlp::any::{self, Any, Attribute};
@@ -10,15 +12,20 @@ use crate::decode::raw::{RawTags, Scalar};
 pub(super) fn read_all<'a>(
     reader: &mut JsonReader<'a>,
     tags: &mut RawTags<'a>,
+    arena: &'a Bump,
 ) -> Result<(), Fault> {
     let Some(mut list) = value::array(reader)? else { return Ok(()) };
     while reader.element(&mut list)? {
-        read(reader, tags)?;
+        read(reader, tags, arena)?;
     }
     Ok(())
 }
 
-fn read<'a>(reader: &mut JsonReader<'a>, tags: &mut RawTags<'a>) -> Result<(), Fault> {
+fn read<'a>(
+    reader: &mut JsonReader<'a>,
+    tags: &mut RawTags<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut key = "";
     let mut value = Any::Scalar(Scalar::Null);
     let mut extent = value::element(reader)?;
@@ -29,7 +36,7 @@ fn read<'a>(reader: &mut JsonReader<'a>, tags: &mut RawTags<'a>) -> Result<(), F
             _ => reader.skip()?,
         }
     }
-    let attribute = Attribute::new(key, tags);
+    let attribute = Attribute::new(key, tags, arena);
     match value {
         Any::Scalar(scalar) => attribute.value(scalar, tags),
         Any::Array(at) => {

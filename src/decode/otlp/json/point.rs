@@ -1,5 +1,7 @@
 //! The data points. A name means the same in each kind, so one reader does for all.
 
+use bumpalo::Bump;
+
 use super::{attribute, value};
 use crate::decode::json::JsonReader;
 use crate::decode::otlp::exponential::Row;
@@ -8,11 +10,15 @@ use crate::decode::pull::{Fault, Pull};
 use crate::metric::value::Value;
 
 /// Fills `point`, which is clear.
-pub(super) fn read<'a>(reader: &mut JsonReader<'a>, point: &mut Point<'a>) -> Result<(), Fault> {
+pub(super) fn read<'a>(
+    reader: &mut JsonReader<'a>,
+    point: &mut Point<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut extent = value::element(reader)?;
     while let Some(key) = value::key(reader, &mut extent)? {
         match key {
-            "attributes" => attribute::read_all(reader, &mut point.tags)?,
+            "attributes" => attribute::read_all(reader, &mut point.tags, arena)?,
             "timeUnixNano" => point.time_unix_nano = value::u64(reader)?,
             "flags" => point.flags = value::u32(reader)?,
             "exemplars" => exemplars(reader, &mut point.exemplars)?,

@@ -1,5 +1,7 @@
 //! `KeyValue` and `AnyValue`.
 
+use bumpalo::Bump;
+
 use super::{bytes, child, double, text, varint};
 use crate::decode::otlp::any::{self, Any, Attribute};
 use crate::decode::protobuf::{Field, Slice};
@@ -7,7 +9,11 @@ use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTags, Scalar};
 
 /// Adds the tags of one attribute.
-pub(super) fn read<'a>(slice: Slice<'a>, tags: &mut RawTags<'a>) -> Result<(), Fault> {
+pub(super) fn read<'a>(
+    slice: Slice<'a>,
+    tags: &mut RawTags<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut key = "";
     let mut value = Any::Scalar(Scalar::Null);
     let mut message = slice.message();
@@ -18,7 +24,7 @@ pub(super) fn read<'a>(slice: Slice<'a>, tags: &mut RawTags<'a>) -> Result<(), F
             _ => {}
         }
     }
-    let attribute = Attribute::new(key, tags);
+    let attribute = Attribute::new(key, tags, arena);
     match value {
         Any::Scalar(scalar) => attribute.value(scalar, tags),
         Any::Array(slice) => {
