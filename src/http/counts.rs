@@ -21,7 +21,7 @@ pub struct Counts {
     pub over_limit: AtomicU64,
     /// Requests that ended in a panic, a bug.
     pub panics: AtomicU64,
-    /// Metrics of requests answered with a report or an empty 202 (contract C7), as sent.
+    /// Metrics of requests that were decided, whatever the number of the answer (contract C7), as sent.
     pub accepted: AtomicU64,
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
