@@ -98,7 +98,7 @@ pub(crate) trait Readout<'a> {
     /// Exemplars and metadata so far.
     fn asides(&self) -> Asides;
 
-    /// Bytes of memory it holds beside the body, for whoever accounts for them.
+    /// Bytes of memory it holds beside the body, or will with the next call, for whoever accounts for them.
     fn memory(&self) -> u64 {
         0
     }

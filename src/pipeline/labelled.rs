@@ -28,7 +28,7 @@ impl<'a> Run<'a, '_, '_> {
         let mut told = 0;
         let mut unfolded = 0;
         loop {
-            // A reader may have made its tables before the first.
+            // Before the first, a reader says what its tables will take.
             let memory = reader.memory();
             if memory > told + TOLD_BYTES {
                 told = memory;

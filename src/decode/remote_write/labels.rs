@@ -6,7 +6,7 @@ use crate::decode::raw::{Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT};
 
 /// Texts longer than this are refused unread, for no name and no tag may be as long (contract C2.2,
 /// C2.3): 2.0 lets a few bytes stand for any text, again and again.
-const TEXT_BYTES_MAX: usize = 4_096;
+pub(super) const TEXT_BYTES_MAX: usize = 4_096;
 
 /// What stands for a name that is no text: such a series is rejected for it, and not for having none.
 const UNREADABLE: &str = "\u{fffd}";
