@@ -190,7 +190,8 @@ impl<'a, D: Dialect<'a>> Readout<'a> for Reader<'a, D> {
                 if let Some(reading) = open.read::<D>(next)? {
                     next.reading = match (open.flaw, reading) {
                         // A histogram's fault comes before one of the labels (contract C2.4).
-                        (Some(Flaw::Tags(_)), Reading::Unfit(_)) | (None, _) => reading,
+                        (Some(Flaw::Tags(_) | Flaw::TooLarge(_)), Reading::Unfit(_))
+                        | (None, _) => reading,
                         (Some(flaw), _) => Reading::Unfit(flaw),
                     };
                     let is_new = std::mem::take(&mut open.is_new);

@@ -1,16 +1,13 @@
 //! `prometheus.WriteRequest`: labels in full, metadata by the name of the family.
 
 use super::family::Family;
-use super::labels::{Labels, text};
+use super::labels::{Labels, NAME_BYTES_MAX, text};
 use super::{Dialect, Head, Reader, Sorts, bytes, varint};
 use crate::decode::protobuf::{Field, Message, Slice};
 use crate::decode::pull::Fault;
 
 const METADATA: u32 = 3;
 const LABELS: u32 = 1;
-
-/// Names of families that are longer are of no series that is accepted.
-const NAME_BYTES_MAX: usize = 1_024;
 
 /// Reads a `prometheus.WriteRequest`.
 pub(crate) type V1<'a> = Reader<'a, One<'a>>;
@@ -78,7 +75,7 @@ impl Known {
     }
 }
 
-/// Reads a `MetricMetadata`; one that says no type, or of nobody, tells nothing.
+/// Reads a `MetricMetadata`; one that says no type, or is of no series that is accepted, tells nothing.
 fn known(metadata: Slice<'_>) -> Result<Option<Known>, Fault> {
     let (mut name, mut family) = (None, Family::Unknown);
     let mut message = metadata.message();
