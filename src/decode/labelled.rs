@@ -103,7 +103,8 @@ pub(crate) trait Readout<'a> {
     /// Exemplars and metadata so far.
     fn asides(&self) -> Asides;
 
-    /// Bytes of memory it holds beside the body and beside the arena, for whoever accounts for them.
+    /// Bytes of memory it holds beside the body and beside the arena, or will with the next call, for
+    /// whoever accounts for them.
     fn memory(&self) -> u64 {
         0
     }

@@ -28,14 +28,14 @@ impl<'a> Run<'a, '_, '_> {
         let mut told = 0;
         let mut unfolded = 0;
         loop {
-            let series = reader.next(&mut raw)?;
-            // At the end too. Texts that had to be cleaned or renamed lie in the arena beside the reader's.
+            // Before the first, a reader says what its tables will take. Texts that had to be cleaned or
+            // renamed lie in the arena beside the reader's.
             let memory = reader.memory() + self.arena.allocated_bytes() as u64;
             if memory > told + TOLD_BYTES {
                 told = memory;
                 (self.steps)(Step::Beside(memory)).map_err(refused)?;
             }
-            let Some(series) = series else { break };
+            let Some(series) = reader.next(&mut raw)? else { break };
             if series == Series::NotYet {
                 continue;
             }

@@ -71,6 +71,8 @@ pub(super) fn read<'a>(
     if outline.sum.to_bits() == STALE_BITS {
         return Ok(Reading::StaleHistogram);
     }
+    // No tuple can hold such a sum, and it is not left out in silence.
+    next.skipped_sum = !outline.sum.is_finite();
     let is_level = sort == Sort::Gauge || outline.hint == HINT_GAUGE;
     match outline.expand(message, next) {
         Ok(totals) => {

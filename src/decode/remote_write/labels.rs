@@ -6,11 +6,17 @@ use crate::decode::raw::{Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT};
 
 /// Texts longer than this are refused unread, for no name and no tag may be as long (contract C2.2,
 /// C2.3): 2.0 lets a few bytes stand for any text, again and again.
-const TEXT_BYTES_MAX: usize = 4_096;
+pub(super) const TEXT_BYTES_MAX: usize = 4_096;
 
 /// What stands for a name that is no text: such a series is rejected for it, and not for having none.
 const UNREADABLE: &str = "\u{fffd}";
 
+/// Most bytes of a name, and of names and values of all tags together (contract C2.2, C2.3). Whoever
+/// judges measurements knows them too, and never sees a series that has exemplars alone.
+pub(super) const NAME_BYTES_MAX: usize = 1_024;
+const TAGS_BYTES_MAX: usize = 16 << 10;
+
+const NAME_TOO_LONG: &str = "the name is longer than 1,024 bytes";
 const TOO_MANY: &str = "more than 128 labels";
 
 /// Most labels whose names are compared each with each; of more, sorting takes less.
@@ -29,11 +35,21 @@ pub(crate) struct Labels<'l, 'a> {
     /// The name of the last label: where they come in order, none comes twice.
     last: &'a str,
     in_order: bool,
+    /// Of names and values of tags.
+    bytes: usize,
 }
 
 impl<'l, 'a> Labels<'l, 'a> {
     pub(super) fn of(series: &'l mut Labelled<'a>) -> Self {
-        Self { series, name_flaw: None, flaw: None, token: None, last: "", in_order: true }
+        Self {
+            series,
+            name_flaw: None,
+            flaw: None,
+            token: None,
+            last: "",
+            in_order: true,
+            bytes: 0,
+        }
     }
 
     /// Takes one label. One without a value is the same as none.
@@ -67,6 +83,10 @@ impl<'l, 'a> Labels<'l, 'a> {
         if !self.in_order && self.flaw.is_none() && self.is_any_there_twice() {
             self.spoil("a label is there twice");
         }
+        if self.bytes > TAGS_BYTES_MAX {
+            let why = "names and values of the labels are over 16 KiB together";
+            self.flaw.get_or_insert(Flaw::TooLarge(why));
+        }
         let nameless = self.series.name.is_empty().then_some(Flaw::NoName);
         (self.name_flaw.or(nameless).or(self.flaw), self.token)
     }
@@ -77,11 +97,16 @@ impl<'l, 'a> Labels<'l, 'a> {
             return;
         }
         match value {
-            Ok(name) => self.series.name = name,
+            Ok(name) => {
+                self.series.name = name;
+                if name.len() > NAME_BYTES_MAX {
+                    self.name_flaw.get_or_insert(Flaw::Name(NAME_TOO_LONG));
+                }
+            }
             Err(fault) => {
                 self.series.name = UNREADABLE;
                 self.name_flaw.get_or_insert(Flaw::Name(match fault {
-                    Unfit::Long => "the name is longer than 1,024 bytes",
+                    Unfit::Long => NAME_TOO_LONG,
                     Unfit::Bytes => "the name is not UTF-8",
                 }));
             }
@@ -118,6 +143,7 @@ impl<'l, 'a> Labels<'l, 'a> {
             self.in_order = false;
         }
         self.last = name;
+        self.bytes += name.len() + value.len();
         self.series.attribute(name, Scalar::Text(value));
     }
 

@@ -1,7 +1,9 @@
 //! `io.prometheus.write.v2.Request`: texts stand in a table of symbols, metadata in each series.
 
+use super::TOKEN_LABEL;
 use super::family::Family;
-use super::labels::{Labels, Text, Unfit, text};
+use super::labels::{Labels, TEXT_BYTES_MAX, Text, Unfit, text};
+use super::repeated::Repeated;
 use super::{Dialect, Head, Reader, Sorts, bytes, varint};
 use crate::decode::protobuf::{Field, Message, Slice, Wire};
 use crate::decode::pull::Fault;
@@ -27,12 +29,18 @@ pub(crate) struct Two<'a> {
     body: &'a [u8],
     symbols: Vec<Symbol>,
     long: Vec<&'a str>,
+    /// How many of either there will be.
+    counts: (usize, usize),
     /// The name of a label whose value is still to come: a list of references may be cut anywhere.
     name: Option<u32>,
 }
 
 /// Texts of so many bytes are kept: sixteen bytes for one that takes four times as many of the body.
 const LONG_BYTES: usize = 64;
+
+fn is_long(symbol: &[u8]) -> bool {
+    (LONG_BYTES..=TEXT_BYTES_MAX).contains(&symbol.len())
+}
 
 /// What is known of a symbol, in four bytes, for an empty one takes two of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,26 +78,13 @@ impl<'a> Two<'a> {
         if body.len() >= Symbol::LONG as usize {
             return Err(Fault::new(0, "expected less than 2 GiB"));
         }
-        // Counted first: a list that grows takes up to three times what it holds.
-        let (mut count, mut long_count) = (0, 0);
+        let (mut symbols, mut long) = (0, 0);
         each_symbol(body, |symbol| {
-            count += 1;
-            long_count += usize::from(symbol.bytes.len() >= LONG_BYTES);
+            symbols += 1;
+            long += usize::from(is_long(symbol.bytes));
         })?;
-        let mut symbols = Vec::with_capacity(count);
-        let mut long = Vec::with_capacity(long_count);
-        each_symbol(body, |symbol| {
-            symbols.push(match text(symbol.bytes) {
-                Err(Unfit::Long) => Symbol::TOO_LONG,
-                Err(Unfit::Bytes) => Symbol::NOT_UTF_8,
-                Ok(text) if text.len() >= LONG_BYTES => {
-                    long.push(text);
-                    Symbol(Symbol::LONG + (long.len() - 1) as u32)
-                }
-                Ok(_) => Symbol(length_at(body, symbol) as u32),
-            });
-        })?;
-        Ok(Self { body, symbols, long, name: None })
+        let counts = (symbols, long);
+        Ok(Self { body, symbols: Vec::new(), long: Vec::new(), counts, name: None })
     }
 
     #[inline]
@@ -199,7 +194,106 @@ impl<'a> Dialect<'a> for Two<'a> {
     }
 
     fn memory(&self) -> u64 {
-        let symbols = self.symbols.capacity() * size_of::<Symbol>();
-        (symbols + self.long.capacity() * size_of::<&str>()) as u64
+        let (symbols, long) = self.counts;
+        (symbols * size_of::<Symbol>() + long * size_of::<&str>()) as u64
+    }
+
+    fn prepare(&mut self) -> Result<(), Fault> {
+        let (symbols, long) = self.counts;
+        self.symbols.reserve_exact(symbols);
+        self.long.reserve_exact(long);
+        let body = self.body;
+        each_symbol(body, |symbol| {
+            self.symbols.push(match text(symbol.bytes) {
+                Err(Unfit::Long) => Symbol::TOO_LONG,
+                Err(Unfit::Bytes) => Symbol::NOT_UTF_8,
+                Ok(text) if is_long(symbol.bytes) => {
+                    self.long.push(text);
+                    Symbol(Symbol::LONG + (self.long.len() - 1) as u32)
+                }
+                Ok(_) => Symbol(length_at(body, symbol) as u32),
+            });
+        })
+    }
+}
+
+/// The token that `series`, a series of the request `body`, names in its label; the first of several.
+///
+/// Nobody is known yet, so no table is made: the request is gone through for the symbols that are the name
+/// of the label, the series for the first reference to one, and the request again for what is beside it.
+pub(super) fn token_of<'a>(body: &'a [u8], series: Slice<'a>) -> Result<Option<&'a str>, Fault> {
+    let mut names = Vec::new();
+    let mut number = 0_u32;
+    each_symbol(body, |symbol| {
+        if symbol.bytes == TOKEN_LABEL.as_bytes() {
+            names.push(number);
+        }
+        number = number.saturating_add(1);
+    })?;
+    let Some(wanted) = value_of(&names, series)? else { return Ok(None) };
+    let (mut number, mut found) = (0_u32, None);
+    each_symbol(body, |symbol| {
+        if number == wanted {
+            found = Some(symbol);
+        }
+        number = number.saturating_add(1);
+    })?;
+    Ok(found.and_then(|symbol| text(symbol.bytes).ok()).filter(|token| !token.is_empty()))
+}
+
+/// What stands beside the first of `names`, which rise, among the references of a series.
+fn value_of(names: &[u32], series: Slice<'_>) -> Result<Option<u32>, Fault> {
+    let mut references = Repeated::of(series, LABELS);
+    while let (Some(name), Some(value)) = (references.varint()?, references.varint()?) {
+        if names.binary_search(&(name as u32)).is_ok() {
+            return Ok(Some(value as u32));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::labelled::{Labelled, Readout};
+
+    #[test]
+    fn tables_are_told_of_before_they_are_made_and_are_no_larger() {
+        let long = "x".repeat(LONG_BYTES);
+        let body = [b"\x22\0\x22\x01a\x22\x40", long.as_bytes(), b"\x22\x01\xff"].concat();
+        let mut reader = V2::new(&body).unwrap();
+        assert_eq!(reader.memory(), 4 * 4 + 16);
+        assert_eq!((reader.dialect.symbols.capacity(), reader.dialect.long.capacity()), (0, 0));
+        assert_eq!(reader.next(&mut Labelled::blank()), Ok(None));
+        assert_eq!((reader.dialect.symbols.capacity(), reader.dialect.long.capacity()), (4, 1));
+        assert_eq!(reader.memory(), 4 * 4 + 16);
+        let texts: Vec<_> = (0..5).map(|reference| reader.dialect.symbol(reference)).collect();
+        let known = [Some(Ok("")), Some(Ok("a")), Some(Ok(&*long)), Some(Err(Unfit::Bytes)), None];
+        assert_eq!(texts, known);
+    }
+
+    #[test]
+    fn a_token_is_found_without_a_table() {
+        let mut symbols = Vec::new();
+        for symbol in ["", TOKEN_LABEL, "a", "t1", TOKEN_LABEL, "t2"] {
+            symbols.extend([0x22, symbol.len() as u8]);
+            symbols.extend(symbol.as_bytes());
+        }
+        for (series, token) in [
+            (&b"\x2a\x06\x0a\x04\x02\x03\x01\x03"[..], Some("t1")),
+            (b"\x2a\x04\x0a\x02\x04\x05\x2a\x04\x0a\x02\x01\x03", Some("t2")),
+            (b"\x2a\x04\x08\x04\x08\x05", Some("t2")),
+            (b"\x2a\x04\x0a\x02\x01\x09", None),
+            (b"\x2a\x04\x0a\x02\x01\0", None),
+            (b"\x2a\x03\x0a\x01\x01", None),
+            (b"\x2a\x04\x0a\x02\x02\x03", None),
+            (b"\x2a\0", None),
+            (b"", None),
+        ] {
+            for body in [[&symbols, series].concat(), [series, &symbols].concat()] {
+                let found = super::super::label_token(&body, crate::decode::RemoteWrite::V2);
+                assert_eq!(found, token, "{series:x?}");
+            }
+        }
     }
 }

@@ -220,10 +220,25 @@ async fn what_brings_no_measurement_is_a_success_unless_it_cannot_be_taken() {
         request.timeseries[0].exemplars.push(Exemplar { value: 1.0, ..Exemplar::default() });
         request
     };
+    let labelled = |count: usize, bytes: usize| {
+        let mut request = exemplar_of("up");
+        let value = "v".repeat(bytes);
+        let labels = (0..count).map(|n| label(&format!("l{n}"), &value));
+        request.timeseries[0].labels.extend(labels);
+        request
+    };
     for (request, status, counts) in [
         (described, 204, [0, 0, 0]),
         (exemplar_of("up"), 204, [0, 0, 1]),
         (exemplar_of(""), 400, [0, 0, 0]),
+        // An exemplar is not written where its series would not be.
+        (exemplar_of(&"u".repeat(1_024)), 204, [0, 0, 1]),
+        (exemplar_of(&"u".repeat(1_025)), 400, [0, 0, 0]),
+        (labelled(128, 1), 204, [0, 0, 1]),
+        (labelled(129, 1), 400, [0, 0, 0]),
+        (labelled(4, 4_094), 204, [0, 0, 1]),
+        (labelled(4, 4_095), 400, [0, 0, 0]),
+        (labelled(1, 4_097), 400, [0, 0, 0]),
     ] {
         let edge = Edge::start().await;
         let reply = write(&edge, V1, &request).await;

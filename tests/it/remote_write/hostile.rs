@@ -239,6 +239,24 @@ fn histogram(buckets: usize, spans: usize) -> Vec<u8> {
 }
 
 #[test]
+fn a_sum_that_no_tuple_can_hold_is_told() {
+    let request = |sum: f64| {
+        let histogram = Histogram { sum, timestamp: NOW_MILLIS, ..Histogram::default() };
+        let series = TimeSeries {
+            labels: vec![label("__name__", "h")],
+            histograms: vec![histogram],
+            ..TimeSeries::default()
+        };
+        WriteRequest { timeseries: vec![series], ..WriteRequest::default() }.encode_to_vec()
+    };
+    for (sum, told) in [(1.0, 0), (f64::NAN, 1), (f64::INFINITY, 1), (f64::NEG_INFINITY, 1)] {
+        let report = cost(&request(sum), RemoteWrite::V1).result.expect("valid");
+        assert_eq!(report.accepted, 1, "{sum}");
+        assert_eq!(report.tally.warnings(Code::SkippedValue), told, "{sum}");
+    }
+}
+
+#[test]
 fn a_histogram_has_1024_buckets_at_most() {
     for (buckets, spans, accepted) in
         [(1_024, 1, 1), (1_024, 1_024, 1), (1_025, 1, 0), (1_000_000, 1, 0), (100_000, 100_000, 0)]
