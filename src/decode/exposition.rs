@@ -1,14 +1,14 @@
 //! Prometheus' text exposition format 0.0.4 and OpenMetrics 1.0.
 //!
-//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and what Pushgateway
-//! refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
+//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and of a push what
+//! Pushgateway refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
 //! page none. Nothing of a page is copied but texts with escapes, and nothing is remembered but hashes.
 
 use bumpalo::Bump;
 use memchr::memchr;
 
 use super::Exposition;
-use super::labelled::{Asides, Flaw, Labelled, Reading, Readout, Series, Timestamps};
+use super::labelled::{Asides, Flaw, Labelled, Origin, Reading, Readout, Series, Timestamps};
 use super::pull::Fault;
 use crate::metric::{Flow, Shape};
 
@@ -18,13 +18,15 @@ mod names;
 mod number;
 mod open;
 mod plain;
+mod pushed;
 mod series;
 
 use kind::{Kind, Part};
 use line::Line;
 use number::{Moment, Number};
 use open::{Open, Sample};
-use plain::Plain;
+use plain::{LateTypes, Plain};
+use pushed::Pushed;
 use series::Texts;
 
 /// Reads a page of metrics line by line.
@@ -35,6 +37,8 @@ pub(crate) struct Reader<'a> {
     timestamps: Timestamps,
     texts: Texts<'a>,
     rules: Rules<'a>,
+    /// Of a push alone.
+    pushed: Option<Box<Pushed<'a>>>,
     asides: Asides,
 }
 
@@ -52,15 +56,20 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(
         text: &'a str,
         syntax: Exposition,
-        timestamps: Timestamps,
+        origin: &Origin<'a>,
         arena: &'a Bump,
     ) -> Self {
         let rules = match syntax {
-            Exposition::Text => Rules::Plain(Plain::new()),
+            Exposition::Text => Rules::Plain(Plain::new(if origin.is_push() {
+                LateTypes::Refused
+            } else {
+                LateTypes::Taken
+            })),
             Exposition::OpenMetrics => Rules::Open(Box::new(Open::new())),
         };
-        let texts = Texts::new(syntax, arena);
-        Self { text, at: 0, timestamps, texts, rules, asides: Asides::default() }
+        let pushed = origin.is_push().then(|| Box::new(Pushed::new(origin)));
+        let (timestamps, texts) = (origin.timestamps, Texts::new(syntax, arena));
+        Self { text, at: 0, timestamps, texts, rules, pushed, asides: Asides::default() }
     }
 
     #[inline]
@@ -104,6 +113,9 @@ impl<'a> Readout<'a> for Reader<'a> {
                 }
             };
             if is_sample {
+                if let Some(pushed) = &mut self.pushed {
+                    pushed.take(next).map_err(|expected| line.fault_at(0, expected))?;
+                }
                 return Ok(Some(Series::Another));
             }
             if self.at >= pause_at {
@@ -125,7 +137,8 @@ impl<'a> Readout<'a> for Reader<'a> {
             Rules::Plain(plain) => plain.memory(),
             Rules::Open(open) => open.memory(),
         };
-        names + self.texts.memory()
+        let pushed = self.pushed.as_ref().map_or(0, |pushed| pushed.memory());
+        names + pushed + self.texts.memory()
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) fn read<'a>(
                 Exposition::OpenMetrics => "OpenMetrics text",
             };
             let text = place::utf8(body, 0).map_err(|fault| malformed(name, fault))?;
-            let mut reader = exposition::Reader::new(text, syntax, origin.timestamps, &arena);
+            let mut reader = exposition::Reader::new(text, syntax, origin, &arena);
             let read = run.labelled(&mut reader, origin);
             read.map_err(|stop| stop.or(|fault| malformed(name, place::in_text(text, fault))))?;
         }

@@ -58,6 +58,11 @@ pub enum Timestamps {
 }
 
 impl<'a> Origin<'a> {
+    /// Whether it was pushed, as to a Pushgateway: the values of one moment, each once.
+    pub(crate) fn is_push(&self) -> bool {
+        self.timestamps == Timestamps::Refused
+    }
+
     /// Gives a series the labels of its origin.
     pub(crate) fn label(&self, series: &mut Labelled<'a>, arena: &'a Bump) {
         for (name, value) in self.labels {
