@@ -45,6 +45,7 @@ pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
+    instance as scrape_instance, labels_of_target,
 };
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
