@@ -10,6 +10,7 @@
 //!   `http:`.
 //! * Nothing of an answer is repeated in an error: a target may send back the headers it got.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -18,7 +19,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::counts::Outcome;
-use crate::budget::{Grant, Spent};
+use crate::budget::{Budget, Grant, Spent};
 use crate::config::{self, Verify};
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
@@ -64,6 +65,8 @@ pub(super) struct Page {
     pub(super) syntax: Exposition,
     /// What the Content-Type says, where it is none that a page should have.
     pub(super) looks_like: Option<&'static str>,
+    /// Holds the bytes of the body.
+    pub(super) grant: Grant,
 }
 
 /// Fetches the pages of one job.
@@ -83,7 +86,13 @@ impl Failure {
 
 impl From<Spent> for Failure {
     fn from(spent: Spent) -> Self {
-        Self::new(Outcome::NoRoom, spent.to_string())
+        let why = match spent {
+            Spent::Whole { .. } => spent.to_string(),
+            Spent::Part { limit } => {
+                format!("pages hold {limit} bytes, their quarter of `limits.memory_bytes`")
+            }
+        };
+        Self::new(Outcome::NoRoom, why)
     }
 }
 
@@ -124,15 +133,16 @@ impl Fetcher {
         Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers })
     }
 
-    /// The page at `url`, in no more time than `timeout`; `grant` holds its bytes.
+    /// The page at `url`, in no more time than `timeout`. Its memory is of `budget`, and is taken once there
+    /// is a page: targets that do not answer hold none.
     pub(super) async fn fetch(
         &self,
         url: &Url,
         bytes_max: usize,
-        grant: &mut Grant,
+        budget: &Arc<Budget>,
     ) -> Result<Page, Failure> {
         let timeout = self.job.timeout;
-        let page = async { read(self.answer(url).await?, bytes_max, grant).await };
+        let page = async { read(self.answer(url).await?, bytes_max, budget.grant()?).await };
         let page = timeout_at(Instant::now() + timeout, page).await;
         page.unwrap_or_else(|_| {
             Err(Failure::new(
@@ -223,11 +233,7 @@ fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Reads the body of a 200.
-async fn read(
-    mut response: Response,
-    bytes_max: usize,
-    grant: &mut Grant,
-) -> Result<Page, Failure> {
+async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Result<Page, Failure> {
     let text =
         |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (syntax, looks_like) = syntax(text(header::CONTENT_TYPE));
@@ -239,7 +245,7 @@ async fn read(
     if declared.is_some_and(|declared| declared > bytes_max as u64) {
         return Err(too_large(bytes_max));
     }
-    let mut intake = Intake::new(coding, declared, bytes_max, grant)?;
+    let mut intake = Intake::new(coding, declared, bytes_max, &mut grant)?;
     let mut received = 0;
     loop {
         let chunk = response.chunk().await.map_err(|error| {
@@ -255,7 +261,8 @@ async fn read(
         }
         intake.take(&chunk).await?;
     }
-    Ok(Page { body: intake.finish()?, syntax, looks_like })
+    let body = intake.finish()?;
+    Ok(Page { body, syntax, looks_like, grant })
 }
 
 /// How a page is written. Anything but OpenMetrics is read as the older text, which exporters of all kinds
