@@ -30,10 +30,10 @@ mod intake;
 
 use intake::Intake;
 
-/// Prefers OpenMetrics: it says more of its samples. Whoever knows neither sends what it has.
-const ACCEPT: HeaderValue = HeaderValue::from_static(
-    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-);
+/// Asks for the older text: OpenMetrics says nothing more that would be delivered, and one broken rule of
+/// it makes a page none. It is not even named, because many exporters send it to whoever names it, however
+/// little it is preferred. Whoever has nothing else sends it all the same, and it is read.
+const ACCEPT: HeaderValue = HeaderValue::from_static("text/plain;version=0.0.4,*/*;q=0.1");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 

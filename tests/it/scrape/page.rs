@@ -43,7 +43,7 @@ async fn a_request_says_what_it_would_like_and_comes_again_on_the_same_connectio
     let head = exporter.heads()[0].to_ascii_lowercase();
     for line in [
         "get /m?a=b http/1.1\r\n",
-        "\r\naccept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+        "\r\naccept: text/plain;version=0.0.4,*/*;q=0.1\r\n",
         "\r\naccept-encoding: gzip\r\n",
         concat!("\r\nuser-agent: tidegate/", env!("CARGO_PKG_VERSION"), "\r\n"),
         "\r\nx-prometheus-scrape-timeout-seconds: 60\r\n",
