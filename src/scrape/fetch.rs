@@ -25,10 +25,7 @@ use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
 use crate::decode::media::Codings;
-
-mod intake;
-
-use intake::Intake;
+use crate::intake::{Intake, IntakeError};
 
 /// Asks for the older text: OpenMetrics says nothing more that would be delivered, and one broken rule of
 /// it makes a page none. It is not even named, because many exporters send it to whoever names it, however
@@ -101,6 +98,15 @@ impl From<InflateError> for Failure {
         match error {
             InflateError::TooLarge { limit } => too_large(limit),
             InflateError::Corrupt(why) => Self::new(Outcome::Malformed, why),
+        }
+    }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Spent(spent) => spent.into(),
+            IntakeError::Inflate(error) => error.into(),
         }
     }
 }
@@ -261,7 +267,7 @@ async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Res
         }
         intake.take(&chunk).await?;
     }
-    let body = intake.finish()?;
+    let body = intake.finish().await?;
     Ok(Page { body, syntax, looks_like, grant })
 }
 
