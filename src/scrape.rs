@@ -41,7 +41,7 @@ mod target;
 pub use counts::{Counts, JobCounts, Outcome};
 pub use fetch::ClientError;
 
-use fetch::Fetcher;
+use fetch::{Fetcher, Names};
 use job::Job;
 
 /// How often files of targets are looked at.
@@ -111,6 +111,7 @@ impl Scraper {
             files_every: parts.files_every,
             counts: Arc::clone(&counts),
         });
+        let names = Names::of_system();
         let mut ready = Vec::with_capacity(parts.scrapes.len());
         for (nth, scrape) in parts.scrapes.iter().enumerate() {
             let source =
@@ -118,7 +119,7 @@ impl Scraper {
             let (hostname, tags) =
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
-            let fetcher = Fetcher::new(scrape)?;
+            let fetcher = Fetcher::new(scrape, names.clone())?;
             ready.push(Job::new(scrape.clone(), nth, profile, fetcher, Arc::clone(&shared)).await);
         }
         Ok(Self { ready, running: JoinSet::new(), counts })

@@ -27,6 +27,10 @@ use crate::decode::inflate::InflateError;
 use crate::decode::media::Codings;
 use crate::intake::{Intake, IntakeError};
 
+mod names;
+
+pub(super) use names::Names;
+
 /// Asks for the older text: OpenMetrics says nothing more that would be delivered, and one broken rule of
 /// it makes a page none. It is not even named, because many exporters send it to whoever names it, however
 /// little it is preferred. Whoever has nothing else sends it all the same, and it is read.
@@ -73,6 +77,7 @@ pub(super) struct Fetcher {
     secure: OnceCell<Client>,
     job: config::Scrape,
     headers: HeaderMap,
+    names: Names,
 }
 
 impl Failure {
@@ -117,11 +122,11 @@ fn too_large(limit: usize) -> Failure {
 }
 
 impl Fetcher {
-    pub(super) fn new(job: &config::Scrape) -> Result<Self, ClientError> {
+    pub(super) fn new(job: &config::Scrape, names: Names) -> Result<Self, ClientError> {
         // An error says that some provider is installed already, and that one serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let error = |cause: String| ClientError { job: job.job.to_string(), cause };
-        let plain = builder().tls_certs_only([]).build();
+        let plain = builder(job, &names).tls_certs_only([]).build();
         let plain = plain.map_err(|cause| error(describe(&cause)))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, ACCEPT);
@@ -136,7 +141,7 @@ impl Fetcher {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers })
+        Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers, names })
     }
 
     /// The page at `url`, in no more time than `timeout`. Its memory is of `budget`, and is taken once there
@@ -198,8 +203,8 @@ impl Fetcher {
     /// The client of `https:`, once certificates were read from the disk.
     async fn secure(&self) -> Result<&Client, Failure> {
         let make = || async {
-            let job = self.job.clone();
-            let made = tokio::task::spawn_blocking(move || secured(&job)).await;
+            let (job, names) = (self.job.clone(), self.names.clone());
+            let made = tokio::task::spawn_blocking(move || secured(&job, &names)).await;
             made.map_err(|error| error.to_string())?.map_err(|error| describe(&error))
         };
         let client = self.secure.get_or_try_init(make).await;
@@ -209,8 +214,9 @@ impl Fetcher {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(job: &config::Scrape, names: &Names) -> reqwest::ClientBuilder {
     Client::builder()
+        .dns_resolver(names.resolver(job.timeout))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -220,8 +226,8 @@ fn builder() -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(2)
 }
 
-fn secured(job: &config::Scrape) -> reqwest::Result<Client> {
-    let mut builder = builder();
+fn secured(job: &config::Scrape, names: &Names) -> reqwest::Result<Client> {
+    let mut builder = builder(job, names);
     if let Some(roots) = &job.tls.roots {
         builder = builder.tls_certs_only(roots.clone());
     }

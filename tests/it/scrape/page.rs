@@ -57,6 +57,15 @@ async fn a_request_says_what_it_would_like_and_comes_again_on_the_same_connectio
 }
 
 #[tokio::test]
+async fn a_target_may_have_a_name_that_is_looked_up() {
+    let exporter = Exporter::always(Answer::Keep(text("a 1\n"))).await;
+    let at = format!("localhost:{}", exporter.address.port());
+    let world = start(job("node", &[&at], "")).await;
+    let first = &shown(&world.entry_of(&at).await)[0];
+    assert_eq!(*first, format!("a{{instance:{at},job:node}} 1.0 @1700000000 gauge"));
+}
+
+#[tokio::test]
 async fn openmetrics_and_compressed_pages_are_read_by_what_their_headers_say() {
     let open = "# TYPE a counter\na_total 1.0 1699999999.5\n# EOF\n";
     let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
