@@ -11,14 +11,25 @@ pub const GRAIN_BYTES: u64 = 64 << 10;
 pub struct Budget {
     used: AtomicU64,
     limit: u64,
+    /// What this is a part of: bytes count there as well.
+    whole: Option<Arc<Budget>>,
 }
 
 /// The budget is spent (503).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("requests in flight hold {limit} bytes (`limits.memory_bytes`)")]
-pub struct Spent {
-    /// The limit, bytes.
-    pub limit: u64,
+pub enum Spent {
+    /// All of it.
+    #[error("bodies and pages in work hold {limit} bytes (`limits.memory_bytes`)")]
+    Whole {
+        /// The limit, bytes.
+        limit: u64,
+    },
+    /// The part that somebody has of it.
+    #[error("what they may hold of `limits.memory_bytes` is in use, {limit} bytes")]
+    Part {
+        /// The limit, bytes.
+        limit: u64,
+    },
 }
 
 /// The share that one request or one scrape has of a [`Budget`]; given back when dropped, on whatever path
@@ -32,7 +43,18 @@ pub struct Grant {
 impl Budget {
     /// A budget of `limit` bytes, nothing of it used.
     pub fn new(limit: u64) -> Self {
-        Self { used: AtomicU64::new(0), limit }
+        Self { used: AtomicU64::new(0), limit, whole: None }
+    }
+
+    /// A part of it, of `limit` bytes: nothing is set aside, but whoever has this part holds no more than
+    /// that of the whole.
+    pub fn part(self: &Arc<Self>, limit: u64) -> Self {
+        Self { used: AtomicU64::new(0), limit, whole: Some(Arc::clone(self)) }
+    }
+
+    /// Most bytes it may hold.
+    pub fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Bytes reserved now.
@@ -51,10 +73,22 @@ impl Budget {
     fn reserve(&self, bytes: u64) -> Result<(), Spent> {
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
         let added = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        added.map(drop).map_err(|_| Spent { limit: self.limit })
+        let limit = self.limit;
+        let Some(whole) = &self.whole else {
+            return added.map(drop).map_err(|_| Spent::Whole { limit });
+        };
+        added.map_err(|_| Spent::Part { limit })?;
+        whole.reserve(bytes).inspect_err(|_| self.release_here(bytes))
     }
 
     fn release(&self, bytes: u64) {
+        self.release_here(bytes);
+        if let Some(whole) = &self.whole {
+            whole.release(bytes);
+        }
+    }
+
+    fn release_here(&self, bytes: u64) {
         let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
         debug_assert!(before >= bytes, "more released than was reserved");
     }
@@ -90,7 +124,7 @@ mod tests {
         let mut first = budget.grant().unwrap();
         let mut second = budget.grant().unwrap();
         first.resize(2 * GRAIN_BYTES).unwrap();
-        assert_eq!(second.resize(GRAIN_BYTES + 1), Err(Spent { limit: 3 * GRAIN_BYTES }));
+        assert_eq!(second.resize(GRAIN_BYTES + 1), Err(Spent::Whole { limit: 3 * GRAIN_BYTES }));
         assert_eq!(budget.used(), 3 * GRAIN_BYTES);
         assert!(budget.grant().is_err());
 
@@ -99,6 +133,25 @@ mod tests {
         assert_eq!(budget.used(), 2 * GRAIN_BYTES);
         drop((first, second));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_part_holds_no_more_than_its_limit_and_counts_in_the_whole() {
+        let whole = Arc::new(Budget::new(4 * GRAIN_BYTES));
+        let part = Arc::new(whole.part(2 * GRAIN_BYTES));
+        let mut of_part = part.grant().unwrap();
+        of_part.resize(2 * GRAIN_BYTES).unwrap();
+        assert_eq!(of_part.resize(3 * GRAIN_BYTES), Err(Spent::Part { limit: 2 * GRAIN_BYTES }));
+        assert_eq!((part.used(), whole.used()), (2 * GRAIN_BYTES, 2 * GRAIN_BYTES));
+
+        // What the part may hold is nobody's as long as nobody holds it.
+        of_part.resize(0).unwrap();
+        let mut others = whole.grant().unwrap();
+        others.resize(4 * GRAIN_BYTES).unwrap();
+        assert_eq!(of_part.resize(1), Err(Spent::Whole { limit: 4 * GRAIN_BYTES }));
+        assert_eq!((part.used(), whole.used()), (0, 4 * GRAIN_BYTES));
+        drop((of_part, others));
+        assert_eq!((part.used(), whole.used()), (0, 0));
     }
 
     #[test]

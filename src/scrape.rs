@@ -41,11 +41,15 @@ mod target;
 pub use counts::{Counts, JobCounts, Outcome};
 pub use fetch::ClientError;
 
-use fetch::Fetcher;
+use fetch::{Fetcher, Names};
 use job::Job;
 
 /// How often files of targets are looked at.
 pub const FILES_EVERY: Duration = Duration::from_secs(5);
+
+/// Pages hold no more than a quarter of the memory of bodies: however many targets lie or stall, clients
+/// have the rest.
+pub const BUDGET_PARTS: u64 = 4;
 
 /// What a [`Scraper`] is made of.
 pub struct Parts<'c> {
@@ -57,7 +61,8 @@ pub struct Parts<'c> {
     pub policy: &'c Arc<Policy>,
     /// Most bytes of a page, on the wire and decompressed: `limits.body_bytes`.
     pub body_bytes: usize,
-    /// The memory of bodies and tuples, shared with the ingest edge.
+    /// The memory of bodies and tuples, shared with the ingest edge: at most one part in
+    /// [`BUDGET_PARTS`] of it is for pages.
     pub budget: Arc<Budget>,
     /// Where the samples go.
     pub queue: Arc<dyn Queue>,
@@ -70,6 +75,7 @@ pub struct Parts<'c> {
 /// What all jobs have in common.
 pub(crate) struct Shared {
     pub(crate) body_bytes: usize,
+    /// The part of pages.
     pub(crate) budget: Arc<Budget>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -98,13 +104,14 @@ impl Scraper {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             body_bytes: parts.body_bytes,
-            budget: parts.budget,
+            budget: Arc::new(parts.budget.part(parts.budget.limit() / BUDGET_PARTS)),
             queue: parts.queue,
             clock: parts.clock,
             workers: Arc::new(Semaphore::new(cores)),
             files_every: parts.files_every,
             counts: Arc::clone(&counts),
         });
+        let names = Names::of_system();
         let mut ready = Vec::with_capacity(parts.scrapes.len());
         for (nth, scrape) in parts.scrapes.iter().enumerate() {
             let source =
@@ -112,7 +119,7 @@ impl Scraper {
             let (hostname, tags) =
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
-            let fetcher = Fetcher::new(scrape)?;
+            let fetcher = Fetcher::new(scrape, names.clone())?;
             ready.push(Job::new(scrape.clone(), nth, profile, fetcher, Arc::clone(&shared)).await);
         }
         Ok(Self { ready, running: JoinSet::new(), counts })

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
@@ -16,27 +15,17 @@ use super::upload::Upload;
 use crate::budget::Grant;
 use crate::config;
 use crate::decode::buffer::Buffer;
-use crate::decode::inflate::Inflater;
 use crate::decode::media::Coding;
+use crate::intake::{Intake, IntakeError};
 
-/// Compressed bytes inflated at a time. What a piece becomes is counted once it is there, so this
-/// bounds how far a bomb gets past the memory budget: 1 MiB for gzip and deflate (1032 to 1), the
-/// body limit for zstd; on as many threads as there are.
-const INFLATED_AT_ONCE_BYTES: usize = 1 << 10;
-
-/// Inflated bytes after which other connections get a turn on this thread.
-const TURN_BYTES: usize = 1 << 20;
-
-/// What a compressed byte counts in a turn, even if nothing comes of it: empty members and block
-/// headers are work too.
-const WORK_FACTOR: usize = 64;
-
-/// Largest window a coding keeps beside its output (contract C1.4).
-const ZSTD_WINDOW_BYTES_MAX: usize = 8 << 20;
-
-/// What a decoder takes before anything has come out: tables, and buffers for a block.
-const ZSTD_STATE_BYTES: usize = 384 << 10;
-const ZLIB_STATE_BYTES: usize = 64 << 10;
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Spent(spent) => spent.into(),
+            IntakeError::Inflate(error) => error.into(),
+        }
+    }
+}
 
 /// How a body may be.
 #[derive(Clone, Copy, Debug)]
@@ -100,99 +89,13 @@ impl Bounds {
             }
             intake.take(&chunk).await?;
         }
-        intake.finish().await
+        Ok(intake.finish().await?)
     }
 }
 
 /// One look for the next frame.
 async fn at_hand(body: &mut Upload) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await
-}
-
-/// Bytes on their way into memory that is accounted for as it is written to.
-struct Intake<'g> {
-    store: Store,
-    grant: &'g mut Grant,
-}
-
-enum Store {
-    /// As sent.
-    Plain(Buffer),
-    /// Through the inflater; beside its output the coding keeps `state` bytes and a window.
-    Coded { inflater: Inflater, state: usize, window_max: usize },
-}
-
-impl<'g> Intake<'g> {
-    fn new(
-        coding: Coding,
-        declared: Option<u64>,
-        bytes_max: usize,
-        grant: &'g mut Grant,
-    ) -> Result<Self, Problem> {
-        let declared = declared.and_then(|bytes| usize::try_from(bytes).ok());
-        let plain = || match declared {
-            Some(bytes) => Buffer::announced(bytes.min(bytes_max)),
-            None => Buffer::new(bytes_max),
-        };
-        let mut coded = |state, window_max| {
-            grant.resize(state as u64)?;
-            let inflater = Inflater::new(coding, bytes_max);
-            Ok::<_, Problem>(Store::Coded { inflater, state, window_max })
-        };
-        let store = match coding {
-            Coding::Identity => Store::Plain(plain()),
-            Coding::Gzip | Coding::Deflate => coded(ZLIB_STATE_BYTES, 0)?,
-            Coding::Zstd => coded(ZSTD_STATE_BYTES, ZSTD_WINDOW_BYTES_MAX)?,
-            // It counts what it keeps itself.
-            Coding::Snappy => coded(0, 0)?,
-        };
-        Ok(Self { store, grant })
-    }
-
-    async fn take(&mut self, chunk: &Bytes) -> Result<(), Problem> {
-        match &mut self.store {
-            Store::Plain(buffer) => {
-                self.grant.resize(buffer.memory_with(chunk.len()) as u64)?;
-                buffer.extend(chunk);
-                // It may have had to take more than it hoped for.
-                self.grant.resize(buffer.memory() as u64)?;
-            }
-            Store::Coded { inflater, state, window_max } => {
-                let mut turn_began = inflater.len();
-                let mut worked = 0;
-                for part in chunk.chunks(INFLATED_AT_ONCE_BYTES) {
-                    inflater.push(part)?;
-                    let output = inflater.len();
-                    // Of a window no more is touched than came out.
-                    let beside = *state + output.min(*window_max);
-                    self.grant.resize((inflater.memory() + beside) as u64)?;
-                    worked += part.len() * WORK_FACTOR;
-                    if output - turn_began + worked > TURN_BYTES {
-                        worked = 0;
-                        turn_began = output;
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<Buffer, Problem> {
-        let body = match self.store {
-            Store::Plain(buffer) => buffer,
-            // A block of snappy is decompressed in one go: a large one would keep other connections
-            // waiting.
-            Store::Coded { inflater, .. } if inflater.is_held_back_over(TURN_BYTES) => {
-                let finished = spawn_blocking(move || inflater.finish()).await;
-                // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
-                finished.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
-            }
-            Store::Coded { inflater, .. } => inflater.finish()?,
-        };
-        self.grant.resize(body.memory() as u64)?;
-        Ok(body)
-    }
 }
 
 /// Whether bytes keep coming (contract C1.5).

@@ -302,9 +302,11 @@ mod tests {
 
     #[test]
     fn every_busy_answer_says_when_to_come_back() {
-        for busy in
-            [Busy::ShuttingDown, Busy::Memory(Spent { limit: 1 }), AppendError::Closed.into()]
-        {
+        for busy in [
+            Busy::ShuttingDown,
+            Busy::Memory(Spent::Whole { limit: 1 }),
+            AppendError::Closed.into(),
+        ] {
             let response = Problem::Busy(busy).into_response();
             assert_eq!(response.status(), 503);
             let seconds: u64 = header(&response, "retry-after").unwrap().parse().unwrap();

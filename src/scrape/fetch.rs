@@ -10,6 +10,7 @@
 //!   `http:`.
 //! * Nothing of an answer is repeated in an error: a target may send back the headers it got.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -18,21 +19,22 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::counts::Outcome;
-use crate::budget::{Grant, Spent};
+use crate::budget::{Budget, Grant, Spent};
 use crate::config::{self, Verify};
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
 use crate::decode::media::Codings;
+use crate::intake::{Intake, IntakeError};
 
-mod intake;
+mod names;
 
-use intake::Intake;
+pub(super) use names::Names;
 
-/// Prefers OpenMetrics: it says more of its samples. Whoever knows neither sends what it has.
-const ACCEPT: HeaderValue = HeaderValue::from_static(
-    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-);
+/// Asks for the older text: OpenMetrics says nothing more that would be delivered, and one broken rule of
+/// it makes a page none. It is not even named, because many exporters send it to whoever names it, however
+/// little it is preferred. Whoever has nothing else sends it all the same, and it is read.
+const ACCEPT: HeaderValue = HeaderValue::from_static("text/plain;version=0.0.4,*/*;q=0.1");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
@@ -64,6 +66,8 @@ pub(super) struct Page {
     pub(super) syntax: Exposition,
     /// What the Content-Type says, where it is none that a page should have.
     pub(super) looks_like: Option<&'static str>,
+    /// Holds the bytes of the body.
+    pub(super) grant: Grant,
 }
 
 /// Fetches the pages of one job.
@@ -73,6 +77,7 @@ pub(super) struct Fetcher {
     secure: OnceCell<Client>,
     job: config::Scrape,
     headers: HeaderMap,
+    names: Names,
 }
 
 impl Failure {
@@ -83,7 +88,13 @@ impl Failure {
 
 impl From<Spent> for Failure {
     fn from(spent: Spent) -> Self {
-        Self::new(Outcome::NoRoom, spent.to_string())
+        let why = match spent {
+            Spent::Whole { .. } => spent.to_string(),
+            Spent::Part { limit } => {
+                format!("pages hold {limit} bytes, their quarter of `limits.memory_bytes`")
+            }
+        };
+        Self::new(Outcome::NoRoom, why)
     }
 }
 
@@ -96,17 +107,26 @@ impl From<InflateError> for Failure {
     }
 }
 
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Spent(spent) => spent.into(),
+            IntakeError::Inflate(error) => error.into(),
+        }
+    }
+}
+
 fn too_large(limit: usize) -> Failure {
     let why = format!("its page is over {limit} bytes (`limits.body_bytes`)");
     Failure::new(Outcome::TooLarge, why)
 }
 
 impl Fetcher {
-    pub(super) fn new(job: &config::Scrape) -> Result<Self, ClientError> {
+    pub(super) fn new(job: &config::Scrape, names: Names) -> Result<Self, ClientError> {
         // An error says that some provider is installed already, and that one serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let error = |cause: String| ClientError { job: job.job.to_string(), cause };
-        let plain = builder().tls_certs_only([]).build();
+        let plain = builder(job, &names).tls_certs_only([]).build();
         let plain = plain.map_err(|cause| error(describe(&cause)))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, ACCEPT);
@@ -121,18 +141,19 @@ impl Fetcher {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers })
+        Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers, names })
     }
 
-    /// The page at `url`, in no more time than `timeout`; `grant` holds its bytes.
+    /// The page at `url`, in no more time than `timeout`. Its memory is of `budget`, and is taken once there
+    /// is a page: targets that do not answer hold none.
     pub(super) async fn fetch(
         &self,
         url: &Url,
         bytes_max: usize,
-        grant: &mut Grant,
+        budget: &Arc<Budget>,
     ) -> Result<Page, Failure> {
         let timeout = self.job.timeout;
-        let page = async { read(self.answer(url).await?, bytes_max, grant).await };
+        let page = async { read(self.answer(url).await?, bytes_max, budget.grant()?).await };
         let page = timeout_at(Instant::now() + timeout, page).await;
         page.unwrap_or_else(|_| {
             Err(Failure::new(
@@ -182,8 +203,8 @@ impl Fetcher {
     /// The client of `https:`, once certificates were read from the disk.
     async fn secure(&self) -> Result<&Client, Failure> {
         let make = || async {
-            let job = self.job.clone();
-            let made = tokio::task::spawn_blocking(move || secured(&job)).await;
+            let (job, names) = (self.job.clone(), self.names.clone());
+            let made = tokio::task::spawn_blocking(move || secured(&job, &names)).await;
             made.map_err(|error| error.to_string())?.map_err(|error| describe(&error))
         };
         let client = self.secure.get_or_try_init(make).await;
@@ -193,8 +214,9 @@ impl Fetcher {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(job: &config::Scrape, names: &Names) -> reqwest::ClientBuilder {
     Client::builder()
+        .dns_resolver(names.resolver(job.timeout))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -204,8 +226,8 @@ fn builder() -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(2)
 }
 
-fn secured(job: &config::Scrape) -> reqwest::Result<Client> {
-    let mut builder = builder();
+fn secured(job: &config::Scrape, names: &Names) -> reqwest::Result<Client> {
+    let mut builder = builder(job, names);
     if let Some(roots) = &job.tls.roots {
         builder = builder.tls_certs_only(roots.clone());
     }
@@ -223,11 +245,7 @@ fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Reads the body of a 200.
-async fn read(
-    mut response: Response,
-    bytes_max: usize,
-    grant: &mut Grant,
-) -> Result<Page, Failure> {
+async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Result<Page, Failure> {
     let text =
         |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (syntax, looks_like) = syntax(text(header::CONTENT_TYPE));
@@ -239,7 +257,7 @@ async fn read(
     if declared.is_some_and(|declared| declared > bytes_max as u64) {
         return Err(too_large(bytes_max));
     }
-    let mut intake = Intake::new(coding, declared, bytes_max, grant)?;
+    let mut intake = Intake::new(coding, declared, bytes_max, &mut grant)?;
     let mut received = 0;
     loop {
         let chunk = response.chunk().await.map_err(|error| {
@@ -255,7 +273,8 @@ async fn read(
         }
         intake.take(&chunk).await?;
     }
-    Ok(Page { body: intake.finish()?, syntax, looks_like })
+    let body = intake.finish().await?;
+    Ok(Page { body, syntax, looks_like, grant })
 }
 
 /// How a page is written. Anything but OpenMetrics is read as the older text, which exporters of all kinds

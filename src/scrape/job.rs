@@ -9,10 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::Shared;
 use super::counts::{JobCounts, Outcome};
-use super::fetch::{Failure, Fetcher};
+use super::fetch::{Failure, Fetcher, Page};
 use super::files::{Files, Seen};
 use super::page::{self, Health, Rules, Samples};
 use super::target::Target;
+use crate::budget::Grant;
 use crate::config;
 use crate::decode::labelled::{Clash, Timestamps};
 use crate::metric::timestamp::Timestamp;
@@ -175,10 +176,9 @@ impl Common {
         let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
         // Nobody needs a page for which there is no room.
         queue.room().map_err(|error| no_room(&error))?;
-        let mut grant = budget.grant()?;
         let (now, began) = (clock.now(), clock.monotonic());
-        let page = match self.fetcher.fetch(&target.url, *body_bytes, &mut grant).await {
-            Ok(page) => self.read(page, target, now, grant).await,
+        let page = match self.fetcher.fetch(&target.url, *body_bytes, budget).await {
+            Ok(page) => self.read(page, target, now).await,
             Err(failure) => Err(failure),
         };
         let (samples, failure) = match page {
@@ -202,19 +202,17 @@ impl Common {
     /// The samples of a page, on a thread that computes.
     async fn read(
         self: &Arc<Self>,
-        page: super::fetch::Page,
+        page: Page,
         target: &Arc<Target>,
         now: Timestamp,
-        mut grant: crate::budget::Grant,
-    ) -> Result<(Samples, crate::budget::Grant), Failure> {
+    ) -> Result<(Samples, Grant), Failure> {
         let workers = Arc::clone(&self.shared.workers);
         let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
         let (common, target) = (Arc::clone(self), Arc::clone(target));
         let read = spawn_blocking(move || {
             let _turn = turn;
             let queue = &common.shared.queue;
-            let samples = page::read(page, &target, &common.rules, now, queue, &mut grant)?;
-            Ok((samples, grant))
+            page::read(page, &target, &common.rules, now, queue)
         });
         // One page that meets a bug is no reason to scrape its target never again.
         read.await.unwrap_or_else(|error| {

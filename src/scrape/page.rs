@@ -40,16 +40,15 @@ pub(super) struct Health {
     pub(super) samples: u64,
 }
 
-/// Makes tuples of a page; `grant` holds it, and then what became of it. Computes.
+/// Makes tuples of a page, and what holds their memory. Computes.
 pub(super) fn read(
     page: Page,
     target: &Target,
     rules: &Rules,
     now: Timestamp,
     queue: &Arc<dyn Queue>,
-    grant: &mut Grant,
-) -> Result<Samples, Failure> {
-    let Page { body, syntax, looks_like } = page;
+) -> Result<(Samples, Grant), Failure> {
+    let Page { body, syntax, looks_like, mut grant } = page;
     let origin = Origin {
         labels: &target.labels,
         clash: rules.clash,
@@ -57,8 +56,9 @@ pub(super) fn read(
         ..Origin::default()
     };
     let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };
-    let mut steps =
-        |step: Step| intake.take(step, body.memory() as u64, &**queue, grant).map_err(|_| Refused);
+    let mut steps = |step: Step| {
+        intake.take(step, body.memory() as u64, &**queue, &mut grant).map_err(|_| Refused)
+    };
     let format = Format::Exposition(syntax);
     let read = pipeline::run_of(&body, format, &origin, &rules.profile, now, &mut steps);
     let report = read.map_err(|error| match (error, intake.spent) {
@@ -70,7 +70,7 @@ pub(super) fn read(
     })?;
     drop(body);
     grant.resize(intake.encoded)?;
-    Ok(Samples { report, blocks: intake.blocks })
+    Ok((Samples { report, blocks: intake.blocks }, grant))
 }
 
 fn malformed(error: &BodyError, looks_like: Option<&str>) -> String {

@@ -18,6 +18,7 @@ use super::support::ledger::Ledger;
 
 mod exporter;
 mod files;
+mod memory;
 mod page;
 mod tls;
 mod trouble;
@@ -43,11 +44,12 @@ struct Settings {
     text: String,
     timeout: Duration,
     body_bytes: usize,
+    memory_bytes: u64,
 }
 
 impl Settings {
     fn of(text: impl Into<String>) -> Self {
-        Self { text: text.into(), timeout: PATIENCE, body_bytes: 1 << 20 }
+        Self { text: text.into(), timeout: PATIENCE, body_bytes: 1 << 20, memory_bytes: 64 << 20 }
     }
 
     fn config(&self) -> config::Config {
@@ -64,7 +66,7 @@ impl Settings {
     async fn start(self) -> World {
         let config = self.config();
         let queue = Ledger::new();
-        let budget = Arc::new(Budget::new(64 << 20));
+        let budget = Arc::new(Budget::new(self.memory_bytes));
         let mut scraper = Scraper::new(Parts {
             scrapes: &config.scrapes,
             sources: &config.sources,

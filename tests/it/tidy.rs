@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["normalize", "queue"]),
     ("forward", &["metric", "encode", "clock", "queue", "dead_letter", "config"]),
     ("budget", &[]),
+    ("intake", &["decode", "budget"]),
     (
         "http",
         &[
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pipeline",
             "clock",
             "budget",
+            "intake",
             "queue",
             "config",
         ],
@@ -45,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pipeline",
             "clock",
             "budget",
+            "intake",
             "queue",
             "config",
         ],

@@ -43,7 +43,7 @@ async fn a_request_says_what_it_would_like_and_comes_again_on_the_same_connectio
     let head = exporter.heads()[0].to_ascii_lowercase();
     for line in [
         "get /m?a=b http/1.1\r\n",
-        "\r\naccept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+        "\r\naccept: text/plain;version=0.0.4,*/*;q=0.1\r\n",
         "\r\naccept-encoding: gzip\r\n",
         concat!("\r\nuser-agent: tidegate/", env!("CARGO_PKG_VERSION"), "\r\n"),
         "\r\nx-prometheus-scrape-timeout-seconds: 60\r\n",
@@ -54,6 +54,15 @@ async fn a_request_says_what_it_would_like_and_comes_again_on_the_same_connectio
     }
     // The script is asked on the first connection alone, unless there was another one.
     assert_eq!(exporter.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_target_may_have_a_name_that_is_looked_up() {
+    let exporter = Exporter::always(Answer::Keep(text("a 1\n"))).await;
+    let at = format!("localhost:{}", exporter.address.port());
+    let world = start(job("node", &[&at], "")).await;
+    let first = &shown(&world.entry_of(&at).await)[0];
+    assert_eq!(*first, format!("a{{instance:{at},job:node}} 1.0 @1700000000 gauge"));
 }
 
 #[tokio::test]

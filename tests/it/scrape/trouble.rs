@@ -225,26 +225,6 @@ async fn without_room_a_scrape_is_dropped_and_counted_and_says_nothing_of_its_ta
 }
 
 #[tokio::test]
-async fn memory_that_others_hold_costs_a_scrape_and_is_given_back_by_every_one() {
-    let exporter = Exporter::always(Answer::Keep(text(&"# 345678\n".repeat(20_000)))).await;
-    let world = start(job("node", &[&exporter.at()], "")).await;
-    let mut others = world.budget.grant().unwrap();
-    // Enough to begin with, not enough for the page.
-    others.resize((64 << 20) - (64 << 10)).unwrap();
-    let ok = world.scrapes(Outcome::Ok);
-    world.until(|world| world.scrapes(Outcome::NoRoom) > 1).await;
-    assert!(world.scrapes(Outcome::Ok) <= ok + 1, "one may have been under way");
-    assert!(world.up().values().all(|up| up == "1.0"), "its target is not to blame");
-    drop(others);
-    let ok = world.scrapes(Outcome::Ok);
-    world.until(|world| world.scrapes(Outcome::Ok) > ok).await;
-    let (budget, World { scraper, .. }) = (world.budget.clone(), world);
-    scraper.stop().await;
-    // A page that is being computed gives back its share when that is done.
-    until(|| budget.used() == 0).await;
-}
-
-#[tokio::test]
 async fn stopping_cuts_off_what_is_under_way() {
     let silent = Exporter::always(Answer::Silence).await;
     let good = Exporter::always(Answer::Keep(text(""))).await;
