@@ -157,7 +157,7 @@ impl Problem {
         matches!(
             self,
             Self::UnsupportedCoding(_)
-                | Self::UnsupportedType
+                | Self::UnsupportedType { .. }
                 | Self::NotOtlp
                 | Self::ForeignType(_)
                 | Self::Path(_)
