@@ -1,7 +1,7 @@
 //! Prometheus' text exposition format 0.0.4 and OpenMetrics 1.0.
 //!
-//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and what Pushgateway
-//! refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
+//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and of a push what
+//! Pushgateway refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
 //! page none. Nothing of a page is copied but texts with escapes, and nothing is remembered but hashes.
 
 use bumpalo::Bump;
@@ -25,7 +25,7 @@ use kind::{Kind, Part};
 use line::Line;
 use number::{Moment, Number};
 use open::{Open, Sample};
-use plain::Plain;
+use plain::{LateTypes, Plain};
 use pushed::Pushed;
 use series::Texts;
 
@@ -60,7 +60,11 @@ impl<'a> Reader<'a> {
         arena: &'a Bump,
     ) -> Self {
         let rules = match syntax {
-            Exposition::Text => Rules::Plain(Plain::new()),
+            Exposition::Text => Rules::Plain(Plain::new(if origin.is_push() {
+                LateTypes::Refused
+            } else {
+                LateTypes::Taken
+            })),
             Exposition::OpenMetrics => Rules::Open(Box::new(Open::new())),
         };
         let pushed = origin.is_push().then(|| Box::new(Pushed::new(origin)));

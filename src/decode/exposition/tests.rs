@@ -108,6 +108,15 @@ fn text_is_read_with_all_its_freedom() {
             "a_sum 1\n# TYPE a histogram\na_sum 2\na_count 3\n",
             "a_sum gauge 1\na_sum gauge 2\na_count counter 3\n",
         ),
+        // Joined pages say some types again: the first stands.
+        ("# TYPE a counter\n# TYPE a gauge\na 1\n", "a counter 1\n"),
+        ("# TYPE a untyped\na 1\n# TYPE a counter\na 2\n", "a gauge 1\na gauge 2\n"),
+        (
+            "# TYPE a summary\na_sum 1\n# TYPE a histogram\na_bucket 2\na_sum 3\n",
+            "a_sum counter 1\na_bucket gauge 2\na_sum counter 3\n",
+        ),
+        // One behind samples holds from there on.
+        ("a 1\n# TYPE a counter\na 2\n", "a gauge 1\na counter 2\n"),
         ("# TYPE\ta untyped\na 1\n#TYPE a counter\n# TYPES a counter\n", "a gauge 1\n"),
     ] {
         assert_eq!(sound(page, Exposition::Text), lines, "{page:?}");
@@ -150,13 +159,8 @@ fn what_is_no_text_is_refused_where_it_is_wrong() {
             ("# TYPE a ^x", "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`"),
             ("# TYPE a^", "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`"),
             (
-                "# TYPE a gauge\n# TYPE ^a gauge",
-                "expected one `# TYPE` for each metric, not a second",
-            ),
-            ("a 1\n# TYPE ^a gauge", "expected `# TYPE` before the samples of its metric"),
-            (
-                "# TYPE a summary\na_sum 1\n# TYPE ^a summary",
-                "expected one `# TYPE` for each metric, not a second",
+                "# TYPE a gauge\n# TYPE a ^x",
+                "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`",
             ),
         ],
     );
@@ -323,8 +327,8 @@ fn a_push_has_each_series_once() {
         // Two are told apart by labels that are too many to be kept.
         &[1, 2]
             .map(|last| {
-                let labels: String = (0..200).map(|n| format!("l{n}=\"1\",")).collect();
-                format!("a{{{labels}b=\"{last}\"}} 1\n")
+                let labels: Vec<_> = (0..200).map(|n| format!("l{n}=\"1\",")).collect();
+                format!("a{{{}b=\"{last}\"}} 1\n", labels.concat())
             })
             .concat(),
     ] {
@@ -333,4 +337,21 @@ fn a_push_has_each_series_once() {
     // Elsewhere a sample may come again: it has an instant of its own, or none that matters.
     let (lines, fault) = read("a 1\na 2\n", Exposition::Text, Timestamps::Ignored);
     assert_eq!((lines.as_str(), fault), ("a gauge 1\na gauge 2\n", None));
+}
+
+#[test]
+fn a_push_says_each_type_once_and_before_the_samples() {
+    let push = |page: &str| read(page, Exposition::Text, Timestamps::Refused);
+    for (marked, expected) in [
+        ("# TYPE a gauge\n# TYPE ^a gauge", "expected one `# TYPE` for each metric, not a second"),
+        ("a 1\n# TYPE ^a gauge", "expected `# TYPE` before the samples of its metric"),
+        (
+            "# TYPE a summary\na_sum 1\n# TYPE ^a summary",
+            "expected one `# TYPE` for each metric, not a second",
+        ),
+    ] {
+        let fault = push(&marked.replacen('^', "", 1)).1.expect("refused");
+        assert_eq!((Some(fault.offset()), fault.expected()), (marked.find('^'), expected));
+    }
+    assert_eq!(push("# HELP a b\n# TYPE a gauge\n# HELP a b\na 1\n").1, None);
 }
