@@ -327,8 +327,8 @@ fn a_push_has_each_series_once() {
         // Two are told apart by labels that are too many to be kept.
         &[1, 2]
             .map(|last| {
-                let labels: String = (0..200).map(|n| format!("l{n}=\"1\",")).collect();
-                format!("a{{{labels}b=\"{last}\"}} 1\n")
+                let labels: Vec<_> = (0..200).map(|n| format!("l{n}=\"1\",")).collect();
+                format!("a{{{}b=\"{last}\"}} 1\n", labels.concat())
             })
             .concat(),
     ] {
@@ -341,7 +341,7 @@ fn a_push_has_each_series_once() {
 
 #[test]
 fn a_push_says_each_type_once_and_before_the_samples() {
-    let push = |page| read(page, Exposition::Text, Timestamps::Refused);
+    let push = |page: &str| read(page, Exposition::Text, Timestamps::Refused);
     for (marked, expected) in [
         ("# TYPE a gauge\n# TYPE ^a gauge", "expected one `# TYPE` for each metric, not a second"),
         ("a 1\n# TYPE ^a gauge", "expected `# TYPE` before the samples of its metric"),
