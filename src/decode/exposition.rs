@@ -8,7 +8,9 @@ use bumpalo::Bump;
 use memchr::memchr;
 
 use super::Exposition;
-use super::labelled::{Asides, Flaw, Labelled, Origin, Reading, Readout, Series, Timestamps};
+use super::labelled::{
+    Asides, Ending, Flaw, Labelled, Origin, Reading, Readout, Series, Timestamps,
+};
 use super::pull::Fault;
 use crate::metric::{Flow, Shape};
 
@@ -35,6 +37,7 @@ pub(crate) struct Reader<'a> {
     /// Where the next line begins.
     at: usize,
     timestamps: Timestamps,
+    ending: Ending,
     texts: Texts<'a>,
     rules: Rules<'a>,
     /// Of a push alone.
@@ -68,8 +71,9 @@ impl<'a> Reader<'a> {
             Exposition::OpenMetrics => Rules::Open(Box::new(Open::new())),
         };
         let pushed = origin.is_push().then(|| Box::new(Pushed::new(origin)));
-        let (timestamps, texts) = (origin.timestamps, Texts::new(syntax, arena));
-        Self { text, at: 0, timestamps, texts, rules, pushed, asides: Asides::default() }
+        let Origin { timestamps, ending, .. } = *origin;
+        let texts = Texts::new(syntax, arena);
+        Self { text, at: 0, timestamps, ending, texts, rules, pushed, asides: Asides::default() }
     }
 
     #[inline]
@@ -81,6 +85,8 @@ impl<'a> Reader<'a> {
         Some(Line::new(rest.get(..length).unwrap_or_default(), start))
     }
 }
+
+const CUT: &str = "expected a line feed behind the last sample, which may have been cut";
 
 impl<'a> Readout<'a> for Reader<'a> {
     fn next(&mut self, next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
@@ -97,6 +103,9 @@ impl<'a> Readout<'a> for Reader<'a> {
                         false
                     } else {
                         plain_sample(plain, texts, &mut line, self.timestamps, next)?;
+                        if self.at > self.text.len() && self.ending == Ending::Whole {
+                            return Err(Fault::new(self.text.len(), CUT));
+                        }
                         true
                     }
                 }

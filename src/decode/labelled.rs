@@ -11,7 +11,7 @@ use crate::metric::{Pair, Shape};
 
 mod origin;
 
-pub use origin::{Clash, LabelToken, Origin, Timestamps};
+pub use origin::{Clash, Ending, LabelToken, Origin, Timestamps};
 
 /// One measurement of one series.
 #[derive(Clone, Debug, PartialEq)]

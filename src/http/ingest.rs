@@ -15,7 +15,7 @@ use super::state::State;
 use super::upload::Upload;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
-use crate::decode::labelled::{Clash, LabelToken, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
 use crate::decode::{Format, remote_write};
 use crate::encode::Block;
@@ -256,7 +256,8 @@ impl Work {
             }
             Ok(())
         };
-        let origin = Origin { labels: &labels, clash: Clash::Replaced, timestamps, token };
+        let (clash, ending) = (Clash::Replaced, Ending::Whole);
+        let origin = Origin { labels: &labels, clash, timestamps, ending, token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {

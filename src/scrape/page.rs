@@ -10,7 +10,7 @@ use super::fetch::{Failure, Page};
 use super::target::Target;
 use crate::budget::{Grant, Spent};
 use crate::decode::Format;
-use crate::decode::labelled::{Clash, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, Origin, Timestamps};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
@@ -53,6 +53,7 @@ pub(super) fn read(
         labels: &target.labels,
         clash: rules.clash,
         timestamps: rules.timestamps,
+        ending: Ending::Open,
         ..Origin::default()
     };
     let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };

@@ -10,7 +10,7 @@ mod random;
 
 /// The samples of a page, one a line, as far as they are sound; then what is wrong with the rest.
 fn read(page: &str, syntax: Exposition, timestamps: Timestamps) -> (String, Option<Fault>) {
-    read_of(page, syntax, &Origin { timestamps, ..Origin::default() })
+    read_of(page, syntax, &Origin { timestamps, ending: Ending::Open, ..Origin::default() })
 }
 
 fn read_of(page: &str, syntax: Exposition, origin: &Origin<'_>) -> (String, Option<Fault>) {
@@ -354,4 +354,24 @@ fn a_push_says_each_type_once_and_before_the_samples() {
         assert_eq!((Some(fault.offset()), fault.expected()), (marked.find('^'), expected));
     }
     assert_eq!(push("# HELP a b\n# TYPE a gauge\n# HELP a b\na 1\n").1, None);
+}
+
+#[test]
+fn a_page_that_may_have_been_cut_in_its_last_number_is_refused() {
+    let whole = Origin::default();
+    for (page, cut) in [
+        ("a 1\nb 12", true),
+        ("a 1", true),
+        ("a 1 17", true),
+        ("a 1\n", false),
+        ("a 1\n# EOF", false),
+        ("a 1\n\n", false),
+        ("a 1\n \t", false),
+        ("", false),
+    ] {
+        let fault = read_of(page, Exposition::Text, &whole).1;
+        assert_eq!(fault.map(|fault| fault.offset()), cut.then_some(page.len()), "{page:?}");
+        let open = Origin { ending: Ending::Open, ..Origin::default() };
+        assert_eq!(read_of(page, Exposition::Text, &open).1, None, "{page:?}");
+    }
 }

@@ -17,6 +17,8 @@ pub struct Origin<'a> {
     pub clash: Clash,
     /// Whether measurements may say when they were made.
     pub timestamps: Timestamps,
+    /// Whether the last line of a page may lack its line feed.
+    pub ending: Ending,
     /// What each series must say of its sender.
     pub token: LabelToken<'a>,
 }
@@ -43,6 +45,17 @@ pub enum Clash {
     /// It stays and the origin's is left out: `honor_labels`. One that was sent empty stays away, as a
     /// Pushgateway means it by `instance=""`.
     Kept,
+}
+
+/// Whether the last line of a page in Prometheus' text may lack its line feed, as it does where a page
+/// was cut in the middle of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It may not: what was cut elsewhere may have been sent with the length it has left.
+    #[default]
+    Whole,
+    /// It may: whoever fetched the page knows that all of it came.
+    Open,
 }
 
 /// Whether measurements may say when they were made.
