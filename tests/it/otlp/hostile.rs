@@ -2,10 +2,12 @@
 
 use tidegate::decode::Otlp;
 
+use tidegate::normalize::Policy;
+use tidegate::pipeline::BodyError;
 use super::proto::{
     Any, AnyValue, ArrayValue, Buckets, KeyValue, Request, Resource, ResourceMetrics,
 };
-use super::{run, sample, try_run};
+use super::{run, sample, try_run, try_run_by};
 use crate::otlp::proto::{
     Data, ExponentialHistogram, ExponentialPoint, Gauge, Metric, Number, NumberPoint, ScopeMetrics,
 };
@@ -89,6 +91,19 @@ fn the_numbers_of_a_resource_are_written_once_for_all_of_its_points() {
 }
 
 const POINTS: usize = 2_000;
+/// Tags of one letter cost more than their bytes.
+#[test]
+fn short_tags_of_a_resource_are_not_looked_at_for_ever() {
+    let value = Some(AnyValue { value: Some(Any::Bool(true)) });
+    let attribute = |n: u8| KeyValue { key: char::from(n).to_string(), value: value.clone() };
+    let body = of_resource((1..127).map(attribute).collect(), POINTS);
+    let by = |expanded_bytes| Policy { expanded_bytes, ..Policy::default() };
+    // 126 tags of five bytes, and as much again three times over.
+    assert!(try_run_by(by(6 << 20), &body, Otlp::Protobuf).is_ok());
+    let refused = try_run_by(by(5 << 20), &body, Otlp::Protobuf).err();
+    assert!(matches!(refused, Some(BodyError::Expanded { .. })), "{refused:?}");
+}
+
 
 /// A gauge of so many points that say nothing but their value, under a resource of these attributes.
 fn of_resource(attributes: Vec<KeyValue>, points: usize) -> Vec<u8> {
