@@ -226,9 +226,9 @@ impl<'a> Point<'a> {
             bound: Bound::Double(limit),
             value: Value::Unsigned(*count),
         }));
-        if bounds.last == Some(f64::INFINITY) {
+        if bounds.last == Some(f64::INFINITY) && pairs.len() > bounds.total {
             // Nothing lies above it, and two series of the same bound would be one.
-            pairs.truncate(bounds.total);
+            merge_last(pairs)?;
         }
         Ok(Shape::Histogram(self.totals(), flow))
     }
@@ -300,6 +300,17 @@ mod tests {
 
     fn pairs(measured: &Labelled<'_>) -> Vec<(String, String)> {
         let text = |value: &Value<'_>| match value {
+/// Makes one bucket of the last two.
+fn merge_last(pairs: &mut Vec<Pair<'_>>) -> Result<(), Flaw> {
+    if let Some(Pair { value: Value::Unsigned(above), .. }) = pairs.pop()
+        && let Some(Pair { value: Value::Unsigned(count), .. }) = pairs.last_mut()
+    {
+        let sum = count.checked_add(above);
+        *count = sum.ok_or(Flaw::Histogram("the counts of the buckets pass 64 bits"))?;
+    }
+    Ok(())
+}
+
             Value::Unsigned(count) => count.to_string(),
             other => format!("{other:?}"),
         };
@@ -380,6 +391,9 @@ mod tests {
         point.counts.push(1);
         assert!(matches!(measured(&point, cumulative).reading, Reading::Unfit(_)));
     }
+        check(&[1.0, f64::INFINITY], &[1, 2, 5], Some(&[("1", "1"), ("+Inf", "7")]));
+        check(&[f64::INFINITY], &[2, 5], Some(&[("+Inf", "7")]));
+        check(&[f64::INFINITY], &[u64::MAX, 1], None);
 
     #[test]
     fn quantiles_without_a_value_are_left_out() {

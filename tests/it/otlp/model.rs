@@ -193,12 +193,21 @@ fn histogram<'r>(point: &'r HistogramPoint, flow: Option<&'static str>) -> Read<
     } else {
         point.bucket_counts.len() == bounds.len() + 1
     };
+    let mut buckets: Vec<(f64, Option<u64>)> = Vec::new();
+    for (nth, count) in point.bucket_counts.iter().enumerate() {
+        let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
+        match buckets.last_mut() {
+            Some((last, sum)) if *last == bound => *sum = sum.and_then(|n| n.checked_add(*count)),
+            _ => buckets.push((bound, Some(*count))),
+        }
+    }
+    let sound = sound && buckets.iter().all(|(_, count)| count.is_some());
     let sound = fits && bounds.is_sorted_by(|a, b| a < b);
     let numbers = flow.filter(|_| sound).map(|flow| {
         let mut numbers = Vec::new();
-        for (nth, count) in point.bucket_counts.iter().enumerate() {
-            let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
-            numbers.push(("", *count as f64, flow, Some(("upper_limit", bound))));
+        for (bound, count) in buckets {
+            let count = count.unwrap_or_default() as f64;
+            numbers.push(("", count, flow, Some(("upper_limit", bound))));
         }
         numbers.push(("_sum", point.sum.unwrap_or(f64::NAN), flow, None));
         numbers.push(("_count", point.count as f64, flow, None));
