@@ -79,7 +79,7 @@ struct Said {
 }
 
 impl<'a> Json<'a> {
-    /// At the start of `text`; an empty one is a request without metrics.
+    /// At the start of `text`; unlike an empty message, an empty text is none.
     pub(crate) fn new(text: &'a str, arena: &'a Bump) -> Self {
         let mut reader = JsonReader::new(text, arena);
         if text.starts_with('\u{feff}') {
@@ -161,10 +161,6 @@ impl<'a> Json<'a> {
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        if self.reader.at_end() {
-            self.level = Level::End;
-            return Ok(());
-        }
         value::element(&mut self.reader)?;
         self.enter(Level::Request);
         Ok(())
