@@ -250,7 +250,7 @@ impl<'a> Json<'a> {
         while let Some(key) = value::key(&mut self.reader, &mut extent)? {
             match key {
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }
@@ -272,7 +272,7 @@ impl<'a> Json<'a> {
                 "name" => name = value::text(&mut self.reader)?,
                 "version" => version = value::text(&mut self.reader)?,
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }

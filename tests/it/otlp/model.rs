@@ -114,9 +114,8 @@ fn add(tags: &mut Tags, attributes: &[KeyValue]) {
             }
             Some(any) => text(any).map(|text| format!("{key}:{text}")).into_iter().collect(),
         };
-        if !texts.is_empty() {
-            set(tags, key, texts);
-        }
+        // One without any text is the last word on its key all the same.
+        set(tags, key, texts);
     }
 }
 
@@ -193,6 +192,7 @@ fn histogram<'r>(point: &'r HistogramPoint, flow: Option<&'static str>) -> Read<
     } else {
         point.bucket_counts.len() == bounds.len() + 1
     };
+    let sound = fits && bounds.is_sorted_by(|a, b| a < b);
     let mut buckets: Vec<(f64, Option<u64>)> = Vec::new();
     for (nth, count) in point.bucket_counts.iter().enumerate() {
         let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
@@ -202,7 +202,6 @@ fn histogram<'r>(point: &'r HistogramPoint, flow: Option<&'static str>) -> Read<
         }
     }
     let sound = sound && buckets.iter().all(|(_, count)| count.is_some());
-    let sound = fits && bounds.is_sorted_by(|a, b| a < b);
     let numbers = flow.filter(|_| sound).map(|flow| {
         let mut numbers = Vec::new();
         for (bound, count) in buckets {

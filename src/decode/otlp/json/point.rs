@@ -18,7 +18,7 @@ pub(super) fn read<'a>(
     let mut extent = value::element(reader)?;
     while let Some(key) = value::key(reader, &mut extent)? {
         match key {
-            "attributes" => attribute::read_all(reader, &mut point.tags, arena)?,
+            "attributes" => attribute::read_all(reader, point, arena)?,
             "timeUnixNano" => point.time_unix_nano = value::u64(reader)?,
             "flags" => point.flags = value::u32(reader)?,
             "exemplars" => exemplars(reader, &mut point.exemplars)?,
