@@ -85,7 +85,8 @@ pub enum Series {
 /// What came along with the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asides {
-    /// Exemplars: taken, and not delivered, for StackState has no place for them.
+    /// Exemplars: read, and not delivered, for StackState has no place for them; those of measurements
+    /// that were rejected are among them.
     pub exemplars: u64,
     /// Types, units and help texts, counted by metric family.
     pub metadata: u64,

@@ -91,14 +91,18 @@ impl<'a> Run<'a, '_, '_> {
     }
 }
 
-/// Bytes of a series' name and labels. Some formats name them once for many series, and all of them are
+/// What a tag costs beside its bytes: it is looked at, and compared with others.
+const TAG_COST_BYTES: usize = 16;
+
+/// Bytes of a series' name and labels, and something for each label. Some formats name them once for many series, and all of them are
 /// looked at for each: what they unfold to is bounded, also where no tuple comes of it.
 fn bytes_of(raw: &Labelled<'_>) -> u64 {
     let text = |tag: &RawTag<'_>| match tag.value {
         Scalar::Text(text) => text.len(),
         _ => 0,
     };
-    let tags: usize = raw.tags.tags.iter().map(|tag| tag.key.len() + text(tag)).sum();
+    let cost = |tag: &RawTag<'_>| tag.key.len() + text(tag) + TAG_COST_BYTES;
+    let tags: usize = raw.tags.tags.iter().map(cost).sum();
     (raw.name.len() + tags) as u64
 }
 

@@ -15,17 +15,30 @@ pub(super) enum Any<'a, Array> {
     LeftOut,
 }
 
+/// Who has attributes.
+pub(super) trait Bearer<'a> {
+    /// Where the tags of the next attribute go.
+    fn tags(&mut self) -> &mut RawTags<'a>;
+
+    /// The attribute of this key is complete. One that `is_said` has tags; another has a value that no tag
+    /// can hold, or one that is empty, and is the last word on its key all the same.
+    fn complete(&mut self, key: &'a str, is_said: bool);
+}
+
 /// An attribute on its way into the tags.
 pub(super) struct Attribute<'a> {
     key: &'a str,
     member: u32,
+    /// Tags before it.
+    before: usize,
     arena: &'a Bump,
 }
 
 impl<'a> Attribute<'a> {
     /// The one behind those in `tags`.
     pub(super) fn new(key: &'a str, tags: &RawTags<'_>, arena: &'a Bump) -> Self {
-        Self { key, member: tags.tags.last().map_or(0, |last| last.member + 1), arena }
+        let member = tags.tags.last().map_or(0, |last| last.member + 1);
+        Self { key, member, before: tags.tags.len() + tags.beyond, arena }
     }
 
     /// Its only value.
@@ -41,6 +54,13 @@ impl<'a> Attribute<'a> {
                 tags.push(RawTag::new(self.key, self.text(value), self.member, true));
             }
         }
+    }
+
+    /// There is no more of it.
+    pub(super) fn end(self, bearer: &mut impl Bearer<'a>) {
+        let tags = bearer.tags();
+        let is_said = tags.tags.len() + tags.beyond > self.before;
+        bearer.complete(self.key, is_said);
     }
 
     /// The text of a number is made here, where it is read: what a resource says is a tag of each of its

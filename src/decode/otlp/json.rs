@@ -79,7 +79,7 @@ struct Said {
 }
 
 impl<'a> Json<'a> {
-    /// At the start of `text`; an empty one is a request without metrics.
+    /// At the start of `text`; unlike an empty message, an empty text is none.
     pub(crate) fn new(text: &'a str, arena: &'a Bump) -> Self {
         let mut reader = JsonReader::new(text, arena);
         if text.starts_with('\u{feff}') {
@@ -161,10 +161,6 @@ impl<'a> Json<'a> {
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        if self.reader.at_end() {
-            self.level = Level::End;
-            return Ok(());
-        }
         value::element(&mut self.reader)?;
         self.enter(Level::Request);
         Ok(())
@@ -254,7 +250,7 @@ impl<'a> Json<'a> {
         while let Some(key) = value::key(&mut self.reader, &mut extent)? {
             match key {
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?;
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }
@@ -276,7 +272,7 @@ impl<'a> Json<'a> {
                 "name" => name = value::text(&mut self.reader)?,
                 "version" => version = value::text(&mut self.reader)?,
                 "attributes" => {
-                    attribute::read_all(&mut self.reader, self.around.tags(), self.arena)?;
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
                 }
                 _ => self.reader.skip()?,
             }

@@ -63,7 +63,7 @@ impl<'a> Protobuf<'a> {
         while let Some(resource) = child(&mut message, 1)? {
             let mut attributes = resource.message();
             while let Some(attribute) = child(&mut attributes, 1)? {
-                attribute::read(attribute, self.around.tags(), self.arena)?;
+                attribute::read(attribute, &mut self.around, self.arena)?;
             }
         }
         self.around.end_resource();
@@ -82,7 +82,7 @@ impl<'a> Protobuf<'a> {
                 match number {
                     1 => name = text(wire, &fields)?,
                     2 => version = text(wire, &fields)?,
-                    3 => attribute::read(bytes(wire, &fields)?, self.around.tags(), self.arena)?,
+                    3 => attribute::read(bytes(wire, &fields)?, &mut self.around, self.arena)?,
                     _ => {}
                 }
             }

@@ -3,15 +3,15 @@
 use bumpalo::Bump;
 
 use super::{bytes, child, double, text, varint};
-use crate::decode::otlp::any::{self, Any, Attribute};
+use crate::decode::otlp::any::{self, Any, Attribute, Bearer};
 use crate::decode::protobuf::{Field, Slice};
 use crate::decode::pull::Fault;
-use crate::decode::raw::{RawTags, Scalar};
+use crate::decode::raw::Scalar;
 
-/// Adds the tags of one attribute.
+/// Adds one attribute.
 pub(super) fn read<'a>(
     slice: Slice<'a>,
-    tags: &mut RawTags<'a>,
+    bearer: &mut impl Bearer<'a>,
     arena: &'a Bump,
 ) -> Result<(), Fault> {
     let mut key = "";
@@ -24,6 +24,7 @@ pub(super) fn read<'a>(
             _ => {}
         }
     }
+    let tags = bearer.tags();
     let attribute = Attribute::new(key, tags, arena);
     match value {
         Any::Scalar(scalar) => attribute.value(scalar, tags),
@@ -35,6 +36,7 @@ pub(super) fn read<'a>(
         }
         Any::LeftOut => {}
     }
+    attribute.end(bearer);
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(super) fn read<'a>(
             Kind::Summary => summary_field(number),
         };
         match field {
-            Meaning::Attribute => attribute::read(bytes(wire, &message)?, &mut point.tags, arena)?,
+            Meaning::Attribute => attribute::read(bytes(wire, &message)?, point, arena)?,
             Meaning::Exemplar => {
                 bytes(wire, &message)?;
                 point.exemplars += 1;
