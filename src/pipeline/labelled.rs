@@ -37,6 +37,7 @@ impl<'a> Run<'a, '_, '_> {
             let Some(series) = reader.next(&mut raw)? else { break };
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
+                forget_token(&mut raw);
                 unfolded += bytes_of(&raw);
                 let limit = self.rules.profile().policy().expanded_bytes;
                 if unfolded > limit.max(self.body.len() as u64) {
@@ -84,6 +85,14 @@ impl<'a> Run<'a, '_, '_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// The label that may name a sender's token is a secret, wherever it comes from: no tag is made of it.
+fn forget_token(raw: &mut Labelled<'_>) {
+    let is_token = |tag: &RawTag<'_>| tag.sent_key == remote_write::TOKEN_LABEL;
+    if raw.tags.tags.iter().any(is_token) {
+        raw.tags.tags.retain(|tag| !is_token(tag));
     }
 }
 
