@@ -211,6 +211,50 @@ async fn histograms_and_exemplars_are_counted_apart() {
 }
 
 #[tokio::test]
+async fn buckets_that_end_at_the_same_bound_are_one() {
+    let at = |offset: i32, counts: &[i64]| Histogram {
+        positive_spans: vec![Span { offset, length: counts.len() as u32 }],
+        ..histogram(1.5, counts)
+    };
+    let below = at(1_026, &[1, 2, 3]);
+    let negative = Histogram {
+        negative_spans: below.positive_spans.clone(),
+        negative_deltas: below.positive_deltas.clone(),
+        positive_spans: vec![],
+        positive_deltas: vec![],
+        ..below
+    };
+    let floats = Histogram {
+        count: Some(Count::Float(4.0)),
+        positive_deltas: vec![],
+        positive_counts: vec![1.5, 2.0, 0.5],
+        ..at(1_024, &[1, 2, 3])
+    };
+    let too_much = Histogram { positive_counts: vec![1.0, 1e308, 1e308], ..floats.clone() };
+    const INFINITY: f64 = f64::INFINITY;
+    for (histogram, status, expected) in [
+        (at(1_024, &[1, 2, 3]), 204, &[(f64::MAX, 1.0), (INFINITY, 5.0)][..]),
+        (at(i32::MAX - 4, &[1, 2, 3]), 204, &[(INFINITY, 6.0)]),
+        (at(-2_000, &[1, 2, 3]), 204, &[(0.0, 6.0)]),
+        (negative, 204, &[(-INFINITY, 6.0)]),
+        (floats, 204, &[(f64::MAX, 1.5), (INFINITY, 2.5)]),
+        (too_much, 400, &[]),
+    ] {
+        let edge = Edge::start().await;
+        let reply = write(&edge, V1, &histograms(vec![histogram])).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        let shown: Vec<_> = queued(&edge)
+            .into_iter()
+            .filter_map(|tuple| {
+                let bound: f64 = tuple.tags.get("upper_limit")?.parse().expect("a bound");
+                Some((bound, tuple.value))
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+}
+
+#[tokio::test]
 async fn what_brings_no_measurement_is_a_success_unless_it_cannot_be_taken() {
     let metadata = MetricMetadata { kind: 1, family: b"up".to_vec(), ..MetricMetadata::default() };
     let described = WriteRequest { metadata: vec![metadata], ..WriteRequest::default() };
