@@ -190,6 +190,7 @@ fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
 fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
     match outcome {
         Ok(Answer::Taken(report)) => written::respond(&report),
+        Err(problem) => written::nothing(problem.into_response()),
         outcome => respond(outcome, PUSHGATEWAY),
     }
 }
