@@ -53,6 +53,10 @@ impl Entrance {
         let protocol = match declared {
             Ok(Declared::Format(Format::RemoteWrite(version))) => Protocol::RemoteWrite(version),
             Ok(Declared::Format(Format::Exposition(_))) => Protocol::Exposition,
+            // A message of a later version, or another: its sender's credentials are those of the others.
+            Err(Problem::ForeignType(ForeignType::Message)) => {
+                Protocol::RemoteWrite(RemoteWrite::V1)
+            }
             _ => Protocol::BetterStack,
         };
         Self { protocol, declared, labels: Vec::new() }

@@ -364,6 +364,12 @@ async fn a_password_is_as_good_as_a_bearer_token_and_as_exempt() {
     for _ in 0..3 {
         assert_eq!(send(&edge, &basic(format!("anybody:{TOKEN}")), &body).await.status, 204);
     }
+    // On a path that takes other formats too, a message that is not known is told so all the same.
+    let unknown = "application/x-protobuf;proto=io.prometheus.write.v3.Request";
+    let head = basic(format!("anybody:{TOKEN}")).replace(V1, unknown);
+    let reply = wire::once(&edge, &wire::request("POST /metrics", &head, &body)).await;
+    assert_eq!(reply.status, 415, "{reply:?}");
+    assert!(reply.text().contains("proto="), "{reply:?}");
     // Better Stack's own formats know no password.
     let head = basic(format!("anybody:{TOKEN}")).replace(V1, "application/json");
     let head = head.replace("content-encoding: snappy\r\n", "");
