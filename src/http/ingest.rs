@@ -17,7 +17,7 @@ use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
 use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
-use crate::decode::{Format, remote_write};
+use crate::decode::{Format, RemoteWrite, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -27,6 +27,9 @@ use crate::queue::{Entry, Queue};
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
 const INLINE_BYTES_MAX: usize = 16 << 10;
+
+/// The same of formats that say once what their tuples say each time: a few KiB may become many MiB.
+const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
 
 /// Takes one body of metrics.
 pub(super) async fn ingest(
@@ -200,6 +203,16 @@ fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
     }
 }
 
+/// Most bytes of a body that is worked on where it was read.
+fn inline_bytes_max(declared: Declared) -> usize {
+    match declared {
+        Declared::Format(Format::RemoteWrite(RemoteWrite::V2) | Format::Otlp(_)) => {
+            INLINE_UNFOLDING_BYTES_MAX
+        }
+        Declared::Format(_) | Declared::Sniff => INLINE_BYTES_MAX,
+    }
+}
+
 /// A whole body and what it takes to make tuples of it.
 struct Work {
     received: Received,
@@ -209,7 +222,7 @@ struct Work {
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
-        if self.received.body.len() <= INLINE_BYTES_MAX {
+        if self.received.body.len() <= inline_bytes_max(self.received.declared) {
             return self.run_here(&*state.queue);
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
@@ -313,6 +326,21 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Otlp;
+
+    #[test]
+    fn what_unfolds_is_worked_on_by_another_thread_from_a_kibibyte_on() {
+        for (declared, most) in [
+            (Declared::Sniff, 16 << 10),
+            (Declared::Format(Format::Json), 16 << 10),
+            (Declared::Format(Format::RemoteWrite(RemoteWrite::V1)), 16 << 10),
+            (Declared::Format(Format::RemoteWrite(RemoteWrite::V2)), 1 << 10),
+            (Declared::Format(Format::Otlp(Otlp::Protobuf)), 1 << 10),
+            (Declared::Format(Format::Otlp(Otlp::Json)), 1 << 10),
+        ] {
+            assert_eq!(inline_bytes_max(declared), most, "{declared:?}");
+        }
+    }
 
     #[test]
     fn who_asks_for_a_preview_gets_one_or_a_refusal() {

@@ -59,6 +59,10 @@ impl Entrance {
         let protocol = match declared {
             Ok(Declared::Format(Format::RemoteWrite(version))) => Protocol::RemoteWrite(version),
             Ok(Declared::Format(Format::Exposition(_))) => Protocol::Exposition,
+            // A message of a later version, or another: its sender's credentials are those of the others.
+            Err(Problem::ForeignType(ForeignType::Message)) => {
+                Protocol::RemoteWrite(RemoteWrite::V1)
+            }
             _ => Protocol::BetterStack,
         };
         Self { protocol, declared, labels: Vec::new() }
@@ -201,6 +205,7 @@ fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
 fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
     match outcome {
         Ok(Answer::Taken(report)) => written::respond(&report),
+        Err(problem) => written::nothing(problem.into_response()),
         outcome => respond(outcome, PUSHGATEWAY),
     }
 }

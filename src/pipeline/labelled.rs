@@ -41,6 +41,7 @@ impl<'a> Run<'a, '_, '_> {
             }
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
+                forget_token(&mut raw);
                 unfolded += bytes_of(&raw);
                 let limit = self.rules.profile().policy().expanded_bytes;
                 if unfolded > limit.max(self.body.len() as u64) {
@@ -91,11 +92,19 @@ impl<'a> Run<'a, '_, '_> {
     }
 }
 
+/// The label that may name a sender's token is a secret, wherever it comes from: no tag is made of it.
+fn forget_token(raw: &mut Labelled<'_>) {
+    let is_token = |tag: &RawTag<'_>| tag.sent_key == remote_write::TOKEN_LABEL;
+    if raw.tags.tags.iter().any(is_token) {
+        raw.tags.tags.retain(|tag| !is_token(tag));
+    }
+}
+
 /// What a tag costs beside its bytes: it is looked at, and compared with others.
 const TAG_COST_BYTES: usize = 16;
 
-/// Bytes of a series' name and labels, and something for each label. Some formats name them once for many series, and all of them are
-/// looked at for each: what they unfold to is bounded, also where no tuple comes of it.
+/// Bytes of a series' name and labels, and something for each label. Some formats name them once for many
+/// series, and all of them are looked at for each: what they unfold to is bounded, also where no tuple comes of it.
 fn bytes_of(raw: &Labelled<'_>) -> u64 {
     let text = |tag: &RawTag<'_>| match tag.value {
         Scalar::Text(text) => text.len(),
