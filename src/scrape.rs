@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -50,6 +51,9 @@ pub const FILES_EVERY: Duration = Duration::from_secs(5);
 /// Pages hold no more than a quarter of the memory of bodies: however many targets lie or stall, clients
 /// have the rest.
 pub const BUDGET_PARTS: u64 = 4;
+
+/// How long the start waits for the first look at them, those of all jobs together.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 
 /// What a [`Scraper`] is made of.
 pub struct Parts<'c> {
@@ -112,6 +116,7 @@ impl Scraper {
             counts: Arc::clone(&counts),
         });
         let names = Names::of_system();
+        let until = Instant::now() + FIRST_LOOK;
         let mut ready = Vec::with_capacity(parts.scrapes.len());
         for (nth, scrape) in parts.scrapes.iter().enumerate() {
             let source =
@@ -120,7 +125,8 @@ impl Scraper {
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
             let fetcher = Fetcher::new(scrape, names.clone())?;
-            ready.push(Job::new(scrape.clone(), nth, profile, fetcher, Arc::clone(&shared)).await);
+            let (scrape, shared) = (scrape.clone(), Arc::clone(&shared));
+            ready.push(Job::new(scrape, nth, profile, fetcher, shared, until).await);
         }
         Ok(Self { ready, running: JoinSet::new(), counts })
     }

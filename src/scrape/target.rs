@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -16,7 +17,7 @@ pub(super) struct Target {
     /// `host:port`, as it was written.
     instance: String,
     /// None of them empty, in the order of their names.
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Arc<[(String, String)]>,
 }
 
 impl Target {
@@ -59,6 +60,14 @@ impl Target {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let labels = labels.into_iter().map(owned).collect();
         Ok(Self { url, instance, labels })
+    }
+
+    /// Bytes of memory it takes, about.
+    pub(super) fn memory(&self) -> usize {
+        const PART_BYTES: usize = 64;
+        let label = |(name, value): &(String, String)| name.len() + value.len() + PART_BYTES;
+        let labels: usize = self.labels.iter().map(label).sum();
+        labels + self.url.as_str().len() + self.instance.len() + 4 * PART_BYTES
     }
 
     /// What logs call it: an address alone, for a query may hold a secret.

@@ -237,10 +237,14 @@ async fn stopping_cuts_off_what_is_under_way() {
     world.queue.append_begun().await;
     let (queue, budget) = (world.queue.clone(), world.budget.clone());
     tokio::time::timeout(PATIENCE, world.scraper.stop()).await.expect("nothing hangs");
-    let appended = queue.entries().len();
-    let asked = good.heads().len();
     queue.let_one_through();
-    tokio::task::yield_now().await;
+    // Intervals of another one pass: for what was on its way, and then for what must not come.
+    let clock = Exporter::always(Answer::Keep(text(""))).await;
+    let other = start(job("node", &[&clock.at()], "")).await;
+    other.until(|_| clock.heads().len() > 2).await;
+    let (appended, asked) = (queue.entries().len(), good.heads().len());
+    let passed = clock.heads().len();
+    other.until(|_| clock.heads().len() > passed + 5).await;
     assert_eq!((queue.entries().len(), good.heads().len()), (appended, asked));
     assert!(queue.entries().iter().all(|entry| !samples(entry).is_empty()));
     until(|| budget.used() == 0).await;
