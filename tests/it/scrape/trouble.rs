@@ -81,6 +81,11 @@ async fn troubles() -> Vec<(Exporter, Outcome, &'static str)> {
             Outcome::Down,
             "its page broke off",
         ),
+        (
+            Answer::Close(b"HTTP/1.1 200 OK\r\n\r\na 1\nb 1".to_vec()),
+            Outcome::Malformed,
+            "its page ends in the middle of a line",
+        ),
         (Answer::Close(Vec::new()), Outcome::Down, ""),
         (Answer::Close(b"SSH-2.0-hunter\r\n".to_vec()), Outcome::Down, ""),
         (Answer::Silence, Outcome::Timeout, "no whole page within 500ms (`timeout`)"),
