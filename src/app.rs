@@ -209,8 +209,6 @@ impl Gateway {
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));
-        // Nobody waits for those.
-        self.scraper.stop().await;
         let drain = match self.queue.durability() {
             Durability::Memory => Drain::All,
             Durability::Fsync | Durability::Os => Drain::InFlight,
@@ -220,8 +218,9 @@ impl Gateway {
         let delivering = self.receivers.shutdown(drain, deadline);
         let serving = async {
             self.stop.send(()).ok();
+            let ((), served) = tokio::join!(self.scraper.stop(deadline), self.serving);
             // The edge may have ended by itself, by a bug; the rest is done all the same.
-            if let Err(error) = self.serving.await {
+            if let Err(error) = served {
                 tracing::error!(%error, "the edge ended abnormally");
             }
             self.queue.close();

@@ -6,6 +6,7 @@
 //!   target       an address, the labels of what comes from there, its point of the interval
 //!   fetch        one page over HTTP within its bounds: time, bytes, memory
 //!   page         the page through the pipeline, and what is said of the scrape itself
+//!   lines        how much of it goes into the log
 //! counts       what became of scrapes, for the admin port
 //! ```
 //!
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ mod counts;
 mod fetch;
 mod files;
 mod job;
+mod lines;
 mod page;
 mod target;
 
@@ -54,6 +56,9 @@ pub const BUDGET_PARTS: u64 = 4;
 
 /// How long the start waits for the first look at them, those of all jobs together.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
+
+/// Entries on their way into the queue at once, more than there can be targets.
+const APPENDS_MAX: u32 = 1 << 20;
 
 /// What a [`Scraper`] is made of.
 pub struct Parts<'c> {
@@ -85,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Pipelines running at once: as many as cores, they do nothing but compute.
     pub(crate) workers: Arc<Semaphore>,
+    /// One permit for each entry on its way into the queue.
+    pub(crate) appends: Arc<Semaphore>,
     pub(crate) files_every: Duration,
     pub(crate) counts: Arc<Counts>,
 }
@@ -93,6 +100,7 @@ pub(crate) struct Shared {
 pub struct Scraper {
     ready: Vec<Job>,
     running: JoinSet<()>,
+    appends: Arc<Semaphore>,
     counts: Arc<Counts>,
 }
 
@@ -112,6 +120,7 @@ impl Scraper {
             queue: parts.queue,
             clock: parts.clock,
             workers: Arc::new(Semaphore::new(cores)),
+            appends: Arc::new(Semaphore::new(APPENDS_MAX as usize)),
             files_every: parts.files_every,
             counts: Arc::clone(&counts),
         });
@@ -128,7 +137,8 @@ impl Scraper {
             let (scrape, shared) = (scrape.clone(), Arc::clone(&shared));
             ready.push(Job::new(scrape, nth, profile, fetcher, shared, until).await);
         }
-        Ok(Self { ready, running: JoinSet::new(), counts })
+        let appends = Arc::clone(&shared.appends);
+        Ok(Self { ready, running: JoinSet::new(), appends, counts })
     }
 
     /// Begins to fetch.
@@ -149,8 +159,13 @@ impl Scraper {
         Arc::clone(&self.counts)
     }
 
-    /// Ends all of it at once; a scrape that is under way is cut off.
-    pub async fn stop(mut self) {
+    /// Ends all of it: a scrape that is under way is cut off at once, and an entry that is on its way into
+    /// the queue has until `deadline` to get there.
+    pub async fn stop(mut self, deadline: Instant) {
         self.running.shutdown().await;
+        // It is the queue's disk that takes too long, if anything does; the end of the queue tells.
+        timeout_at(deadline, self.appends.acquire_many(APPENDS_MAX)).await.ok();
+        // Whoever was running on another thread just then begins no more.
+        self.appends.close();
     }
 }

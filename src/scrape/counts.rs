@@ -25,13 +25,16 @@ pub enum Outcome {
     TooLarge,
     /// There was no room for it, in memory or in the queue; nothing is said of the target.
     NoRoom,
+    /// The queue could not be written, and whether its samples are in it is not known; nothing is said of
+    /// the target.
+    Failed,
     /// A bug.
     Panicked,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Down,
         Self::Timeout,
@@ -39,6 +42,7 @@ impl Outcome {
         Self::Malformed,
         Self::TooLarge,
         Self::NoRoom,
+        Self::Failed,
         Self::Panicked,
     ];
 
@@ -52,8 +56,14 @@ impl Outcome {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::NoRoom => "no_room",
+            Self::Failed => "failed",
             Self::Panicked => "panicked",
         }
+    }
+
+    /// Whether it is for the gateway itself that there are no samples, and nobody knows of the target.
+    pub(super) fn is_dropped(self) -> bool {
+        matches!(self, Self::NoRoom | Self::Failed)
     }
 }
 
@@ -119,7 +129,7 @@ impl Counts {
         self.codes.take(report);
     }
 
-    /// Counts a scrape for which there was no room; what to say about it, if it is time. `now` is a
+    /// Counts a scrape that was dropped; what to say about it, if it is time. `now` is a
     /// monotonic reading.
     pub(super) fn dropped(&self, now: Duration, why: &str) -> Option<String> {
         let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ use crate::config::{self, Verify};
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
-use crate::decode::media::Codings;
+use crate::decode::media::{Coding, Codings};
 use crate::intake::{Intake, IntakeError};
 
 mod names;
@@ -257,6 +257,8 @@ async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Res
     if declared.is_some_and(|declared| declared > bytes_max as u64) {
         return Err(too_large(bytes_max));
     }
+    // Else nothing but the end of the connection tells the end of the page, and that may be too soon.
+    let has_an_end = declared.is_some() || coding != Coding::Identity || is_chunked(&response);
     let mut intake = Intake::new(coding, declared, bytes_max, &mut grant)?;
     let mut received = 0;
     loop {
@@ -274,7 +276,18 @@ async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Res
         intake.take(&chunk).await?;
     }
     let body = intake.finish().await?;
+    if !has_an_end && body.last().is_some_and(|last| *last != b'\n') {
+        let why =
+            "its page ends in the middle of a line, and no Content-Length says that it should";
+        return Err(Failure::new(Outcome::Malformed, why));
+    }
     Ok(Page { body, syntax, looks_like, grant })
+}
+
+fn is_chunked(response: &Response) -> bool {
+    let codings = response.headers().get_all(header::TRANSFER_ENCODING);
+    let last = codings.iter().next_back().map(HeaderValue::as_bytes);
+    last.is_some_and(|last| last.trim_ascii_end().to_ascii_lowercase().ends_with(b"chunked"))
 }
 
 /// How a page is written. Anything but OpenMetrics is read as the older text, which exporters of all kinds

@@ -11,6 +11,7 @@ use super::Shared;
 use super::counts::{JobCounts, Outcome};
 use super::fetch::{Failure, Fetcher, Page};
 use super::files::{Files, Seen};
+use super::lines::Lines;
 use super::page::{self, Health, Rules, Samples};
 use super::target::Target;
 use crate::budget::Grant;
@@ -41,6 +42,7 @@ struct Common {
     nth: usize,
     fetcher: Fetcher,
     rules: Rules,
+    lines: Lines,
     shared: Arc<Shared>,
 }
 
@@ -66,7 +68,7 @@ impl Job {
         let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
         let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
         let rules = Rules { profile, clash, timestamps };
-        let common = Arc::new(Common { job, nth, fetcher, rules, shared });
+        let common = Arc::new(Common { job, nth, fetcher, rules, lines: Lines::default(), shared });
         let (files, looking) = first_look(begin_look(Files::default(), &common), until).await;
         if looking.is_some() {
             let name = &*common.job.job;
@@ -204,7 +206,7 @@ impl Common {
     async fn scrape(self: &Arc<Self>, target: &Arc<Target>) -> Result<(), Failure> {
         let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
         // Nobody needs a page for which there is no room.
-        queue.room().map_err(|error| no_room(&error))?;
+        queue.room().map_err(dropped)?;
         let (now, began) = (clock.now(), clock.monotonic());
         let page = match self.fetcher.fetch(&target.url, *body_bytes, budget).await {
             Ok(page) => self.read(page, target, now).await,
@@ -212,11 +214,10 @@ impl Common {
         };
         let (samples, failure) = match page {
             Ok((samples, grant)) => (Some((samples, grant)), None),
-            Err(failure) if failure.outcome == Outcome::NoRoom => return Err(failure),
+            Err(failure) if failure.outcome.is_dropped() => return Err(failure),
             Err(failure) => (None, Some(failure)),
         };
-        // The memory of a page is given back once the queue accounts for its tuples.
-        let (samples, _grant) =
+        let (samples, grant) =
             samples.map_or_else(|| (Samples::default(), None), |(some, grant)| (some, Some(grant)));
         let health = Health {
             is_up: failure.is_none(),
@@ -224,7 +225,7 @@ impl Common {
             samples: samples.report.accepted + samples.report.rejected,
         };
         let health = page::health(health, target, &self.rules.profile, now);
-        self.append(now, samples, health).await.map_err(|error| no_room(&error))?;
+        self.append(now, samples, health, grant).await?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -245,18 +246,20 @@ impl Common {
         });
         // One page that meets a bug is no reason to scrape its target never again.
         read.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "reading a page panicked");
+            self.error(&format!("reading a page panicked: {error}"));
             Err(Failure::new(Outcome::Panicked, "its page met a bug of the gateway"))
         })
     }
 
-    /// One entry with everything a scrape brings: whole or absent.
+    /// One entry with everything a scrape brings: whole or absent. Once begun it is not cut off with the
+    /// scrape, so that what is counted is what the queue has.
     async fn append(
-        &self,
+        self: &Arc<Self>,
         received: Timestamp,
         samples: Samples,
         health: Samples,
-    ) -> Result<(), AppendError> {
+        grant: Option<Grant>,
+    ) -> Result<(), Failure> {
         let queue = &self.shared.queue;
         let mut blocks = samples.blocks;
         blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
@@ -269,41 +272,67 @@ impl Common {
             accepted: reports.iter().map(|report| report.accepted).sum(),
             rejected: reports.iter().map(|report| report.rejected).sum(),
         };
-        queue.append(entry).await?;
-        for report in &reports {
-            self.shared.counts.decided(report);
+        let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
+        let under_way = under_way.map_err(|_| dropped(AppendError::Closed))?;
+        let shared = Arc::clone(&self.shared);
+        let appended = tokio::spawn(async move {
+            shared.queue.append(entry).await.map_err(dropped)?;
+            for report in &reports {
+                shared.counts.decided(report);
+            }
+            // The memory of a page is given back once the queue accounts for its tuples.
+            drop((grant, under_way));
+            Ok(())
+        });
+        appended.await.unwrap_or_else(|error| {
+            self.error(&format!("the queue panicked: {error}"));
+            Err(Failure::new(Outcome::Panicked, "its samples met a bug of the gateway"))
+        })
+    }
+
+    /// Writes a line about a bug, unless there were too many lines.
+    fn error(&self, text: &str) {
+        if self.lines.may_write(self.shared.clock.monotonic()) {
+            tracing::error!(job = &*self.job.job, "{text}");
         }
-        Ok(())
     }
 
     /// Writes a line when the state of a target changes, and now and then about scrapes that were
     /// dropped, which say nothing of their targets.
     fn tell(&self, target: &Target, state: &mut State, outcome: &Result<(), Failure>) {
-        let (job, instance) = (&*self.job.job, target.instance());
+        let (job, now) = (&*self.job.job, self.shared.clock.monotonic());
+        if let Some(more) = self.lines.left_out(now) {
+            tracing::warn!(job, more, "and {more} more lines about targets of job {job}");
+        }
         match outcome {
-            Err(Failure { outcome: Outcome::NoRoom, why }) => {
-                let now = self.shared.clock.monotonic();
+            Err(Failure { outcome, why }) if outcome.is_dropped() => {
                 if let Some(text) = self.shared.counts.dropped(now, why) {
                     tracing::warn!("{text}");
                 }
                 return;
             }
-            Ok(()) if *state == State::Down => {
+            Ok(()) if *state == State::Down && self.lines.may_write(now) => {
+                let instance = target.instance();
                 tracing::info!(job, instance, "{instance} of job {job} is up again");
             }
-            Err(Failure { outcome, why }) if *state != State::Down => {
-                let outcome = outcome.as_str();
+            Err(Failure { outcome, why }) if *state != State::Down && self.lines.may_write(now) => {
+                let (instance, outcome) = (target.instance(), outcome.as_str());
                 tracing::warn!(job, instance, outcome, "{instance} of job {job} is down: {why}");
             }
-            // As it was.
+            // As it was, or too many others are not.
             Ok(()) | Err(_) => {}
         }
         *state = if outcome.is_ok() { State::Up } else { State::Down };
     }
 }
 
-fn no_room(error: &AppendError) -> Failure {
-    Failure::new(Outcome::NoRoom, error.to_string())
+/// What the queue says of an entry that it did not take.
+fn dropped(error: AppendError) -> Failure {
+    let outcome = match error {
+        AppendError::Failed { .. } => Outcome::Failed,
+        _ => Outcome::NoRoom,
+    };
+    Failure::new(outcome, error.to_string())
 }
 
 #[cfg(test)]
@@ -326,5 +355,20 @@ mod tests {
         let over = spawn_blocking(|| (Files::default(), Seen::Nothing));
         let in_time = Instant::now() + std::time::Duration::from_mins(1);
         assert!(first_look(over, in_time).await.1.is_none());
+    }
+
+    #[test]
+    fn a_queue_that_is_full_is_told_from_one_that_cannot_be_written() {
+        let failed = AppendError::Failed { why: "no such device".into() };
+        for (error, outcome) in [
+            (AppendError::Full { used: 7, limit: 7 }, Outcome::NoRoom),
+            (AppendError::Behind { pending: 7 }, Outcome::NoRoom),
+            (AppendError::Closed, Outcome::NoRoom),
+            (failed, Outcome::Failed),
+        ] {
+            let failure = dropped(error);
+            assert_eq!(failure.outcome, outcome);
+            assert!(failure.outcome.is_dropped(), "no target is to blame");
+        }
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tidegate::scrape::{BUDGET_PARTS, Outcome};
+use tokio::time::Instant;
 
 use super::exporter::{Answer, Exporter, gzip, page, text};
 use super::{Settings, World, job, start, until};
+use crate::support::edge::PATIENCE;
 
 const MEMORY_BYTES: u64 = 16 << 20;
 
@@ -51,7 +53,7 @@ async fn pages_that_stall_hold_no_more_than_their_part_and_clients_have_the_rest
         client.resize(MEMORY_BYTES - part).unwrap();
         assert!(world.up().is_empty(), "no target is to blame");
         let (budget, World { scraper, .. }) = (world.budget.clone(), world);
-        scraper.stop().await;
+        scraper.stop(Instant::now() + PATIENCE).await;
         drop(client);
         until(|| budget.used() == 0).await;
     }
@@ -72,7 +74,7 @@ async fn memory_that_others_hold_costs_a_scrape_and_is_given_back_by_every_one()
     let ok = world.scrapes(Outcome::Ok);
     world.until(|world| world.scrapes(Outcome::Ok) > ok).await;
     let (budget, World { scraper, .. }) = (world.budget.clone(), world);
-    scraper.stop().await;
+    scraper.stop(Instant::now() + PATIENCE).await;
     // A page that is being computed gives back its share when that is done.
     until(|| budget.used() == 0).await;
 }

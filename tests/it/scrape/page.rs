@@ -80,6 +80,13 @@ async fn openmetrics_and_compressed_pages_are_read_by_what_their_headers_say() {
             "a{LABELS} 1.0 @1699999999 gauge",
         ),
         (page("", b"a 1\n"), "a{LABELS} 1.0 @1700000000 gauge"),
+        // A last line without an end is one where something says that the page is whole.
+        (page("", b"a 1"), "a{LABELS} 1.0 @1700000000 gauge"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\na 1\r\n0\r\n\r\n".to_vec(),
+            "a{LABELS} 1.0 @1700000000 gauge",
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\na 1\n".to_vec(), "a{LABELS} 1.0 @1700000000 gauge"),
     ] {
         let exporter = Exporter::always(Answer::Close(answer)).await;
         let at = exporter.at();

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tidegate::normalize::Code;
 use tidegate::scrape::Outcome;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::exporter::{Answer, Exporter, gzip, page, text};
-use super::{Settings, World, job, samples, shown, start, until};
+use super::{Settings, World, job, shown, start, until};
 use crate::support::edge::PATIENCE;
 use crate::support::log::Log;
 
@@ -79,6 +81,11 @@ async fn troubles() -> Vec<(Exporter, Outcome, &'static str)> {
             Outcome::Down,
             "its page broke off",
         ),
+        (
+            Answer::Close(b"HTTP/1.1 200 OK\r\n\r\na 1\nb 1".to_vec()),
+            Outcome::Malformed,
+            "its page ends in the middle of a line",
+        ),
         (Answer::Close(Vec::new()), Outcome::Down, ""),
         (Answer::Close(b"SSH-2.0-hunter\r\n".to_vec()), Outcome::Down, ""),
         (Answer::Silence, Outcome::Timeout, "no whole page within 500ms (`timeout`)"),
@@ -142,7 +149,7 @@ async fn check(troubles: Vec<(Exporter, Outcome, &str)>, timeout: Duration) {
     // Neither what was sent nor what came back, on any level of any library.
     assert!(!log.text().contains("hunter"), "{}", log.text());
     let (budget, World { scraper, .. }) = (world.budget.clone(), world);
-    scraper.stop().await;
+    scraper.stop(Instant::now() + PATIENCE).await;
     until(|| budget.used() == 0).await;
 }
 
@@ -225,27 +232,46 @@ async fn without_room_a_scrape_is_dropped_and_counted_and_says_nothing_of_its_ta
 }
 
 #[tokio::test]
-async fn stopping_cuts_off_what_is_under_way() {
+async fn stopping_cuts_off_what_is_under_way_but_not_what_is_on_its_way_into_the_queue() {
     let silent = Exporter::always(Answer::Silence).await;
-    let good = Exporter::always(Answer::Keep(text(""))).await;
+    let good = Exporter::always(Answer::Keep(text("odd NaN\n"))).await;
     // Bound and never accepted from.
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let deaf_at = deaf.local_addr().unwrap().to_string();
-    let world = start(job("node", &[&silent.at(), &good.at(), &deaf_at], "")).await;
-    world.until(|_| !silent.heads().is_empty() && !good.heads().is_empty()).await;
-    world.queue.hold();
-    world.queue.append_begun().await;
-    let (queue, budget) = (world.queue.clone(), world.budget.clone());
-    tokio::time::timeout(PATIENCE, world.scraper.stop()).await.expect("nothing hangs");
-    queue.let_one_through();
-    // Intervals of another one pass: for what was on its way, and then for what must not come.
-    let clock = Exporter::always(Answer::Keep(text(""))).await;
-    let other = start(job("node", &[&clock.at()], "")).await;
-    other.until(|_| clock.heads().len() > 2).await;
-    let (appended, asked) = (queue.entries().len(), good.heads().len());
-    let passed = clock.heads().len();
-    other.until(|_| clock.heads().len() > passed + 5).await;
-    assert_eq!((queue.entries().len(), good.heads().len()), (appended, asked));
-    assert!(queue.entries().iter().all(|entry| !samples(entry).is_empty()));
-    until(|| budget.used() == 0).await;
+    for (patience, entries) in [(PATIENCE, 1), (Duration::ZERO, 0)] {
+        let world = start(job("node", &[&silent.at(), &good.at(), &deaf_at], "")).await;
+        // Nothing has run yet.
+        world.queue.hold();
+        let before = silent.heads().len();
+        world.until(|_| silent.heads().len() > before).await;
+        world.queue.append_begun().await;
+        let World { queue, budget, counts, scraper } = world;
+        let stopping = tokio::spawn(scraper.stop(Instant::now() + patience));
+        if patience > Duration::ZERO {
+            tokio::task::yield_now().await;
+            queue.let_one_through();
+        }
+        tokio::time::timeout(PATIENCE, stopping).await.expect("nothing hangs").unwrap();
+        // What the queue has is what is counted.
+        assert_eq!(queue.entries().len(), entries);
+        assert_eq!(counts.warnings(Code::SkippedValue), entries as u64);
+        let asked = good.heads().len();
+        queue.let_one_through();
+        until(|| budget.used() == 0).await;
+        assert_eq!(good.heads().len(), asked);
+    }
+}
+
+#[tokio::test]
+async fn targets_that_change_all_at_once_write_no_more_than_a_few_lines() {
+    let log = Log::default();
+    let _collecting = log.collect();
+    let exporter =
+        Exporter::always(Answer::Keep(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()))
+            .await;
+    let targets: Vec<_> = (0..50).map(|nth| format!("http://{}/{nth}", exporter.at())).collect();
+    let targets: Vec<_> = targets.iter().map(String::as_str).collect();
+    let world = start(job("node", &targets, "")).await;
+    world.until(|world| world.scrapes(Outcome::Refused) > 200).await;
+    assert_eq!(log.lines("WARN").len(), 20);
 }
