@@ -234,13 +234,13 @@ async fn buckets_that_end_at_the_same_bound_are_one() {
         ..at(1_024, &[1, 2, 3])
     };
     let too_much = Histogram { positive_counts: vec![1.0, 1e308, 1e308], ..floats.clone() };
-    const INFINITY: f64 = f64::INFINITY;
+    let infinity = f64::INFINITY;
     for (histogram, status, expected) in [
-        (at(1_024, &[1, 2, 3]), 204, &[(f64::MAX, 1.0), (INFINITY, 5.0)][..]),
-        (at(i32::MAX - 4, &[1, 2, 3]), 204, &[(INFINITY, 6.0)]),
+        (at(1_024, &[1, 2, 3]), 204, &[(f64::MAX, 1.0), (infinity, 5.0)][..]),
+        (at(i32::MAX - 4, &[1, 2, 3]), 204, &[(infinity, 6.0)]),
         (at(-2_000, &[1, 2, 3]), 204, &[(0.0, 6.0)]),
-        (negative, 204, &[(-INFINITY, 6.0)]),
-        (floats, 204, &[(f64::MAX, 1.5), (INFINITY, 2.5)]),
+        (negative, 204, &[(-infinity, 6.0)]),
+        (floats, 204, &[(f64::MAX, 1.5), (infinity, 2.5)]),
         (too_much, 400, &[]),
     ] {
         let edge = Edge::start().await;
