@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use super::{Code, Profile, Rejection};
+use super::{Code, Profile, Rejection, TAGS_BYTES_MAX};
 use crate::decode::raw::{Presence, RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX};
 use crate::metric::text::Texts;
 use crate::metric::{Metric, Tag};
@@ -158,7 +158,9 @@ fn ordinary<'a>(
     }
     for tag in &raw.tags {
         let Scalar::Text(value) = tag.value else { return None };
-        if tag.in_array || tag.sent_key.len() > TAG_KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
+        // No clean copy is made of what is refused.
+        let is_long = tags.bytes + value.len() > TAGS_BYTES_MAX;
+        if tag.in_array || is_long || tag.sent_key.len() > TAG_KEY_BYTES_MAX {
             return None;
         }
         let clean = (texts.clean_key(tag.key), texts.clean(value));
@@ -204,7 +206,9 @@ fn general<'a>(
             continue;
         }
         let value = match value {
-            TagValue::Text(text) => Some(texts.clean(text)),
+            TagValue::Text(text) if bytes <= TAGS_BYTES_MAX => Some(texts.clean(text)),
+            // All of them are refused for what they are together.
+            TagValue::Text(text) => Some(text),
             TagValue::Bare | TagValue::Unfit(_) => None,
         };
         let in_array = tag.in_array;

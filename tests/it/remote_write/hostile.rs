@@ -128,18 +128,33 @@ fn labels_that_unfold_without_end_are_cut_off() {
     assert_eq!(report.tally.rejections(Code::InvalidName), 50_000);
 }
 
+/// `count` series of so many labels, all of whose values are one symbol that has to be cleaned.
+fn unclean(labels: u32, count: usize) -> Cost {
+    let mut symbols = ["", "__name__", "x"].map(Vec::<u8>::from).to_vec();
+    symbols.push(vec![1; UNCLEAN_BYTES]);
+    symbols.extend((0..labels).map(|n| format!("l{n:03}").into_bytes()));
+    let labels = [1, 2].into_iter().chain((4..4 + labels).flat_map(|label| [label, 3])).collect();
+    let request = Request { symbols, timeseries: vec![series(labels); count] };
+    cost(&request.encode_to_vec(), RemoteWrite::V2)
+}
+
+const UNCLEAN_BYTES: usize = 4_096;
+
 #[test]
 fn texts_that_have_to_be_cleaned_for_each_series_are_told_of() {
-    let mut symbols = ["", "__name__", "x"].map(Vec::<u8>::from).to_vec();
-    symbols.push(vec![1; 4_096]);
-    symbols.extend((0..100).map(|n| format!("l{n:03}").into_bytes()));
-    let labels = [1, 2].into_iter().chain((4..104).flat_map(|label| [label, 3])).collect();
-    let body = Request { symbols, timeseries: vec![series(labels); 20] }.encode_to_vec();
-    let cost = cost(&body, RemoteWrite::V2);
-    assert_eq!(cost.result.expect("valid").accepted, 20);
+    let cost = unclean(3, 500);
+    assert_eq!(cost.result.expect("valid").accepted, 500);
     // An arena grows in steps, to little more than twice what it holds.
-    let made = 4_096 * 100 * 20;
+    let made = (3 * 500 * UNCLEAN_BYTES) as u64;
     assert!((made..=3 * made).contains(&cost.beside), "{} bytes", cost.beside);
+}
+
+#[test]
+fn of_tags_that_are_too_large_together_few_are_cleaned() {
+    let cost = unclean(100, 20);
+    assert_eq!(cost.result.expect("valid").tally.rejections(Code::TooLarge), 20);
+    let all = (100 * 20 * UNCLEAN_BYTES) as u64;
+    assert!(cost.beside <= all / 4, "{} of {all} bytes", cost.beside);
 }
 
 #[test]
