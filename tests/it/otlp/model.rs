@@ -197,7 +197,7 @@ fn histogram<'r>(point: &'r HistogramPoint, flow: Option<&'static str>) -> Read<
     for (nth, count) in point.bucket_counts.iter().enumerate() {
         let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
         match buckets.last_mut() {
-            Some((last, sum)) if *last == bound => *sum = sum.and_then(|n| n.checked_add(*count)),
+            Some((last, sum)) if *last >= bound => *sum = sum.and_then(|n| n.checked_add(*count)),
             _ => buckets.push((bound, Some(*count))),
         }
     }
