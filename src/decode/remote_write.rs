@@ -38,6 +38,8 @@ pub(crate) const TOKEN_LABEL: &str = "better_stack_source_token";
 pub(crate) trait Dialect<'a> {
     /// The field of the request that holds a series.
     const SERIES: u32;
+    /// The field of the request that its version has beside the series.
+    const BESIDE: u32;
     /// The field of a series that holds a histogram; samples are [`SAMPLES`] in both.
     const HISTOGRAMS: u32;
     /// The field of a series that holds an exemplar.
@@ -98,6 +100,8 @@ pub(crate) struct Head {
 pub(crate) struct Reader<'a, D> {
     request: Message<'a>,
     dialect: D,
+    /// There was a field of this version.
+    is_known: bool,
     /// Whether it has its tables: whoever accounts for memory hears of them first.
     is_prepared: bool,
     open: Option<Open<'a>>,
@@ -121,7 +125,8 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
     fn over(body: &'a [u8], dialect: D) -> Self {
         let asides = Asides { metadata: dialect.metadata(), ..Asides::default() };
         let request = Message::new(body);
-        Self { request, dialect, is_prepared: false, open: None, asides, token: None }
+        let is_known = false;
+        Self { request, dialect, is_known, is_prepared: false, open: None, asides, token: None }
     }
 
     /// Rejects every series that does not name `token` in its label.
@@ -139,12 +144,26 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
     fn next_series(&mut self) -> Result<Option<Slice<'a>>, Fault> {
         loop {
             let at = self.request.offset();
-            match self.request.field()? {
-                None => return Ok(None),
-                Some(field) if field.number == D::SERIES => return bytes(field, at).map(Some),
-                Some(_) => {}
+            let Some(field) = self.request.field()? else {
+                return self.check_version().map(|()| None);
+            };
+            self.is_known |= field.number == D::SERIES || field.number == D::BESIDE;
+            if field.number == D::SERIES {
+                return bytes(field, at).map(Some);
             }
         }
+    }
+
+    /// The versions have no field in common, so that one read as the other would be a request without
+    /// series: it would be acknowledged, and all of it lost.
+    fn check_version(&self) -> Result<(), Fault> {
+        if self.is_known || self.request.offset() == 0 {
+            return Ok(());
+        }
+        Err(Fault::new(
+            0,
+            "expected series, or what comes with them, of this version of remote write",
+        ))
     }
 
     /// Goes through a series for its labels and what comes along with them.

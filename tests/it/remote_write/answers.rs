@@ -389,3 +389,18 @@ async fn a_page_of_text_may_be_snappy_and_json_may_not() {
         assert_eq!(reply.status, status, "{kind} {reply:?}");
     }
 }
+
+/// A proxy may lose the parameter of a Content-Type. The versions share no field, so what is left would look
+/// like a request without series, and be acknowledged.
+#[tokio::test]
+async fn one_version_taken_for_the_other_is_refused_and_not_lost() {
+    let first = one(UP, 1.0);
+    let second = Request::like(&first);
+    let edge = Edge::start().await;
+    for reply in [write(&edge, V2, &first).await, write(&edge, V1, &second).await] {
+        assert_eq!((reply.status, written(&reply)), (400, [0, 0, 0]), "{reply:?}");
+        let why = String::from_utf8_lossy(&reply.body);
+        assert!(why.contains("this version of remote write"), "{why}");
+    }
+    assert!(edge.queue.entries().is_empty(), "nothing is queued");
+}
