@@ -1,3 +1,5 @@
+//! What a resource and a scope leave to their points.
+
 use super::*;
 
 /// Adds an attribute; of several values, or of none, it is an array.
