@@ -244,6 +244,9 @@ fn is_match(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
@@ -255,6 +258,10 @@ mod tests {
             "targets = []\n[receiver]\nurl = \"http://r/\"\napi_key = \"k\"\n"
         );
         load("test", &text, &Environment::default()).unwrap().config.scrapes.remove(0)
+    }
+
+    fn put(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        File::create(path).unwrap().write_all(text.as_ref()).unwrap();
     }
 
     /// A job with this file, and its files after a first look.
@@ -279,7 +286,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(files.look(&job), Seen::Change);
         assert!(told(&files).contains("is not there"));
-        fs::write(&path, "[{\"targets\": [\"h:1\"]}]").unwrap();
+        put(&path, "[{\"targets\": [\"h:1\"]}]");
         assert_eq!((files.look(&job), files.targets().count()), (Seen::Change, 1));
     }
 
@@ -287,7 +294,7 @@ mod tests {
     fn a_file_that_could_not_be_read_is_read_again_and_told_of_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("targets.json");
-        fs::write(&path, "[{\"targets\": [\"h:1\"]}]").unwrap();
+        put(&path, "[{\"targets\": [\"h:1\"]}]");
         let (job, mut files) = looked(&path);
         let stamp = files.known[&path].stamp;
         assert!(stamp.is_some());
@@ -299,7 +306,7 @@ mod tests {
         assert_eq!((files.known[&path].stamp, told(&files)), (stamp, String::new()));
         assert_eq!(files.look(&job), Seen::Nothing);
         // One that does not parse is not read again until it changes.
-        fs::write(&path, "[").unwrap();
+        put(&path, "[");
         assert_eq!((files.look(&job), files.targets().count()), (Seen::Nothing, 1));
         assert!(files.known[&path].stamp.is_some() && told(&files).contains("ends too soon"));
     }
@@ -307,7 +314,7 @@ mod tests {
     #[test]
     fn a_file_behind_what_is_no_directory_is_not_called_absent() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("no"), "").unwrap();
+        put(directory.path().join("no"), "");
         let (_, files) = looked(&directory.path().join("no/targets.json"));
         assert!(told(&files).starts_with("cannot be looked at: "), "{}", told(&files));
     }
@@ -315,18 +322,18 @@ mod tests {
     #[test]
     fn all_files_of_a_job_share_what_targets_may_take() {
         let directory = tempfile::tempdir().unwrap();
-        let put = |name: &str, port: usize, count: usize| {
+        let name_targets = |name: &str, port: usize, count: usize| {
             let targets: Vec<_> =
                 (port..port + count).map(|port| format!("\"h:{port}\"")).collect();
             let text = format!("[{{\"targets\": [{}]}}]", targets.join(","));
-            fs::write(directory.path().join(name), text).unwrap();
+            put(directory.path().join(name), text);
         };
-        put("a.json", 0, 6_000);
-        put("b.json", 6_000, 6_000);
+        name_targets("a.json", 0, 6_000);
+        name_targets("b.json", 6_000, 6_000);
         let (job, mut files) = looked(&directory.path().join("*.json"));
         assert_eq!(files.targets().count(), 6_000);
         // There is room for the second once the first is shorter.
-        put("a.json", 0, 10);
+        name_targets("a.json", 0, 10);
         files.look(&job);
         assert_eq!(files.targets().count(), 6_010);
     }
@@ -335,10 +342,10 @@ mod tests {
     fn targets_that_nothing_tells_apart_are_told_of() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("targets.json");
-        fs::write(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:1/b\"]}]").unwrap();
+        put(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:1/b\"]}]");
         let (job, mut files) = looked(&path);
         assert_eq!(files.twins.as_deref(), Some("h:1"));
-        fs::write(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:2/b\"]}]").unwrap();
+        put(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:2/b\"]}]");
         files.look(&job);
         assert_eq!(files.twins, None);
     }

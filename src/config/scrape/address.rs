@@ -47,7 +47,7 @@ pub(crate) fn instance(target: &str, url: &Url) -> String {
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = authority.rfind(']').map_or(0, |end| end + 1);
-    match authority[host..].split_once(':') {
+    match authority.split_at(host).1.split_once(':') {
         Some((_, port)) if !port.is_empty() => authority.to_owned(),
         _ => {
             let port = url.port_or_known_default().unwrap_or_default();
