@@ -232,7 +232,8 @@ impl Work {
             }
             Ok(())
         };
-        let origin = Origin { labels: &labels, clash: Clash::Replaced, timestamps, token };
+        let origin =
+            Origin { labels: &labels, clash: Clash::Replaced, timestamps, own: &[], token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {
