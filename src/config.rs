@@ -45,6 +45,7 @@ pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
+    instance as scrape_instance, labels_of_target,
 };
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
@@ -247,6 +248,7 @@ impl Parts {
         let auth = Auth::read(top.section("auth"));
         let http = Http::read(top.section("http"));
         let limits = Limits::read(top.section("limits"));
+        source::warn_of_late_exemption(&top, &sources, &limits);
         let policy = policy::read(&mut top, &hostname, &hostname_tags, limits.expanded_bytes);
         let queue = Queue::read(top.section("queue"), limits.expanded_bytes);
         let room = Room::of(&queue, limits.expanded_bytes);

@@ -16,6 +16,7 @@ mod answer;
 mod auth;
 mod body;
 mod client_addr;
+mod complaints;
 mod connection;
 mod content;
 mod counts;

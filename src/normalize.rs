@@ -45,6 +45,8 @@ pub struct Warnings {
     pub in_future_s: Option<u64>,
     /// The value was NaN or infinite, which no tuple can hold.
     pub skipped_value: bool,
+    /// The sum of a histogram or summary was left out for the same reason.
+    pub skipped_sum: bool,
 }
 
 /// What became of a `dt` that was not understood (contract C3.5).

@@ -132,8 +132,10 @@ pub trait Queue: Send + Sync + 'static {
     /// The same for whoever only looks: it has no effect, however often it is asked.
     fn would_take(&self) -> Result<(), AppendError>;
 
-    /// Counts metrics of a request that left nothing to append, none having been accepted.
-    fn count_rejected(&self, metrics: u64);
+    /// Counts metrics of a request that left nothing to append: none was accepted, or nothing comes of
+    /// those that were, as of a stale marker. Kept with the next entry or saved position, so that a crash
+    /// may forget the last ones.
+    fn count_decided(&self, accepted: u64, rejected: u64);
 
     /// What came in since the queue began, across restarts if its form survives them.
     fn totals(&self) -> Totals;

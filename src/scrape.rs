@@ -57,6 +57,9 @@ pub const BUDGET_PARTS: u64 = 4;
 /// Entries on their way into the queue at once, more than there can be targets.
 const APPENDS_MAX: u32 = 1 << 20;
 
+/// How long the start waits for the first look at them, those of all jobs together.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+
 /// What a [`Scraper`] is made of.
 pub struct Parts<'c> {
     /// What is fetched.
@@ -122,6 +125,7 @@ impl Scraper {
             counts: Arc::clone(&counts),
         });
         let names = Names::of_system();
+        let until = Instant::now() + FIRST_LOOK;
         let mut ready = Vec::with_capacity(parts.scrapes.len());
         for (nth, scrape) in parts.scrapes.iter().enumerate() {
             let source =
@@ -130,7 +134,8 @@ impl Scraper {
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
             let fetcher = Fetcher::new(scrape, names.clone())?;
-            ready.push(Job::new(scrape.clone(), nth, profile, fetcher, Arc::clone(&shared)).await);
+            let (scrape, shared) = (scrape.clone(), Arc::clone(&shared));
+            ready.push(Job::new(scrape, nth, profile, fetcher, shared, until).await);
         }
         let appends = Arc::clone(&shared.appends);
         Ok(Self { ready, running: JoinSet::new(), appends, counts })

@@ -68,12 +68,14 @@ pub(super) static UNREADY: Family = gauge(
 pub(super) static REQUESTS: Family = counter(
     "http_requests",
     "Requests to the ingest port whose head could be parsed, by the status of their answer, since \
-     this process started. 202: metrics were taken.",
+     this process started. Metrics were taken: 202 on /metrics, 200 from a Pushgateway's clients and OTLP, \
+     204 from remote write; 200 is also a look at the address and a dry run.",
 );
 pub(super) static BY_PROTOCOL: Family = counter(
     "ingest_requests",
-    "Requests that brought metrics or tried to, by how their sender speaks, whatever their answer. \
-     exposition: a page of Prometheus' text or OpenMetrics sent to /metrics.",
+    "Requests that brought metrics or tried to, by how their sender speaks, whatever their answer; without \
+     those over limits.requests_per_minute, which are not looked at, and a Pushgateway's DELETE, which \
+     brings none. exposition: a page of Prometheus' text or OpenMetrics sent to /metrics.",
 );
 pub(super) static CONNECTIONS: Family =
     gauge("http_connections", "Connections to the ingest port.");
@@ -104,7 +106,8 @@ pub(super) static RECEIVED: Family = counter(
 );
 pub(super) static ACCEPTED: Family = counter(
     "metrics_accepted",
-    "Metrics as sent that are in the queue or were, since the queue began.",
+    "Metrics as sent that are in the queue or were, and those of which no tuple comes, like stale \
+     markers and values that are not finite, since the queue began.",
 );
 pub(super) static REJECTED: Family = counter(
     "metrics_rejected",
@@ -126,12 +129,13 @@ pub(super) static EXEMPLARS: Family = counter(
 );
 pub(super) static METADATA: Family = counter(
     "metadata",
-    "Metric families of which this process was told a type, a unit or a help text. Not delivered.",
+    "What this process was told about metrics and does not deliver: families with a type, a unit or a help \
+     text; of OTLP, metrics with a description or a unit.",
 );
 pub(super) static STALE_MARKERS: Family = counter(
     "stale_markers",
-    "Metrics this process accepted that say only that their series has ended; nothing of them is \
-     delivered.",
+    "Metrics this process accepted that say only that their series has ended, and points of OTLP without a \
+     recorded value; nothing of them is delivered.",
 );
 
 // -- scrapes --

@@ -85,8 +85,8 @@ mod tests {
         fn account(&self, destination: &str) -> Option<Account> {
             self.0.account(destination)
         }
-        fn count_rejected(&self, metrics: u64) {
-            self.0.count_rejected(metrics);
+        fn count_decided(&self, accepted: u64, rejected: u64) {
+            self.0.count_decided(accepted, rejected);
         }
         fn totals(&self) -> Totals {
             self.0.totals()

@@ -184,12 +184,7 @@ impl<W: Write> Job<W> {
         let room = WHOLE_BYTES_MAX + 1 - body.len() as u64;
         input.take(room).read_to_end(&mut body).context("cannot read the input")?;
         if body.len() as u64 > WHOLE_BYTES_MAX {
-            let limit = WHOLE_BYTES_MAX >> 20;
-            return Err(anyhow!(
-                "the input is larger than {limit} MiB, and only NDJSON is read piece by piece: \
-                 split it, or write one metric a line and say --format ndjson"
-            )
-            .into());
+            return Err(too_large(format).into());
         }
         let checked = pipeline::run(&body, format, &self.profile, self.now, &mut |_| Ok(()));
         checked.map_err(|error| {
@@ -205,12 +200,20 @@ impl<W: Write> Job<W> {
 
     /// A message of remote write, which is never sent without snappy and may have been kept without it.
     fn message(&mut self, version: RemoteWrite, input: impl Read) -> Result<Report, Stop> {
+        let format = Format::RemoteWrite(version);
         let mut sent = Vec::new();
         input.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut sent).context("cannot read the input")?;
         let mut inflater = Inflater::new(Coding::Snappy, WHOLE_BYTES_MAX as usize);
-        let unpacked = inflater.push(&sent).and_then(|()| inflater.finish());
-        let message = unpacked.map_or(sent, |message| message.to_vec());
-        self.whole(Format::RemoteWrite(version), message, io::empty())
+        match inflater.push(&sent).and_then(|()| inflater.finish()) {
+            Ok(message) => self.whole(format, message.to_vec(), io::empty()),
+            Err(packed) => self.whole(format, sent, io::empty()).map_err(|stop| match stop {
+                // It was most probably sent as it is always sent.
+                Stop::Failed(plain) => {
+                    anyhow!("{packed}; and without snappy it is no message either: {plain}").into()
+                }
+                Stop::Closed => Stop::Closed,
+            }),
+        }
     }
 
     fn piece(&mut self, start: Start, format: Format, body: &[u8]) -> Result<Report, Stop> {
@@ -229,6 +232,19 @@ impl<W: Write> Job<W> {
             (Err(error), _) => Err(anyhow!(error).into()),
         }
     }
+}
+
+/// Only lines can be read piece by piece, and only JSON can be written so.
+fn too_large(format: Format) -> anyhow::Error {
+    let way_out = match format {
+        Format::Json | Format::JsonStream | Format::Ndjson | Format::MessagePack => {
+            ", and only NDJSON is read piece by piece: split it, or write one metric a line and say \
+             --format ndjson"
+        }
+        Format::Exposition(_) => ": split the page, families whole",
+        Format::RemoteWrite(_) | Format::Otlp(_) => ": split it into several messages",
+    };
+    anyhow!("the input is larger than {} MiB{way_out}", WHOLE_BYTES_MAX >> 20)
 }
 
 /// The format a file's name betrays, without what says how it is compressed.

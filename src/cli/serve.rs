@@ -59,7 +59,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
         tracing::warn!("{warning}");
     }
     let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency);
-    let scrapes = loaded.config.scrapes.iter().map(|scrape| scrape.targets.len());
+    let scrapes = loaded.config.scrapes.iter().map(open_files::of_scrape);
     open_files::make_room(loaded.config.limits.connections, deliveries.chain(scrapes).sum());
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };

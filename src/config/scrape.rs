@@ -1,5 +1,6 @@
 //! `[[scrape]]`: pages of metrics that the gateway fetches itself, from exporters that cannot send.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ mod headers;
 mod labels;
 mod tls;
 
-pub(crate) use address::address;
-pub(crate) use labels::{LABELS_MAX, check as check_label};
+pub(crate) use address::{address, instance};
+pub(crate) use labels::{LABELS_MAX, check as check_label, of_target as labels_of_target};
 pub use tls::{ScrapeTls, Verify};
 
 /// One `[[scrape]]` entry: a job.
@@ -103,6 +104,9 @@ const KEYS: [&str; 16] = [
 
 /// What every `[[scrape]]` is found by.
 const NAME: &str = "job";
+
+/// Most targets of a job, those of files included.
+const TARGETS_MAX: usize = 10_000;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -196,6 +200,8 @@ impl Scrape {
             let text = format!("`{timeout}` must not be longer than `{interval}`");
             section.fault("timeout", text);
         }
+        let labels = labels::read(section);
+        check_together(section, (&job, &labels), &targets, (scheme, &path));
         Self {
             job,
             source,
@@ -206,7 +212,7 @@ impl Scrape {
             interval,
             timeout,
             headers: headers::read(section),
-            labels: labels::read(section),
+            labels,
             honor_labels: section.switch("honor_labels", false),
             honor_timestamps: section.switch("honor_timestamps", true),
             tls: ScrapeTls::read(section),
@@ -216,6 +222,14 @@ impl Scrape {
 
 /// A fault never repeats the text: somebody may have put a password into it.
 fn read_targets(section: &mut Section<'_>) -> Vec<String> {
+    if let Some(value) = section.value("targets")
+        && value.get_ref().is_str()
+    {
+        section.know("targets");
+        let place = section.file.line(value);
+        section.must_be("targets", place, "a list, like [\"127.0.0.1:9100\"]", "a string");
+        return Vec::new();
+    }
     let targets = section.list("targets", Vec::new(), String::clone, |text| Ok(text.to_owned()));
     for (nth, target) in targets.iter().enumerate() {
         if let Err(expected) = address(target, Scheme::Http, "/metrics") {
@@ -230,6 +244,46 @@ fn read_targets(section: &mut Section<'_>) -> Vec<String> {
         ));
     }
     targets
+}
+
+/// What the targets of the file come to with the labels of the job.
+fn check_together(
+    section: &Section<'_>,
+    (job, labels): (&str, &[(String, String)]),
+    targets: &[String],
+    (scheme, path): (Scheme, &str),
+) {
+    if targets.len() > TARGETS_MAX {
+        let text = format!(
+            "`{}` has {} targets; at most {TARGETS_MAX} are allowed in a job",
+            section.name("targets"),
+            targets.len()
+        );
+        section.fault("targets", text);
+    }
+    let urls = targets.iter().filter_map(|target| {
+        let url = address(target, scheme, path).ok()?;
+        Some((instance(target, &url), url))
+    });
+    let (mut seen, mut longest) = (BTreeMap::new(), String::new());
+    for (instance, url) in urls {
+        if instance.len() > longest.len() {
+            longest.clone_from(&instance);
+        }
+        let names_itself = labels.iter().any(|(name, _)| name == "instance");
+        let instance = if names_itself { String::new() } else { instance };
+        if *seen.entry(instance).or_insert_with(|| url.clone()) != url {
+            section.warn(format!(
+                "two of `{}` have the same labels: their series cannot be told apart; put one of them \
+                 into a job of its own",
+                section.name("targets")
+            ));
+            break;
+        }
+    }
+    if let Err(text) = labels_of_target(job, labels, &BTreeMap::new(), &longest) {
+        section.fault("labels", format!("`{}`: {text}", section.name("labels")));
+    }
 }
 
 /// A path whose last component may have `*` and `?`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::file::Needs;
+use super::limits::Limits;
 use super::names::{Names, any_name};
 use super::problem::Place;
 use super::secret::{self, Given, Keys};
@@ -25,7 +26,8 @@ pub struct Source {
     /// false: the token is good, and metrics are refused as with an unknown one. Default true.
     pub allow_metrics: bool,
     /// false: exempt from `limits.requests_per_minute` (contract C1.10). Default true. For
-    /// aggregators in front of many clients.
+    /// aggregators in front of many clients. Only a token in the Authorization header exempts: the limit
+    /// comes before the body, and with it before a label that names one.
     pub rate_limit: bool,
     /// true: a remote write request without an Authorization header may name this source's token in the
     /// label `better_stack_source_token` of its series. Default false: such a body has to be read before
@@ -94,6 +96,22 @@ pub(super) fn read_all(top: &mut Section<'_>) -> (Vec<Source>, Vec<Arc<str>>) {
         section.finish();
     }
     (sources, names.list())
+}
+
+/// Says that a token in a label comes too late to exempt anybody, unless the limit does no harm there.
+pub(super) fn warn_of_late_exemption(top: &Section<'_>, sources: &[Source], limits: &Limits) {
+    if limits.requests_per_minute == 0 || limits.over_limit_status == 503 {
+        return;
+    }
+    for source in sources.iter().filter(|source| source.label_token && !source.rate_limit) {
+        top.warn(format!(
+            "source \"{}\" has `rate_limit` = false and `label_token` = true: a request that names its \
+             token only in a label is limited all the same, because its body is not read before that; \
+             send the token in the Authorization header, or set `limits.over_limit_status` = 503, which \
+             senders of remote write try again",
+            source.name
+        ));
+    }
 }
 
 impl Source {

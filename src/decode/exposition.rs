@@ -1,14 +1,16 @@
 //! Prometheus' text exposition format 0.0.4 and OpenMetrics 1.0.
 //!
-//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and what Pushgateway
-//! refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
+//! A page is read line by line. 0.0.4 is taken as Prometheus' own parser takes it, and of a push what
+//! Pushgateway refuses besides is refused; OpenMetrics is held to all of its rules, because one broken rule makes a
 //! page none. Nothing of a page is copied but texts with escapes, and nothing is remembered but hashes.
 
 use bumpalo::Bump;
 use memchr::memchr;
 
 use super::Exposition;
-use super::labelled::{Asides, Flaw, Labelled, Reading, Readout, Series, Timestamps};
+use super::labelled::{
+    Asides, Ending, Flaw, Labelled, Origin, Reading, Readout, Series, Timestamps,
+};
 use super::pull::Fault;
 use crate::metric::{Flow, Shape};
 
@@ -18,13 +20,15 @@ mod names;
 mod number;
 mod open;
 mod plain;
+mod pushed;
 mod series;
 
 use kind::{Kind, Part};
 use line::Line;
 use number::{Moment, Number};
 use open::{Open, Sample};
-use plain::Plain;
+use plain::{LateTypes, Plain};
+use pushed::Pushed;
 use series::Texts;
 
 /// Reads a page of metrics line by line.
@@ -33,10 +37,17 @@ pub(crate) struct Reader<'a> {
     /// Where the next line begins.
     at: usize,
     timestamps: Timestamps,
+    ending: Ending,
     texts: Texts<'a>,
     rules: Rules<'a>,
+    /// Of a push alone.
+    pushed: Option<Box<Pushed<'a>>>,
     asides: Asides,
 }
+
+/// After so many bytes without a sample the caller is asked to account for memory: names are remembered of
+/// remarks as well.
+const PAUSE_BYTES: usize = 64 << 10;
 
 /// What holds between lines.
 enum Rules<'a> {
@@ -48,15 +59,21 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(
         text: &'a str,
         syntax: Exposition,
-        timestamps: Timestamps,
+        origin: &Origin<'a>,
         arena: &'a Bump,
     ) -> Self {
         let rules = match syntax {
-            Exposition::Text => Rules::Plain(Plain::new()),
+            Exposition::Text => Rules::Plain(Plain::new(if origin.is_push() {
+                LateTypes::Refused
+            } else {
+                LateTypes::Taken
+            })),
             Exposition::OpenMetrics => Rules::Open(Box::new(Open::new())),
         };
+        let pushed = origin.is_push().then(|| Box::new(Pushed::new(origin)));
+        let Origin { timestamps, ending, .. } = *origin;
         let texts = Texts::new(syntax, arena);
-        Self { text, at: 0, timestamps, texts, rules, asides: Asides::default() }
+        Self { text, at: 0, timestamps, ending, texts, rules, pushed, asides: Asides::default() }
     }
 
     #[inline]
@@ -69,8 +86,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+const CUT: &str = "expected a line feed behind the last sample, which may have been cut";
+
 impl<'a> Readout<'a> for Reader<'a> {
     fn next(&mut self, next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
+        let pause_at = self.at + PAUSE_BYTES;
         while let Some(mut line) = self.line() {
             let texts = &mut self.texts;
             let is_sample = match &mut self.rules {
@@ -83,6 +103,9 @@ impl<'a> Readout<'a> for Reader<'a> {
                         false
                     } else {
                         plain_sample(plain, texts, &mut line, self.timestamps, next)?;
+                        if self.at > self.text.len() && self.ending == Ending::Whole {
+                            return Err(Fault::new(self.text.len(), CUT));
+                        }
                         true
                     }
                 }
@@ -99,7 +122,13 @@ impl<'a> Readout<'a> for Reader<'a> {
                 }
             };
             if is_sample {
+                if let Some(pushed) = &mut self.pushed {
+                    pushed.take(next).map_err(|expected| line.fault_at(0, expected))?;
+                }
                 return Ok(Some(Series::Another));
+            }
+            if self.at >= pause_at {
+                return Ok(Some(Series::NotYet));
             }
         }
         if let Rules::Open(open) = &self.rules {
@@ -117,7 +146,8 @@ impl<'a> Readout<'a> for Reader<'a> {
             Rules::Plain(plain) => plain.memory(),
             Rules::Open(open) => open.memory(),
         };
-        names + self.texts.memory()
+        let pushed = self.pushed.as_ref().map_or(0, |pushed| pushed.memory());
+        names + pushed + self.texts.memory()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::metric::{Pair, Shape};
 
 mod origin;
 
-pub use origin::{Clash, LabelToken, Origin, Timestamps};
+pub use origin::{Clash, Ending, LabelToken, Origin, Timestamps};
 
 /// One measurement of one series.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,9 @@ pub struct Labelled<'a> {
     pub name: &'a str,
     /// Its labels or attributes, as sent, less those that mean the same as none.
     pub tags: RawTags<'a>,
+    /// Names of labels that were sent without a value, where the format can say that: `honor_labels` keeps
+    /// them from being filled in. At most `raw::TAGS_KEPT`.
+    pub empty: Vec<&'a str>,
     /// When it was measured; `None` where the sender does not say: reception time (contract C3.1).
     pub at: Option<Timestamp>,
     /// What was measured.
@@ -75,12 +78,15 @@ pub enum Series {
     Another,
     /// Name and labels are as they were left.
     Same,
+    /// There is no measurement yet, and much was read: time to account for memory, and to ask again.
+    NotYet,
 }
 
 /// What came along with the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asides {
-    /// Exemplars: taken, and not delivered, for StackState has no place for them.
+    /// Exemplars: read, and not delivered, for StackState has no place for them; those of measurements
+    /// that were rejected are among them.
     pub exemplars: u64,
     /// Types, units and help texts, counted by metric family.
     pub metadata: u64,
@@ -98,7 +104,8 @@ pub(crate) trait Readout<'a> {
     /// Exemplars and metadata so far.
     fn asides(&self) -> Asides;
 
-    /// Bytes of memory it holds beside the body, for whoever accounts for them.
+    /// Bytes of memory it holds beside the body and beside the arena, or will with the next call, for
+    /// whoever accounts for them.
     fn memory(&self) -> u64 {
         0
     }
@@ -110,6 +117,7 @@ impl<'a> Labelled<'a> {
         Self {
             name: "",
             tags: RawTags::default(),
+            empty: Vec::new(),
             at: None,
             reading: Reading::NotFinite,
             pairs: Vec::new(),
@@ -122,6 +130,7 @@ impl<'a> Labelled<'a> {
     pub fn begin(&mut self) {
         self.name = "";
         self.tags.clear();
+        self.empty.clear();
         self.again();
     }
 

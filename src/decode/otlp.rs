@@ -20,8 +20,15 @@
 //!
 //! Attributes become tags under their own names, those of the point before those of its scope before
 //! those of its resource where keys are equal; the scope itself is `otel.scope.name` and
-//! `otel.scope.version`. An array is one tag by element (C2.3). What cannot be a tag, a map, bytes, an
-//! array in an array, is left out: in a resource it would cost everything that the resource sends.
+//! `otel.scope.version`. An array is one tag by element; an empty text is a tag with an empty value, and
+//! an attribute without a value a tag that is its key alone (C2.3). What cannot be a tag, a map, bytes, an
+//! array in an array, is left out, as an array without elements is; it takes the place of what it stands
+//! before all the same.
+//!
+//! What a resource or a scope says beyond C2.3 and C2.4 is left out too, attribute by attribute: a key
+//! that is empty or longer than 255 bytes, a value longer than 4,096, an array of more than 128 elements,
+//! and of many or large ones those that do not fit beside the point's own, 128 tags and 16 KiB together.
+//! It would cost everything that the resource sends. A point's own attributes are judged as any tags.
 
 mod any;
 mod around;

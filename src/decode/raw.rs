@@ -3,6 +3,8 @@
 //! One [`RawMetric`] is filled again for each item of a body, so an ordinary gauge costs no heap
 //! allocation. What can repeat is bounded here, before `normalize` sees it.
 
+use bumpalo::Bump;
+
 mod vector;
 
 pub use vector::{Fold, RawDistribution, RawSet, SAMPLES_MAX, Sample, Tally};
@@ -58,6 +60,37 @@ pub enum Number<'a> {
     Single(f32),
     /// MessagePack: float 64.
     Double(f64),
+}
+
+impl<'a> Number<'a> {
+    /// As a tag's value: JSON digits as sent; others the shortest, integers without `.0` (C2.3).
+    pub(crate) fn text(self, arena: &'a Bump) -> &'a str {
+        match self {
+            Self::Literal(literal) => literal,
+            other => other.written(|text| &*arena.alloc_str(text)),
+        }
+    }
+
+    /// How long [`text`](Self::text) is, without keeping it.
+    pub(crate) fn text_bytes(self) -> usize {
+        self.written(str::len)
+    }
+
+    fn written<T>(self, take: impl FnOnce(&str) -> T) -> T {
+        let mut buffer = zmij::Buffer::new();
+        match self {
+            Self::Literal(literal) => take(literal),
+            Self::Unsigned(integer) => take(&integer.to_string()),
+            Self::Signed(integer) => take(&integer.to_string()),
+            Self::Single(single) => take(without_fraction(buffer.format(single))),
+            Self::Double(double) => take(without_fraction(buffer.format(double))),
+        }
+    }
+}
+
+/// A whole number as integers are written.
+fn without_fraction(text: &str) -> &str {
+    text.strip_suffix(".0").unwrap_or(text)
 }
 
 /// Whether a member that should be an object was there, and was one. Null counts as absent (C2.1).

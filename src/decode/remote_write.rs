@@ -66,8 +66,11 @@ pub(crate) trait Dialect<'a> {
         0
     }
 
-    /// Bytes of its tables.
+    /// Bytes of its tables, made or not.
     fn memory(&self) -> u64;
+
+    /// Makes its tables; the request has been gone through once.
+    fn prepare(&mut self) -> Result<(), Fault>;
 }
 
 /// What a series' values are.
@@ -95,6 +98,8 @@ pub(crate) struct Head {
 pub(crate) struct Reader<'a, D> {
     request: Message<'a>,
     dialect: D,
+    /// Whether it has its tables: whoever accounts for memory hears of them first.
+    is_prepared: bool,
     open: Option<Open<'a>>,
     asides: Asides,
     /// The token that every series must name.
@@ -115,7 +120,8 @@ struct Open<'a> {
 impl<'a, D: Dialect<'a>> Reader<'a, D> {
     fn over(body: &'a [u8], dialect: D) -> Self {
         let asides = Asides { metadata: dialect.metadata(), ..Asides::default() };
-        Self { request: Message::new(body), dialect, open: None, asides, token: None }
+        let request = Message::new(body);
+        Self { request, dialect, is_prepared: false, open: None, asides, token: None }
     }
 
     /// Rejects every series that does not name `token` in its label.
@@ -123,7 +129,7 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
         Self { token, ..self }
     }
 
-    /// The token that the first series names in its label.
+    /// The token that the first series names in its label; of a version whose labels need no table.
     fn first_token(mut self) -> Result<Option<&'a str>, Fault> {
         let mut series = Labelled::blank();
         let Some(message) = self.next_series()? else { return Ok(None) };
@@ -184,13 +190,18 @@ impl<'a, D: Dialect<'a>> Readout<'a> for Reader<'a, D> {
                 if let Some(reading) = open.read::<D>(next)? {
                     next.reading = match (open.flaw, reading) {
                         // A histogram's fault comes before one of the labels (contract C2.4).
-                        (Some(Flaw::Tags(_)), Reading::Unfit(_)) | (None, _) => reading,
+                        (Some(Flaw::Tags(_) | Flaw::TooLarge(_)), Reading::Unfit(_))
+                        | (None, _) => reading,
                         (Some(flaw), _) => Reading::Unfit(flaw),
                     };
                     let is_new = std::mem::take(&mut open.is_new);
                     return Ok(Some(if is_new { Series::Another } else { Series::Same }));
                 }
                 self.open = None;
+            }
+            if !self.is_prepared {
+                self.dialect.prepare()?;
+                self.is_prepared = true;
             }
             let Some(series) = self.next_series()? else { return Ok(None) };
             self.open = Some(self.head(series, next)?.0);
@@ -241,7 +252,10 @@ impl<'a> Open<'a> {
 pub(crate) fn label_token(body: &[u8], version: RemoteWrite) -> Option<&str> {
     let token = match version {
         RemoteWrite::V1 => V1::new(body).and_then(Reader::first_token),
-        RemoteWrite::V2 => V2::new(body).and_then(Reader::first_token),
+        RemoteWrite::V2 => V2::new(body).and_then(|mut reader| match reader.next_series()? {
+            Some(series) => v2::token_of(body, series),
+            None => Ok(None),
+        }),
     };
     token.ok().flatten()
 }

@@ -15,9 +15,9 @@ use super::state::State;
 use super::upload::Upload;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
-use crate::decode::labelled::{Clash, LabelToken, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
-use crate::decode::{Format, remote_write};
+use crate::decode::{Format, RemoteWrite, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -28,6 +28,9 @@ use crate::queue::{Entry, Queue};
 /// another thread. Larger ones would keep other connections waiting.
 const INLINE_BYTES_MAX: usize = 16 << 10;
 
+/// The same of formats that say once what their tuples say each time: a few KiB may become many MiB.
+const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
+
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
@@ -37,15 +40,31 @@ pub(super) async fn ingest(
 ) -> Result<Answer, Problem> {
     let sender = Sender::of(state, head, &entrance)?;
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
+    let name = sender.name();
+    let batch = read(state, head, entrance, body, sender).await;
+    match (batch, purpose) {
+        (Ok(batch), Purpose::Preview) => Ok(batch.preview()),
+        (Ok(batch), Purpose::Take) => batch.append(state).await,
+        (Err(problem), purpose) => {
+            if let (Some(name), Purpose::Take) = (name, purpose) {
+                state.complaints.body(&name, &problem);
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn read(
+    state: &State,
+    head: &Parts,
+    entrance: Entrance,
+    body: Upload,
+    sender: Sender,
+) -> Result<Batch, Problem> {
     let received = receive(state, head, entrance, body).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     let work = Work { received, sender, now: state.clock.now() };
-    let batch = work.run(state).await?;
-
-    match purpose {
-        Purpose::Preview => Ok(batch.preview()),
-        Purpose::Take => batch.append(state).await,
-    }
+    work.run(state).await
 }
 
 /// A whole body, and what its request says of it.
@@ -95,6 +114,14 @@ impl Sender {
                 Ok(Self::InLabel(Arc::clone(&state.sources)))
             }
             Err(refused) => Err(refused),
+        }
+    }
+
+    /// The source's, where it is known.
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Known(source) => Some(Arc::clone(&source.name)),
+            Self::InLabel(_) => None,
         }
     }
 
@@ -176,6 +203,16 @@ fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
     }
 }
 
+/// Most bytes of a body that is worked on where it was read.
+fn inline_bytes_max(declared: Declared) -> usize {
+    match declared {
+        Declared::Format(Format::RemoteWrite(RemoteWrite::V2) | Format::Otlp(_)) => {
+            INLINE_UNFOLDING_BYTES_MAX
+        }
+        Declared::Format(_) | Declared::Sniff => INLINE_BYTES_MAX,
+    }
+}
+
 /// A whole body and what it takes to make tuples of it.
 struct Work {
     received: Received,
@@ -185,7 +222,7 @@ struct Work {
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
-        if self.received.body.len() <= INLINE_BYTES_MAX {
+        if self.received.body.len() <= inline_bytes_max(self.received.declared) {
             return self.run_here(&*state.queue);
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
@@ -232,8 +269,8 @@ impl Work {
             }
             Ok(())
         };
-        let origin =
-            Origin { labels: &labels, clash: Clash::Replaced, timestamps, own: &[], token };
+        let (clash, ending) = (Clash::Replaced, Ending::Whole);
+        let origin = Origin { labels: &labels, clash, timestamps, ending, own: &[], token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {
@@ -261,7 +298,7 @@ impl Batch {
     async fn append(self, state: &State) -> Result<Answer, Problem> {
         let Self { source, received, report, blocks, grant } = self;
         if blocks.is_empty() {
-            state.queue.count_rejected(report.rejected);
+            state.queue.count_decided(report.accepted, report.rejected);
         } else {
             let entry = Entry {
                 source: Arc::clone(&source.name),
@@ -275,6 +312,7 @@ impl Batch {
         }
         drop(grant);
         state.counts.decided(&report);
+        state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }
 
@@ -288,6 +326,21 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Otlp;
+
+    #[test]
+    fn what_unfolds_is_worked_on_by_another_thread_from_a_kibibyte_on() {
+        for (declared, most) in [
+            (Declared::Sniff, 16 << 10),
+            (Declared::Format(Format::Json), 16 << 10),
+            (Declared::Format(Format::RemoteWrite(RemoteWrite::V1)), 16 << 10),
+            (Declared::Format(Format::RemoteWrite(RemoteWrite::V2)), 1 << 10),
+            (Declared::Format(Format::Otlp(Otlp::Protobuf)), 1 << 10),
+            (Declared::Format(Format::Otlp(Otlp::Json)), 1 << 10),
+        ] {
+            assert_eq!(inline_bytes_max(declared), most, "{declared:?}");
+        }
+    }
 
     #[test]
     fn who_asks_for_a_preview_gets_one_or_a_refusal() {

@@ -17,10 +17,13 @@ use crate::queue::AppendError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// 404 (C1.1).
-    #[error("there is nothing here: metrics go to POST /metrics")]
+    #[error(
+        "there is nothing here: metrics go to POST /metrics, remote write to POST /api/v1/write, OTLP to \
+         POST /v1/metrics, pushes of Prometheus' clients to /metrics/job/<job>"
+    )]
     NotFound,
     /// 405 (C1.1).
-    #[error("this method does nothing here: metrics go to POST /metrics")]
+    #[error("this method does nothing here: metrics are sent with POST; allowed: {allow}")]
     MethodNotAllowed {
         /// What does.
         allow: &'static str,
@@ -68,8 +71,11 @@ pub enum Problem {
     #[error("cannot read the body: {0}")]
     Undecodable(String),
     /// 415: this path takes other bodies.
-    #[error("this path does not take bodies of this content-type")]
-    UnsupportedType,
+    #[error("this path does not take bodies of this content-type: {taken}")]
+    UnsupportedType {
+        /// What it takes, and where others go.
+        taken: &'static str,
+    },
     /// 415: OTLP has two types.
     #[error("content-type must be application/x-protobuf or application/json on this path")]
     NotOtlp,
@@ -130,7 +136,7 @@ impl Problem {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
             Self::UnsupportedCoding(_)
-            | Self::UnsupportedType
+            | Self::UnsupportedType { .. }
             | Self::NotOtlp
             | Self::ForeignType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } | Self::ExpandedTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -144,6 +150,24 @@ impl Problem {
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// Whether it is the body's fault, and nothing of it was taken.
+    pub(super) fn is_about_the_body(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedCoding(_)
+                | Self::UnsupportedType { .. }
+                | Self::NotOtlp
+                | Self::ForeignType(_)
+                | Self::Path(_)
+                | Self::BodyTooLarge { .. }
+                | Self::ExpandedTooLarge(_)
+                | Self::Unreadable(_)
+                | Self::Undecodable(_)
+                | Self::Syntax(_)
+                | Self::Malformed(_)
+        )
     }
 
     /// What a body was refused for; `refusal` is why the sink took no further block, if it did not.
@@ -198,7 +222,7 @@ impl Problem {
             | Self::Syntax(_)
             | Self::Malformed(_)
             | Self::Undecodable(_)
-            | Self::UnsupportedType
+            | Self::UnsupportedType { .. }
             | Self::NotOtlp
             | Self::ForeignType(_)
             | Self::Path(_)

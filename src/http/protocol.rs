@@ -19,6 +19,12 @@ use crate::decode::{Exposition, Format, Otlp, RemoteWrite};
 
 const EMPTY: &str = "expected a metric, or several, but the body is empty";
 
+const REMOTE_WRITE_ONLY: &str =
+    "it takes remote write (`application/x-protobuf`, snappy); other formats go to POST /metrics";
+
+const PAGES_ONLY: &str = "it takes the text of Prometheus (`text/plain; version=0.0.4`) or OpenMetrics \
+    (`application/openmetrics-text`); remote write goes to POST /api/v1/write, OTLP to POST /v1/metrics";
+
 /// Where OTLP's senders post metrics, and nobody else anything.
 pub(super) const OTLP_PATH: &str = "/v1/metrics";
 
@@ -53,6 +59,10 @@ impl Entrance {
         let protocol = match declared {
             Ok(Declared::Format(Format::RemoteWrite(version))) => Protocol::RemoteWrite(version),
             Ok(Declared::Format(Format::Exposition(_))) => Protocol::Exposition,
+            // A message of a later version, or another: its sender's credentials are those of the others.
+            Err(Problem::ForeignType(ForeignType::Message)) => {
+                Protocol::RemoteWrite(RemoteWrite::V1)
+            }
             _ => Protocol::BetterStack,
         };
         Self { protocol, declared, labels: Vec::new() }
@@ -67,7 +77,10 @@ impl Entrance {
             Ok(declared @ Declared::Format(Format::RemoteWrite(version))) => {
                 (Protocol::RemoteWrite(version), Ok(declared))
             }
-            Ok(_) => (Protocol::RemoteWrite(RemoteWrite::V1), Err(Problem::UnsupportedType)),
+            Ok(_) => {
+                let problem = Problem::UnsupportedType { taken: REMOTE_WRITE_ONLY };
+                (Protocol::RemoteWrite(RemoteWrite::V1), Err(problem))
+            }
             Err(foreign) => (Protocol::RemoteWrite(RemoteWrite::V1), Err(foreign)),
         };
         Self { protocol, declared, labels: Vec::new() }
@@ -87,7 +100,9 @@ impl Entrance {
             Ok(Declared::Format(Format::Exposition(syntax))) => Ok(syntax),
             // These are binary, so that reading them as text would end in a puzzling complaint.
             Err(foreign @ ForeignType::MetricFamily) => Err(foreign.into()),
-            Ok(Declared::Format(Format::RemoteWrite(_))) => Err(Problem::UnsupportedType),
+            Ok(Declared::Format(Format::RemoteWrite(_))) => {
+                Err(Problem::UnsupportedType { taken: PAGES_ONLY })
+            }
             // A Pushgateway asks nobody for a Content-Type.
             _ => Ok(Exposition::Text),
         };
@@ -190,6 +205,7 @@ fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
 fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
     match outcome {
         Ok(Answer::Taken(report)) => written::respond(&report),
+        Err(problem) => written::nothing(problem.into_response()),
         outcome => respond(outcome, PUSHGATEWAY),
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::auth::Sources;
 use super::client_addr::Forwarding;
+use super::complaints::Complaints;
 use super::counts::Counts;
 use super::problem::{Busy, Problem};
 use super::rate_limit::PerIp;
@@ -58,6 +59,7 @@ pub struct State {
     over_limit: StatusCode,
     closing: AtomicBool,
     pub(super) refusals: Refusals,
+    pub(super) complaints: Complaints,
 }
 
 impl State {
@@ -79,6 +81,7 @@ impl State {
             over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
             closing: AtomicBool::new(false),
             refusals: Refusals::default(),
+            complaints: Complaints::default(),
             http,
             limits,
             queue,
@@ -136,6 +139,7 @@ impl State {
     /// Forgets what need not be remembered, and tells what should be known; to be called now and then.
     pub(super) fn tidy(&self) {
         self.refusals.tell(self.clock.monotonic());
+        self.complaints.tell(self.clock.monotonic());
         if let Some(limiter) = &self.limiter {
             limiter.forget_idle();
         }

@@ -34,11 +34,22 @@ pub(super) fn respond(report: &Report) -> Response {
         response
     };
     let histograms = report.asides.histograms;
-    let headers = response.headers_mut();
-    headers.insert(SAMPLES, HeaderValue::from(report.accepted - histograms));
-    headers.insert(HISTOGRAMS, HeaderValue::from(histograms));
-    headers.insert(EXEMPLARS, HeaderValue::from(report.asides.exemplars));
+    say(&mut response, [report.accepted - histograms, histograms, report.asides.exemplars]);
     response
+}
+
+/// The answer to a request of which nothing was written, beside the problem's own.
+pub(super) fn nothing(mut problem: Response) -> Response {
+    say(&mut problem, [0; 3]);
+    problem
+}
+
+/// What was written: samples, histograms, exemplars. Version 2.0 takes an answer without for one of a
+/// receiver that knows only 1.0.
+fn say(response: &mut Response, counts: [u64; 3]) {
+    for (name, count) in [SAMPLES, HISTOGRAMS, EXEMPLARS].into_iter().zip(counts) {
+        response.headers_mut().insert(name, HeaderValue::from(count));
+    }
 }
 
 /// The first line says everything that a sender which logs one line can use.

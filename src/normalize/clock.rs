@@ -1,6 +1,6 @@
 //! `dt` to an instant, and whether that is far from now (contract C3).
 
-use super::{Code, Outside, Profile, Rejection, Unparsed, Warnings, number};
+use super::{Code, Outside, Profile, Rejection, Unparsed, Warnings};
 use crate::decode::raw::{Number, Scalar};
 use crate::metric::text::Texts;
 use crate::metric::timestamp::{Diary, Timestamp};
@@ -90,7 +90,7 @@ pub(super) fn unparsed<'a>(
 fn keep<'a>(dt: Scalar<'a>, texts: Texts<'a>, metric: &mut Metric<'a>) -> bool {
     let text = match dt {
         Scalar::Text(text) => text,
-        Scalar::Number(number) => number::text(number, texts.arena()),
+        Scalar::Number(number) => number.text(texts.arena()),
         Scalar::Bool(bool) => {
             if bool {
                 "true"

@@ -73,7 +73,7 @@ impl<'a> Rules<'a> {
             clock::judge(at, self.now, self.profile, &mut warnings)?;
         }
         warnings.skipped_quantiles = raw.skipped_quantiles;
-        warnings.skipped_value = raw.skipped_sum;
+        warnings.skipped_sum = raw.skipped_sum;
         std::mem::swap(&mut metric.pairs, &mut raw.pairs);
         let is_empty = match raw.reading {
             Reading::Shape(shape) => {

@@ -1,7 +1,5 @@
 //! Numbers as sent to values, bounds and text.
 
-use bumpalo::Bump;
-
 use crate::decode::raw::Number;
 use crate::metric::value::{Bound, Value};
 
@@ -39,18 +37,6 @@ pub(super) fn double(number: Number<'_>) -> f64 {
         Number::Signed(integer) => integer as f64,
         Number::Single(single) => f64::from(single),
         Number::Double(double) => double,
-    }
-}
-
-/// As a tag's value: JSON digits as sent; MessagePack the shortest, integers without `.0` (C2.3).
-pub(super) fn text<'a>(number: Number<'a>, arena: &'a Bump) -> &'a str {
-    let shortest = |text: &str| arena.alloc_str(text.strip_suffix(".0").unwrap_or(text));
-    match number {
-        Number::Literal(literal) => literal,
-        Number::Unsigned(integer) => arena.alloc_str(&integer.to_string()),
-        Number::Signed(integer) => arena.alloc_str(&integer.to_string()),
-        Number::Single(single) => shortest(zmij::Buffer::new().format(single)),
-        Number::Double(double) => shortest(zmij::Buffer::new().format(double)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use super::{Code, Profile, Rejection, number};
+use super::{Code, Profile, Rejection};
 use crate::decode::raw::{Presence, RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX};
 use crate::metric::text::Texts;
 use crate::metric::{Metric, Tag};
@@ -158,7 +158,7 @@ fn ordinary<'a>(
     }
     for tag in &raw.tags {
         let Scalar::Text(value) = tag.value else { return None };
-        if tag.in_array {
+        if tag.in_array || tag.sent_key.len() > TAG_KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
             return None;
         }
         let clean = (texts.clean_key(tag.key), texts.clean(value));
@@ -192,12 +192,13 @@ fn general<'a>(
     for at in 0..raw.tags.len() {
         let ruling = if equal == Equal::Perhaps { ruling(&raw.tags, at) } else { Ruling::Stands };
         let tag = &raw.tags[at];
-        let value = value(tag.value, texts.arena());
-        // What is overruled still counts as sent.
-        bytes += tag.sent_key.len() + value.len();
         if ruling == Ruling::SentAgain {
+            // What is overruled still counts as sent.
+            bytes += tag.sent_key.len() + bytes_sent(tag.value);
             continue;
         }
+        let value = value(tag.value, texts.arena());
+        bytes += tag.sent_key.len() + value.len();
         judge(tag, &value).map_err(invalid)?;
         if ruling == Ruling::EqualOnceClean {
             continue;
@@ -223,12 +224,15 @@ enum Equal {
     Perhaps,
 }
 
-/// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair.
+/// Sanitises the keys; a set of 64 marks tells unequal keys apart without comparing each pair. One that is
+/// too long costs the whole item, whatever it is equal to, and no copy of it is made.
 fn clean_keys<'a>(tags: &mut [RawTag<'a>], texts: Texts<'a>) -> Equal {
     let mut marks = 0_u64;
     let mut equal = Equal::Never;
     for tag in tags {
-        tag.key = texts.clean_key(tag.key);
+        if tag.sent_key.len() <= TAG_KEY_BYTES_MAX {
+            tag.key = texts.clean_key(tag.key);
+        }
         let mark = mark(tag.key);
         if marks & mark != 0 {
             equal = Equal::Perhaps;
@@ -289,13 +293,23 @@ impl TagValue<'_> {
 fn value<'a>(scalar: Scalar<'a>, arena: &'a Bump) -> TagValue<'a> {
     match scalar {
         Scalar::Text(text) => TagValue::Text(text),
-        Scalar::Number(number) => TagValue::Text(number::text(number, arena)),
+        Scalar::Number(number) => TagValue::Text(number.text(arena)),
         Scalar::Bool(bool) => TagValue::Text(if bool { "true" } else { "false" }),
         Scalar::Null => TagValue::Bare,
         Scalar::Bytes(_) => TagValue::Unfit("the value of a tag is not UTF-8"),
         Scalar::Extension { .. } => TagValue::Unfit("the value of a tag is an extension type"),
         Scalar::Array => TagValue::Unfit("the value of a tag holds an array in an array"),
         Scalar::Map => TagValue::Unfit("the value of a tag is an object"),
+    }
+}
+
+/// As long as the text of [`value`], which is not made.
+fn bytes_sent(scalar: Scalar<'_>) -> usize {
+    match scalar {
+        Scalar::Text(text) => text.len(),
+        Scalar::Number(number) => number.text_bytes(),
+        Scalar::Bool(bool) => if bool { "true" } else { "false" }.len(),
+        _ => 0,
     }
 }
 

@@ -31,16 +31,21 @@ impl<'a> Run<'a, '_, '_> {
         let mut unfolded = 0;
         let mut is_own = false;
         loop {
-            // A reader may have made its tables before the first.
-            let memory = reader.memory();
+            // Before the first, a reader says what its tables will take. Texts that had to be cleaned or
+            // renamed lie in the arena beside the reader's.
+            let memory = reader.memory() + self.arena.allocated_bytes() as u64;
             if memory > told + TOLD_BYTES {
                 told = memory;
                 (self.steps)(Step::Beside(memory)).map_err(refused)?;
             }
             let Some(series) = reader.next(&mut raw)? else { break };
+            if series == Series::NotYet {
+                continue;
+            }
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
                 is_own = origin.brings(&raw);
+                forget_token(&mut raw);
                 unfolded += bytes_of(&raw);
                 let limit = self.rules.profile().policy().expanded_bytes;
                 if unfolded > limit.max(self.body.len() as u64) {
@@ -94,14 +99,26 @@ impl<'a> Run<'a, '_, '_> {
     }
 }
 
-/// Bytes of a series' name and labels. Some formats name them once for many series, and all of them are
-/// looked at for each: what they unfold to is bounded, also where no tuple comes of it.
+/// The label that may name a sender's token is a secret, wherever it comes from: no tag is made of it.
+fn forget_token(raw: &mut Labelled<'_>) {
+    let is_token = |tag: &RawTag<'_>| tag.sent_key == remote_write::TOKEN_LABEL;
+    if raw.tags.tags.iter().any(is_token) {
+        raw.tags.tags.retain(|tag| !is_token(tag));
+    }
+}
+
+/// What a tag costs beside its bytes: it is looked at, and compared with others.
+const TAG_COST_BYTES: usize = 16;
+
+/// Bytes of a series' name and labels, and something for each label. Some formats name them once for many
+/// series, and all of them are looked at for each: what they unfold to is bounded, also where no tuple comes of it.
 fn bytes_of(raw: &Labelled<'_>) -> u64 {
     let text = |tag: &RawTag<'_>| match tag.value {
         Scalar::Text(text) => text.len(),
         _ => 0,
     };
-    let tags: usize = raw.tags.tags.iter().map(|tag| tag.key.len() + text(tag)).sum();
+    let cost = |tag: &RawTag<'_>| tag.key.len() + text(tag) + TAG_COST_BYTES;
+    let tags: usize = raw.tags.tags.iter().map(cost).sum();
     (raw.name.len() + tags) as u64
 }
 
@@ -145,7 +162,7 @@ pub(super) fn read<'a>(
                 Exposition::OpenMetrics => "OpenMetrics text",
             };
             let text = place::utf8(body, 0).map_err(|fault| malformed(name, fault))?;
-            let mut reader = exposition::Reader::new(text, syntax, origin.timestamps, &arena);
+            let mut reader = exposition::Reader::new(text, syntax, origin, &arena);
             let read = run.labelled(&mut reader, origin);
             read.map_err(|stop| stop.or(|fault| malformed(name, place::in_text(text, fault))))?;
         }

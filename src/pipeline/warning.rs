@@ -47,6 +47,11 @@ pub(super) fn note(
             format!("the value of `{}` is NaN or infinite, which no tuple can hold", metric.name)
         });
     }
+    if warnings.skipped_sum {
+        warn(Code::SkippedValue, &|| {
+            format!("the sum of `{}` is NaN or infinite, and was left out", metric.name)
+        });
+    }
     let time = profile.policy().time;
     if let Some(age_s) = warnings.too_old_s {
         warn(Code::TooOld, &|| {

@@ -111,8 +111,10 @@ impl Queue for MemoryQueue {
         self.shared.lock().room(self.shared.limit_bytes, 1, &self.shared.destinations)
     }
 
-    fn count_rejected(&self, metrics: u64) {
-        self.shared.lock().totals.rejected += metrics;
+    fn count_decided(&self, accepted: u64, rejected: u64) {
+        let mut state = self.shared.lock();
+        state.totals.accepted += accepted;
+        state.totals.rejected += rejected;
     }
 
     fn totals(&self) -> Totals {

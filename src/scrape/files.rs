@@ -1,18 +1,17 @@
 //! Files that name targets, in the JSON form of Prometheus' file discovery, read again when they change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::target::Target;
 use crate::config;
 
-/// Most bytes of one file.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+mod read;
+
+use read::{ROOM, Room, Trouble, read};
 
 /// Most files of a job; those behind it in the order of their names are left out.
 const FILES_MAX: usize = 1_000;
@@ -23,14 +22,20 @@ pub(super) struct Files {
     known: BTreeMap<PathBuf, Known>,
     /// What was wrong with all of them together, and has been said.
     trouble: Option<String>,
+    /// The same of targets that nothing tells apart.
+    twins: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
-    /// `None`: it is not there.
+    /// When it was last read to its end, sound or not; `None`: it has to be read.
     stamp: Option<Stamp>,
     /// The last good ones.
-    targets: Vec<Target>,
+    targets: BTreeSet<Target>,
+    /// Memory of those.
+    bytes: usize,
+    /// What was wrong with it, and has been said.
+    told: Option<String>,
 }
 
 /// What changes when a file does.
@@ -50,16 +55,6 @@ pub(super) enum Seen {
     Nothing,
     /// Some file changed.
     Change,
-}
-
-/// Targets that share labels.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    #[serde(default)]
-    targets: Vec<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
 }
 
 impl Files {
@@ -92,6 +87,9 @@ impl Files {
             tracing::warn!(job = name, "target files of job {name}: {why}");
         }
         self.trouble = trouble;
+        if seen == Seen::Change {
+            self.tell_of_twins(job);
+        }
         seen
     }
 
@@ -102,57 +100,100 @@ impl Files {
 
     fn look_at(&mut self, path: PathBuf, job: &config::Scrape) -> Seen {
         // Before it is read: a change after this is seen the next time.
-        let stamp = match Stamp::of(&path) {
-            Ok(stamp) => Some(stamp),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // It is there, and will be readable again.
-            Err(_) if self.known.contains_key(&path) => return Seen::Nothing,
-            Err(_) => None,
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.gone(path, job),
+            Err(error) => {
+                return self.fails(path, job, None, format!("cannot be looked at: {error}"));
+            }
         };
-        if self.known.get(&path).is_some_and(|known| known.stamp == stamp) {
+        let stamp = Stamp::of(&metadata);
+        if self.known.get(&path).is_some_and(|known| known.stamp == Some(stamp)) {
             return Seen::Nothing;
         }
-        let name = &*job.job;
-        let shown = path.display();
-        let read = match stamp {
-            None => {
-                tracing::warn!(
-                    job = name,
-                    "target file {shown} of job {name} is not there: it names no targets"
-                );
-                Ok(Vec::new())
-            }
-            Some(_) => read(&path, job),
-        };
-        match read {
+        match read(&path, &metadata, job, self.room_for(&path)) {
             Ok(targets) => {
-                self.known.insert(path, Known { stamp, targets });
+                let bytes = targets.iter().map(Target::memory).sum();
+                let known = Known { stamp: Some(stamp), targets, bytes, told: None };
+                self.known.insert(path, known);
+                Seen::Change
             }
-            Err(why) => {
-                let known = self.known.entry(path.clone());
-                let known = known.or_insert(Known { stamp, targets: Vec::new() });
-                known.stamp = stamp;
-                let kept = known.targets.len();
-                tracing::warn!(
-                    job = name,
-                    "target file {shown} of job {name}: {why}; the {kept} targets it had stay"
-                );
+            Err(Trouble::Lasting(why)) => self.fails(path, job, Some(stamp), why),
+            Err(Trouble::Passing(why)) => self.fails(path, job, None, why),
+        }
+    }
+
+    /// What the targets of all other files leave.
+    fn room_for(&self, path: &Path) -> Room {
+        let others = self.known.iter().filter(|(other, _)| *other != path);
+        others.fold(ROOM, |room, (_, known)| Room {
+            targets: room.targets.saturating_sub(known.targets.len()),
+            bytes: room.bytes.saturating_sub(known.bytes),
+        })
+    }
+
+    fn gone(&mut self, path: PathBuf, job: &config::Scrape) -> Seen {
+        const GONE: &str = "is not there: it names no targets";
+        let (name, shown) = (&*job.job, path.display());
+        if self.known.get(&path).is_some_and(|known| known.told.as_deref() == Some(GONE)) {
+            return Seen::Nothing;
+        }
+        tracing::warn!(job = name, "target file {shown} of job {name} {GONE}");
+        self.known.insert(path, Known { told: Some(GONE.to_owned()), ..Known::default() });
+        Seen::Change
+    }
+
+    /// Its targets stay. Without a stamp it is read again at every look, and told of once.
+    fn fails(
+        &mut self,
+        path: PathBuf,
+        job: &config::Scrape,
+        stamp: Option<Stamp>,
+        why: String,
+    ) -> Seen {
+        let (name, shown) = (&*job.job, path.display().to_string());
+        let known = self.known.entry(path).or_default();
+        known.stamp = stamp;
+        if stamp.is_some() || known.told.as_ref() != Some(&why) {
+            let kept = known.targets.len();
+            tracing::warn!(
+                job = name,
+                "target file {shown} of job {name}: {why}; the {kept} targets it had stay"
+            );
+        }
+        known.told = Some(why);
+        Seen::Nothing
+    }
+
+    fn tell_of_twins(&mut self, job: &config::Scrape) {
+        let (mut seen, mut twins) = (BTreeMap::new(), None);
+        for target in self.targets() {
+            if *seen.entry(&target.labels).or_insert(&target.url) != &target.url {
+                twins = Some(target.instance().to_owned());
+                break;
             }
         }
-        Seen::Change
+        if let Some(instance) = twins.as_ref().filter(|_| twins != self.twins) {
+            let name = &*job.job;
+            tracing::warn!(
+                job = name,
+                "two targets in files of job {name} have the same labels, both of instance \
+                 {instance}: their series cannot be told apart; give each a label of its own"
+            );
+        }
+        self.twins = twins;
     }
 }
 
 impl Stamp {
-    fn of(path: &Path) -> io::Result<Self> {
-        let of = fs::metadata(path)?;
-        Ok(Self {
-            device: of.dev(),
-            inode: of.ino(),
-            size: of.size(),
-            modified: (of.mtime(), of.mtime_nsec()),
-            changed: (of.ctime(), of.ctime_nsec()),
-        })
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
     }
 }
 
@@ -201,41 +242,106 @@ fn is_match(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-fn read(path: &Path, job: &config::Scrape) -> Result<Vec<Target>, String> {
-    let mut text = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text));
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("has more than {FILE_BYTES_MAX} bytes"));
-    }
-    parse(&text, job)
-}
-
-fn parse(text: &[u8], job: &config::Scrape) -> Result<Vec<Target>, String> {
-    let groups: Vec<Group> = serde_json::from_slice(text).map_err(|error| {
-        format!("is not a list like [{{\"targets\": [\"host:9100\"], \"labels\": {{\"env\": \"prod\"}}}}]: {error}")
-    })?;
-    let mut targets = Vec::new();
-    for (nth, group) in groups.iter().enumerate() {
-        let fault = |text: String| format!("group {}: {text}", nth + 1);
-        if group.labels.len() > config::SCRAPE_LABELS_MAX {
-            return Err(fault(format!("more than {} labels", config::SCRAPE_LABELS_MAX)));
-        }
-        for (name, value) in &group.labels {
-            config::check_scrape_label(name, value)
-                .map_err(|expected| fault(format!("each label must have {expected}")))?;
-        }
-        for address in &group.targets {
-            targets.push(Target::new(job, address, &group.labels).map_err(fault)?);
-        }
-    }
-    Ok(targets)
-}
-
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
+    use crate::config::{Environment, load};
+
+    pub(super) fn job(more: &str) -> config::Scrape {
+        let text = format!(
+            "[[scrape]]\njob = \"node\"\n{more}\n{}",
+            "targets = []\n[receiver]\nurl = \"http://r/\"\napi_key = \"k\"\n"
+        );
+        load("test", &text, &Environment::default()).unwrap().config.scrapes.remove(0)
+    }
+
+    /// A job with this file, and its files after a first look.
+    fn looked(path: &Path) -> (config::Scrape, Files) {
+        let job = job(&format!("target_files = ['{}']", path.display()));
+        let mut files = Files::default();
+        files.look(&job);
+        (job, files)
+    }
+
+    fn told(files: &Files) -> String {
+        files.known.values().next().unwrap().told.clone().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("targets.json");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let (job, mut files) = looked(&path);
+        assert_eq!(told(&files), "is no regular file");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(files.look(&job), Seen::Change);
+        assert!(told(&files).contains("is not there"));
+        fs::write(&path, "[{\"targets\": [\"h:1\"]}]").unwrap();
+        assert_eq!((files.look(&job), files.targets().count()), (Seen::Change, 1));
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_read_again_and_told_of_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("targets.json");
+        fs::write(&path, "[{\"targets\": [\"h:1\"]}]").unwrap();
+        let (job, mut files) = looked(&path);
+        let stamp = files.known[&path].stamp;
+        assert!(stamp.is_some());
+        // As after EIO: the same file, and its targets stay.
+        let why = || "cannot be read: os error 5".to_owned();
+        files.fails(path.clone(), &job, None, why());
+        assert_eq!((files.targets().count(), told(&files)), (1, why()));
+        assert_eq!(files.look(&job), Seen::Change);
+        assert_eq!((files.known[&path].stamp, told(&files)), (stamp, String::new()));
+        assert_eq!(files.look(&job), Seen::Nothing);
+        // One that does not parse is not read again until it changes.
+        fs::write(&path, "[").unwrap();
+        assert_eq!((files.look(&job), files.targets().count()), (Seen::Nothing, 1));
+        assert!(files.known[&path].stamp.is_some() && told(&files).contains("ends too soon"));
+    }
+
+    #[test]
+    fn a_file_behind_what_is_no_directory_is_not_called_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("no"), "").unwrap();
+        let (_, files) = looked(&directory.path().join("no/targets.json"));
+        assert!(told(&files).starts_with("cannot be looked at: "), "{}", told(&files));
+    }
+
+    #[test]
+    fn all_files_of_a_job_share_what_targets_may_take() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, port: usize, count: usize| {
+            let targets: Vec<_> =
+                (port..port + count).map(|port| format!("\"h:{port}\"")).collect();
+            let text = format!("[{{\"targets\": [{}]}}]", targets.join(","));
+            fs::write(directory.path().join(name), text).unwrap();
+        };
+        put("a.json", 0, 6_000);
+        put("b.json", 6_000, 6_000);
+        let (job, mut files) = looked(&directory.path().join("*.json"));
+        assert_eq!(files.targets().count(), 6_000);
+        // There is room for the second once the first is shorter.
+        put("a.json", 0, 10);
+        files.look(&job);
+        assert_eq!(files.targets().count(), 6_010);
+    }
+
+    #[test]
+    fn targets_that_nothing_tells_apart_are_told_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("targets.json");
+        fs::write(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:1/b\"]}]").unwrap();
+        let (job, mut files) = looked(&path);
+        assert_eq!(files.twins.as_deref(), Some("h:1"));
+        fs::write(&path, "[{\"targets\": [\"http://h:1/a\", \"http://h:2/b\"]}]").unwrap();
+        files.look(&job);
+        assert_eq!(files.twins, None);
+    }
 
     #[test]
     fn stars_and_question_marks_stand_for_bytes() {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 
 use super::Shared;
 use super::counts::{JobCounts, Outcome};
@@ -30,6 +30,8 @@ pub(super) struct Job {
     /// Those of the configuration.
     fixed: Vec<Target>,
     files: Files,
+    /// A first look at the files that is not over yet.
+    looking: Option<JoinHandle<Looked>>,
     /// How many there were when it was last said that they are too many.
     told_of: usize,
 }
@@ -45,13 +47,14 @@ struct Common {
 }
 
 impl Job {
-    /// Reads the files that name targets.
+    /// Reads the files that name targets, unless that lasts beyond `until`: a file system may hang.
     pub(super) async fn new(
         job: config::Scrape,
         nth: usize,
         profile: Profile,
         fetcher: Fetcher,
         shared: Arc<Shared>,
+        until: Instant,
     ) -> Self {
         let of_config = |address: &String| {
             Target::new(&job, address, &BTreeMap::new())
@@ -66,8 +69,15 @@ impl Job {
         let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
         let rules = Rules { profile, clash, timestamps };
         let common = Arc::new(Common { job, nth, fetcher, rules, lines: Lines::default(), shared });
-        let (files, _) = look(Files::default(), &common).await;
-        let mut job = Self { common, fixed, files, told_of: 0 };
+        let (files, looking) = first_look(begin_look(Files::default(), &common), until).await;
+        if looking.is_some() {
+            let name = &*common.job.job;
+            tracing::warn!(
+                job = name,
+                "target files of job {name} take long to read: it starts without their targets"
+            );
+        }
+        let mut job = Self { common, fixed, files, looking, told_of: 0 };
         let targets = job.targets();
         job.common.counts().has_targets(targets.len());
         job
@@ -84,8 +94,13 @@ impl Job {
             if self.common.job.target_files.is_empty() {
                 return std::future::pending().await;
             }
-            sleep(self.common.shared.files_every).await;
-            (self.files, seen) = look(self.files, &self.common).await;
+            let looking = if let Some(looking) = self.looking.take() {
+                looking
+            } else {
+                sleep(self.common.shared.files_every).await;
+                begin_look(std::mem::take(&mut self.files), &self.common)
+            };
+            (self.files, seen) = looked(looking.await).await;
         }
     }
 
@@ -125,16 +140,30 @@ impl Job {
     }
 }
 
-async fn look(mut files: Files, common: &Arc<Common>) -> (Files, Seen) {
-    if common.job.target_files.is_empty() {
-        return (files, Seen::Nothing);
-    }
+/// The files after a look, and what it found.
+type Looked = (Files, Seen);
+
+fn begin_look(mut files: Files, common: &Arc<Common>) -> JoinHandle<Looked> {
     let common = Arc::clone(common);
-    let looked = spawn_blocking(move || {
+    spawn_blocking(move || {
         let seen = files.look(&common.job);
         (files, seen)
-    });
-    match looked.await {
+    })
+}
+
+/// What a look found; the look itself where it is not over by `until`.
+async fn first_look(
+    mut look: JoinHandle<Looked>,
+    until: Instant,
+) -> (Files, Option<JoinHandle<Looked>>) {
+    match timeout_at(until, &mut look).await {
+        Ok(done) => (looked(done).await.0, None),
+        Err(_) => (Files::default(), Some(look)),
+    }
+}
+
+async fn looked(done: Result<Looked, JoinError>) -> Looked {
+    match done {
         Ok(looked) => looked,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
@@ -309,7 +338,25 @@ impl From<AppendError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_first_look_that_hangs_is_not_waited_for_and_not_lost() {
+        let (go, wait) = mpsc::channel();
+        let look = spawn_blocking(move || {
+            wait.recv().unwrap();
+            (Files::default(), Seen::Change)
+        });
+        let (_, look) = first_look(look, Instant::now()).await;
+        let look = look.expect("it goes on");
+        go.send(()).unwrap();
+        assert_eq!(looked(look.await).await.1, Seen::Change);
+        let over = spawn_blocking(|| (Files::default(), Seen::Nothing));
+        let in_time = Instant::now() + std::time::Duration::from_mins(1);
+        assert!(first_look(over, in_time).await.1.is_none());
+    }
 
     #[test]
     fn a_queue_that_is_full_is_told_from_one_that_cannot_be_written() {

@@ -10,7 +10,7 @@ use super::fetch::{Failure, Page};
 use super::target::Target;
 use crate::budget::{Grant, Spent};
 use crate::decode::Format;
-use crate::decode::labelled::{Clash, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, Origin, Timestamps};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
@@ -61,6 +61,7 @@ pub(super) fn read(
         clash: rules.clash,
         timestamps: rules.timestamps,
         own: &HEALTH,
+        ending: Ending::Open,
         ..Origin::default()
     };
     let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -9,20 +10,18 @@ use reqwest::Url;
 use crate::config::{self, Scheme};
 use crate::metric::timestamp::Timestamp;
 
-/// Most bytes of the labels of a target, names and values: each has its copy.
-const LABELS_BYTES_MAX: usize = 16 << 10;
-
 /// One target of a job. Two that are equal are the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Target {
     pub(super) url: Url,
+    /// `host:port`, as it was written.
+    instance: String,
     /// None of them empty, in the order of their names.
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Arc<[(String, String)]>,
 }
 
 impl Target {
-    /// A target of this job; `own` are the labels of its group in a file. Of labels of one name the most
-    /// particular counts: the file's before the job's, and that before `job` and `instance`.
+    /// A target of this job; `own` are the labels of its group in a file.
     pub(super) fn new(
         job: &config::Scrape,
         address: &str,
@@ -35,34 +34,45 @@ impl Target {
             Some("https") => Scheme::Https,
             Some(_) => return Err("__scheme__ must be http or https".to_owned()),
         };
+        for (name, setting) in
+            [("__scrape_interval__", "interval"), ("__scrape_timeout__", "timeout")]
+        {
+            if own.contains_key(name) {
+                return Err(format!(
+                    "{name} is for one target, and `{setting}` is for a whole job: put those targets \
+                     into a job of their own"
+                ));
+            }
+        }
         let path = meta("__metrics_path__").unwrap_or(&job.path);
         if !path.starts_with('/') {
             return Err("__metrics_path__ must begin with /".to_owned());
         }
-        let url = config::scrape_address(address, scheme, path)
+        let mut url = config::scrape_address(address, scheme, path)
             .map_err(|expected| format!("each of `targets` must be {expected}"))?;
-        let mut labels = BTreeMap::from([("job", &*job.job)]);
-        let instance = instance(&url);
-        labels.insert("instance", &instance);
-        labels.extend(job.labels.iter().map(|(name, value)| (&**name, &**value)));
-        // Others of these name what a discovery knows, and are for its rules alone.
-        let own = own.iter().filter(|(name, _)| !name.starts_with("__"));
-        labels.extend(own.map(|(name, value)| (&**name, &**value)));
-        labels.retain(|_, value| !value.is_empty());
-        let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if bytes > LABELS_BYTES_MAX {
-            return Err(format!(
-                "a target has labels of {bytes} bytes; at most {LABELS_BYTES_MAX} are allowed"
-            ));
+        let instance = config::scrape_instance(address, &url);
+        for (name, value) in own {
+            if let Some(name) = name.strip_prefix("__param_") {
+                ask(&mut url, name, value);
+            }
         }
+        let labels = config::labels_of_target(&job.job, &job.labels, own, &instance)?;
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let labels = labels.into_iter().map(owned).collect();
-        Ok(Self { url, labels })
+        Ok(Self { url, instance, labels })
+    }
+
+    /// Bytes of memory it takes, about.
+    pub(super) fn memory(&self) -> usize {
+        const PART_BYTES: usize = 64;
+        let label = |(name, value): &(String, String)| name.len() + value.len() + PART_BYTES;
+        let labels: usize = self.labels.iter().map(label).sum();
+        labels + self.url.as_str().len() + self.instance.len() + 4 * PART_BYTES
     }
 
     /// What logs call it: an address alone, for a query may hold a secret.
-    pub(super) fn instance(&self) -> String {
-        instance(&self.url)
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// How long from `now` to its point of the interval: always the same one, so that targets do not all
@@ -78,10 +88,15 @@ impl Target {
     }
 }
 
-/// `host:port`, the port always there.
-fn instance(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+/// Puts a parameter into the query, in place of those of the same name: exporters take the first.
+fn ask(url: &mut Url, name: &str, value: &str) {
+    if url.query_pairs().any(|(other, _)| other == name) {
+        let others = url.query_pairs().filter(|(other, _)| other != name);
+        let others: Vec<(String, String)> =
+            others.map(|(name, value)| (name.into(), value.into())).collect();
+        url.query_pairs_mut().clear().extend_pairs(others);
+    }
+    url.query_pairs_mut().append_pair(name, value);
 }
 
 #[cfg(test)]
@@ -113,6 +128,24 @@ mod tests {
         for (job, address, own, expected) in [
             (&plain, "h:9100", &[][..], "http://h:9100/metrics instance=h:9100,job=node"),
             (&plain, "h", &[], "http://h/metrics instance=h:80,job=node"),
+            (
+                &plain,
+                "H.Example:9100",
+                &[],
+                "http://h.example:9100/metrics instance=H.Example:9100,job=node",
+            ),
+            (
+                &full,
+                "h:9100",
+                &[("__param_module", "a b"), ("__param_x", "1")],
+                "https://h:9100/m?module=a+b&x=1 env=prod,instance=h:9100,job=node,zone=a",
+            ),
+            (
+                &plain,
+                "http://h:1/probe?module=old&t=1",
+                &[("__param_module", "new")],
+                "http://h:1/probe?t=1&module=new instance=h:1,job=node",
+            ),
             (&plain, "https://h/x?y=z", &[], "https://h/x?y=z instance=h:443,job=node"),
             (&plain, "[::1]:9", &[], "http://[::1]:9/metrics instance=[::1]:9,job=node"),
             (
@@ -136,6 +169,26 @@ mod tests {
         ] {
             assert_eq!(labels(job, address, own), expected);
         }
+    }
+
+    #[test]
+    fn what_a_file_cannot_ask_for_is_refused_in_words() {
+        let many: Vec<_> = (0..63).map(|nth| (format!("l{nth}"), "x".to_owned())).collect();
+        let long: Vec<_> = (0..3).map(|nth| (format!("l{nth}"), "x".repeat(4_000))).collect();
+        let one = |name: &str| vec![(name.to_owned(), "1s".to_owned())];
+        for (own, said) in [
+            (one("__scrape_interval__"), "`interval` is for a whole job"),
+            (one("__scrape_timeout__"), "`timeout` is for a whole job"),
+            (one("__scheme__"), "__scheme__ must be http or https"),
+            (one("__metrics_path__"), "must begin with /"),
+            (many.clone(), "a target has 65 labels of"),
+            (long, "a target has 5 labels of 12"),
+        ] {
+            let refused = Target::new(&job(""), "h:1", &own.into_iter().collect()).unwrap_err();
+            assert!(refused.contains(said), "{refused}");
+        }
+        let just = many.into_iter().skip(1).collect();
+        assert_eq!(Target::new(&job(""), "h:1", &just).unwrap().labels.len(), 64);
     }
 
     #[test]

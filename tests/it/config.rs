@@ -253,6 +253,30 @@ fn a_token_may_come_in_a_label_only_where_its_source_says_so() {
 }
 
 #[test]
+fn an_exemption_that_comes_too_late_for_a_token_in_a_label_is_a_warning() {
+    let both = "rate_limit = false\nlabel_token = true\n";
+    for (source, limits, is_said) in [
+        (both, "", true),
+        ("rate_limit = false\n", "", false),
+        ("label_token = true\n", "", false),
+        (both, "[limits]\nover_limit_status = 503\n", false),
+        (both, "[limits]\nrequests_per_minute = 0\n", false),
+    ] {
+        let text = format!(
+            "[[sources]]\nname = \"a\"\ntoken = \"t\"\n{source}\
+             [receiver]\nurl = \"http://r/\"\napi_key = \"k\"\n{limits}"
+        );
+        let warnings = load("x", &text, &environment(&[])).expect("it is valid").warnings;
+        assert_eq!(warnings.len(), usize::from(is_said), "{text}: {warnings:?}");
+        for warning in warnings {
+            for part in ["source \"a\"", "label_token", "over_limit_status` = 503"] {
+                assert!(warning.contains(part), "{warning}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_admin_port_is_on_loopback_elsewhere_or_off() {
     let listen = |more: &str| {
         let text = fixture("minimal.toml") + more;

@@ -58,7 +58,11 @@ fn run(body: &[u8], encoding: Otlp) -> Outcome {
 }
 
 fn try_run(body: &[u8], encoding: Otlp) -> Result<Outcome, BodyError> {
-    let profile = Profile::new(Arc::new(Policy::default()), Some("gateway"), &[]);
+    try_run_by(Policy::default(), body, encoding)
+}
+
+fn try_run_by(policy: Policy, body: &[u8], encoding: Otlp) -> Result<Outcome, BodyError> {
+    let profile = Profile::new(Arc::new(policy), Some("gateway"), &[]);
     let now = Timestamp::from_unix(1_795_307_280, 0);
     let (mut text, mut beside) = (String::new(), 0);
     let mut steps = |step: Step| {

@@ -101,7 +101,16 @@ async fn messages_that_are_taken_nowhere_are_refused_whatever_their_first_byte()
         ("POST /api/v1/write", family, "metrics in the protocol-buffer exposition format"),
         ("POST /api/v1/write", unknown, "this protocol-buffer message is not known"),
         ("PUT /metrics/job/a", family, "metrics in the protocol-buffer exposition format"),
-        ("PUT /metrics/job/a", "application/x-protobuf", "this path does not take bodies"),
+        (
+            "PUT /metrics/job/a",
+            "application/x-protobuf",
+            "this path does not take bodies of this content-type: it takes the text of Prometheus",
+        ),
+        (
+            "POST /api/v1/write",
+            "application/json",
+            "this path does not take bodies of this content-type: it takes remote write",
+        ),
     ] {
         let header = format!("content-type: {content_type}\r\n");
         for body in [METRIC.as_bytes(), b"\x80\x01", b""] {
@@ -109,6 +118,26 @@ async fn messages_that_are_taken_nowhere_are_refused_whatever_their_first_byte()
             assert_eq!(reply.status, 415, "{line} {content_type}");
             assert!(reply.text().starts_with(text), "{reply:?}");
         }
+    }
+}
+
+/// As the table of answers in the README has it.
+#[tokio::test]
+async fn another_content_type_means_another_thing_on_each_path() {
+    let edge = Edge::start().await;
+    let page = "m 1\n";
+    for (line, content_type, body, status) in [
+        ("POST /metrics", "image/png", page, 406),
+        ("POST /metrics", "text/plain", page, 406),
+        ("POST /metrics", "image/png", METRIC, 202),
+        ("PUT /metrics/job/a", "application/json", METRIC, 400),
+        ("PUT /metrics/job/a", "image/png", page, 200),
+        ("POST /api/v1/write", "text/plain", page, 415),
+        ("POST /v1/metrics", "text/plain", page, 415),
+    ] {
+        let header = format!("content-type: {content_type}\r\n");
+        let reply = push(&edge, line, &header, body.as_bytes()).await;
+        assert_eq!(reply.status, status, "{line} {content_type} {body}: {reply:?}");
     }
 }
 

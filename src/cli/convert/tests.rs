@@ -168,6 +168,24 @@ fn remote_write_is_read_with_its_snappy_and_without() {
     let (report, text) = convert(FormatArg::RemoteWrite2, "x", b"\x0a");
     assert!(report.expect_err("it is cut").contains("remote write"));
     assert_eq!(text, "");
+    let cut = &packed[..packed.len() - 1];
+    let fault = convert(FormatArg::RemoteWrite, "x", cut).0.expect_err("it is cut");
+    assert!(fault.starts_with("the body does not decompress as snappy near byte "), "{fault}");
+}
+
+#[test]
+fn who_has_too_much_is_told_what_helps_in_that_format() {
+    for (format, wanted) in [
+        (Format::Json, "split it, or write one metric a line and say --format ndjson"),
+        (TEXT, "split the page"),
+        (Format::RemoteWrite(RemoteWrite::V2), "split it into several messages"),
+        (Format::Otlp(Otlp::Json), "split it into several messages"),
+    ] {
+        let text = too_large(format).to_string();
+        assert!(text.starts_with("the input is larger than 256 MiB"), "{text}");
+        assert!(text.contains(wanted), "{text}");
+        assert_eq!(text.contains("ndjson"), format == Format::Json, "{text}");
+    }
 }
 
 #[test]

@@ -5,9 +5,21 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::config::Scrape;
+
 /// Files that are no client's connection: logs, the listeners, the runtime's own, the admin port's
 /// connections, and connections that are being turned away.
 const SPARE: u64 = 384;
+
+/// Connections to the targets of files, for each job that has any: how many they name is not known yet,
+/// and changes. A job that has more needs a limit that was raised for it.
+const OF_TARGET_FILES: usize = 1_000;
+
+/// Connections to the targets of a job.
+pub(super) fn of_scrape(scrape: &Scrape) -> usize {
+    let of_files = if scrape.target_files.is_empty() { 0 } else { OF_TARGET_FILES };
+    scrape.targets.len() + of_files
+}
 
 /// Raises the limit to what the process may have, and warns when that is too little.
 /// `outgoing` are those to receivers and to targets that are scraped.
@@ -29,5 +41,25 @@ pub(super) fn make_room(connections: usize, outgoing: usize) {
              takes up to {need}: raise the limit (`ulimit -n`, LimitNOFILE=), or lower \
              `limits.connections`"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, load};
+
+    #[test]
+    fn targets_that_are_not_known_yet_have_a_share() {
+        for (text, expected) in [
+            ("targets = [\"a\", \"b\"]", 2),
+            ("target_files = [\"x.json\", \"*.json\"]", 1_000),
+            ("targets = [\"a\"]\ntarget_files = [\"x.json\"]", 1_001),
+        ] {
+            let receiver = "[receiver]\nurl = \"http://r/\"\napi_key = \"k\"";
+            let text = format!("[[scrape]]\njob = \"node\"\n{text}\n{receiver}\n");
+            let config = load("test", &text, &Environment::default()).unwrap().config;
+            assert_eq!(of_scrape(&config.scrapes[0]), expected, "{text}");
+        }
     }
 }

@@ -40,6 +40,22 @@ pub(crate) fn address(target: &str, scheme: Scheme, path: &str) -> Result<Url, S
     Ok(url)
 }
 
+/// `host:port` as it was written, the port always there: what a target is called.
+pub(crate) fn instance(target: &str, url: &Url) -> String {
+    let rest =
+        target.split_once("://").map_or(target, |(_, rest)| rest.trim_start_matches(['/', '\\']));
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = authority.rfind(']').map_or(0, |end| end + 1);
+    match authority[host..].split_once(':') {
+        Some((_, port)) if !port.is_empty() => authority.to_owned(),
+        _ => {
+            let port = url.port_or_known_default().unwrap_or_default();
+            format!("{}:{port}", authority.trim_end_matches(':'))
+        }
+    }
+}
+
 /// `path`
 pub(super) fn path(text: &str) -> Result<String, String> {
     let is_path = text.starts_with('/')
@@ -77,6 +93,25 @@ mod tests {
             let got = address(target, Scheme::Https, "/m?a=b");
             assert_eq!(got.as_ref().ok().map(Url::as_str), expected, "{target}");
             assert!(!got.is_err_and(|text| text.contains("password@")), "{target}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_what_was_written() {
+        for (target, expected) in [
+            ("Host:9100", "Host:9100"),
+            ("127.1:80", "127.1:80"),
+            ("h", "h:80"),
+            ("[::1]", "[::1]:80"),
+            ("[::1]:9", "[::1]:9"),
+            ("https://Host/x:1?y=//z:2", "Host:443"),
+            ("https://h:443", "h:443"),
+            ("http://h:?x", "h:80"),
+            ("http://@h:1\\x", "h:1"),
+            ("http:///h/x", "h:80"),
+        ] {
+            let url = address(target, Scheme::Http, "/m").unwrap();
+            assert_eq!(instance(target, &url), expected, "{target}");
         }
     }
 }

@@ -49,6 +49,13 @@ pub(super) fn read(section: &mut Section<'_>) -> Vec<(String, Secret)> {
     for (name, value) in table {
         let (name, at) = (name.get_ref().to_string(), section.file.line(value));
         let path = section.name(&format!("{KEY}.{name}"));
+        let twin =
+            headers.iter().find(|(other, _): &&(String, Secret)| other.eq_ignore_ascii_case(&name));
+        if let Some((other, _)) = twin {
+            let text = format!("`{path}` is the same header as `{other}`: leave one of them out");
+            section.fault_at(at, text);
+            continue;
+        }
         let header = check(&name).map_err(|text| format!("`{path}` {text}"));
         match header.and_then(|()| one(section, &path, value.get_ref())) {
             Ok((secret, text)) => {

@@ -93,11 +93,16 @@ fn file(section: &mut Section<'_>, key: &'static str) -> Option<zeroize::Zeroizi
     })?;
     let path = PathBuf::from(path);
     let mut pem = zeroize::Zeroizing::new(Vec::new());
-    let read =
-        std::fs::File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut pem));
+    let read = std::fs::File::open(&path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem));
     if let Err(error) = read {
         let (name, path) = (section.name(key), path.display());
         section.fault(key, format!("`{name}`: cannot read {path}: {error}"));
+        return None;
+    }
+    if pem.len() as u64 > FILE_BYTES_MAX {
+        let (name, path) = (section.name(key), path.display());
+        section.fault(key, format!("`{name}`: {path} has more than {FILE_BYTES_MAX} bytes of PEM"));
         return None;
     }
     Some(pem)

@@ -13,6 +13,17 @@ pub(super) struct Plain<'a> {
     names: Names,
     /// The name of the last sample and what it was, for most samples have the name of the one before.
     last: Option<(&'a str, Kind, Part)>,
+    late_types: LateTypes,
+}
+
+/// What becomes of a `# TYPE` that is not the first of its metric, or comes after samples of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LateTypes {
+    /// It refuses the page, as a Pushgateway does.
+    Refused,
+    /// Prometheus takes it from its targets, some of which join the pages of several exporters: the first
+    /// stands, and holds from where it was said.
+    Taken,
 }
 
 /// A family has a type of its own. The bits below say which.
@@ -25,8 +36,8 @@ const KINDS: [Kind; 5] =
     [Kind::Unknown, Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary];
 
 impl<'a> Plain<'a> {
-    pub(super) fn new() -> Self {
-        Self { names: Names::new(), last: None }
+    pub(super) fn new(late_types: LateTypes) -> Self {
+        Self { names: Names::new(), last: None, late_types }
     }
 
     pub(super) fn memory(&self) -> u64 {
@@ -64,7 +75,13 @@ impl<'a> Plain<'a> {
         asides.metadata += u64::from(note.is_none());
         let mut note = note.unwrap_or_default();
         if is_type {
-            note = typed(line, at, note)?;
+            if self.late_types == LateTypes::Refused {
+                first(line, at, note)?;
+            }
+            let number = kind_of(line)?;
+            if note.0 & TYPED == 0 {
+                note = Note(note.0 | TYPED | number);
+            }
             // What the last sample was may have changed.
             self.last = None;
         }
@@ -110,19 +127,24 @@ fn kind(note: Note) -> Kind {
     KINDS.get(usize::from(note.0 & (TYPED - 1))).copied().unwrap_or(Kind::Unknown)
 }
 
-/// Reads the type at the end of a `# TYPE`.
-fn typed(line: &mut Line<'_>, name_at: usize, note: Note) -> Result<Note, Fault> {
+/// A `# TYPE` is the first of its metric, and before all samples.
+fn first(line: &Line<'_>, name_at: usize, note: Note) -> Result<(), Fault> {
     if note.0 & TYPED != 0 {
         return Err(line.fault_at(name_at, "expected one `# TYPE` for each metric, not a second"));
     }
     if note.0 & SAMPLED != 0 {
         return Err(line.fault_at(name_at, "expected `# TYPE` before the samples of its metric"));
     }
+    Ok(())
+}
+
+/// Reads the type at the end of a `# TYPE`; its number.
+fn kind_of(line: &mut Line<'_>) -> Result<u8, Fault> {
     line.blanks();
     let word = line.rest().trim_end_matches([' ', '\t']).to_ascii_lowercase();
     let kind = Kind::parse(&word, Exposition::Text);
     let number = KINDS.iter().position(|&known| Some(known) == kind).ok_or_else(|| {
         line.fault("expected `counter`, `gauge`, `histogram`, `summary` or `untyped`")
     })?;
-    Ok(Note(note.0 | TYPED | number as u8))
+    Ok(number as u8)
 }

@@ -13,11 +13,7 @@ use super::line::Line;
 pub(super) struct Texts<'a> {
     pub(super) syntax: Exposition,
     arena: &'a Bump,
-    /// Bytes taken of the arena.
-    taken: u64,
     scratch: String,
-    /// Labels without a value: they are none, and must be unique all the same.
-    empty: Vec<&'a str>,
 }
 
 /// What stands between braces.
@@ -30,12 +26,12 @@ pub(super) enum Item<'a> {
 
 impl<'a> Texts<'a> {
     pub(super) fn new(syntax: Exposition, arena: &'a Bump) -> Self {
-        Self { syntax, arena, taken: 0, scratch: String::new(), empty: Vec::new() }
+        Self { syntax, arena, scratch: String::new() }
     }
 
-    /// Bytes of memory taken for texts.
+    /// Bytes of memory it takes beside the arena.
     pub(super) fn memory(&self) -> u64 {
-        self.taken + self.scratch.capacity() as u64
+        self.scratch.capacity() as u64
     }
 
     /// Blanks, where the syntax has any.
@@ -65,9 +61,7 @@ impl<'a> Texts<'a> {
             return Err(line.fault("expected the name of a metric"));
         }
         if line.eat(b'{') {
-            let mut empty = std::mem::take(&mut self.empty);
-            empty.clear();
-            let read = self.items(line, |item| match item {
+            self.items(line, |item| match item {
                 Item::Name(_) if !next.name.is_empty() => Err("expected one name, not another"),
                 Item::Name("") => Err("expected a name that is not empty"),
                 Item::Name(name) => {
@@ -75,15 +69,13 @@ impl<'a> Texts<'a> {
                     Ok(())
                 }
                 Item::Label(name, value) => {
-                    label(next, &mut empty, name, value)?;
+                    label(next, name, value)?;
                     if !value.is_empty() {
                         see(name, value);
                     }
                     Ok(())
                 }
-            });
-            self.empty = empty;
-            read?;
+            })?;
         }
         if next.name.is_empty() {
             return Err(line.fault_at(start, "expected the name of the metric before its labels"));
@@ -165,7 +157,6 @@ impl<'a> Texts<'a> {
             };
             self.scratch.push_str(line.take(length));
             if line.eat(b'"') {
-                self.taken += self.scratch.len() as u64;
                 return Ok(self.arena.alloc_str(&self.scratch));
             }
             line.take(1);
@@ -187,13 +178,8 @@ impl<'a> Texts<'a> {
 /// Gives a series a label, unless it has one of the name. Past those that are kept nobody looks: the series
 /// has too many by then.
 #[inline]
-fn label<'a>(
-    next: &mut Labelled<'a>,
-    empty: &mut Vec<&'a str>,
-    name: &'a str,
-    value: &'a str,
-) -> Result<(), &'static str> {
-    if next.tags.tags.iter().any(|tag| tag.sent_key == name) || empty.contains(&name) {
+fn label<'a>(next: &mut Labelled<'a>, name: &'a str, value: &'a str) -> Result<(), &'static str> {
+    if next.tags.tags.iter().any(|tag| tag.sent_key == name) || next.empty.contains(&name) {
         return Err("expected each label once");
     }
     match name {
@@ -201,11 +187,11 @@ fn label<'a>(
         "" => return Err("expected a label whose name is not empty"),
         _ => {}
     }
-    // An empty label means the same as none.
+    // An empty label means the same as none, and must be unique all the same.
     if !value.is_empty() {
         next.label(name, value);
-    } else if empty.len() < TAGS_KEPT {
-        empty.push(name);
+    } else if next.empty.len() < TAGS_KEPT {
+        next.empty.push(name);
     }
     Ok(())
 }

@@ -10,8 +10,12 @@ mod random;
 
 /// The samples of a page, one a line, as far as they are sound; then what is wrong with the rest.
 fn read(page: &str, syntax: Exposition, timestamps: Timestamps) -> (String, Option<Fault>) {
+    read_of(page, syntax, &Origin { timestamps, ending: Ending::Open, ..Origin::default() })
+}
+
+fn read_of(page: &str, syntax: Exposition, origin: &Origin<'_>) -> (String, Option<Fault>) {
     let arena = Bump::new();
-    let mut reader = Reader::new(page, syntax, timestamps, &arena);
+    let mut reader = Reader::new(page, syntax, origin, &arena);
     let mut next = Labelled::blank();
     let mut lines = String::new();
     loop {
@@ -104,6 +108,15 @@ fn text_is_read_with_all_its_freedom() {
             "a_sum 1\n# TYPE a histogram\na_sum 2\na_count 3\n",
             "a_sum gauge 1\na_sum gauge 2\na_count counter 3\n",
         ),
+        // Joined pages say some types again: the first stands.
+        ("# TYPE a counter\n# TYPE a gauge\na 1\n", "a counter 1\n"),
+        ("# TYPE a untyped\na 1\n# TYPE a counter\na 2\n", "a gauge 1\na gauge 2\n"),
+        (
+            "# TYPE a summary\na_sum 1\n# TYPE a histogram\na_bucket 2\na_sum 3\n",
+            "a_sum counter 1\na_bucket gauge 2\na_sum counter 3\n",
+        ),
+        // One behind samples holds from there on.
+        ("a 1\n# TYPE a counter\na 2\n", "a gauge 1\na counter 2\n"),
         ("# TYPE\ta untyped\na 1\n#TYPE a counter\n# TYPES a counter\n", "a gauge 1\n"),
     ] {
         assert_eq!(sound(page, Exposition::Text), lines, "{page:?}");
@@ -146,13 +159,8 @@ fn what_is_no_text_is_refused_where_it_is_wrong() {
             ("# TYPE a ^x", "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`"),
             ("# TYPE a^", "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`"),
             (
-                "# TYPE a gauge\n# TYPE ^a gauge",
-                "expected one `# TYPE` for each metric, not a second",
-            ),
-            ("a 1\n# TYPE ^a gauge", "expected `# TYPE` before the samples of its metric"),
-            (
-                "# TYPE a summary\na_sum 1\n# TYPE ^a summary",
-                "expected one `# TYPE` for each metric, not a second",
+                "# TYPE a gauge\n# TYPE a ^x",
+                "expected `counter`, `gauge`, `histogram`, `summary` or `untyped`",
             ),
         ],
     );
@@ -251,7 +259,7 @@ const CLAIMED: &str = "expected each metric family once and in one piece, with n
 fn exemplars_and_families_are_counted() {
     let asides = |page, syntax| {
         let arena = Bump::new();
-        let mut reader = Reader::new(page, syntax, Timestamps::Taken, &arena);
+        let mut reader = Reader::new(page, syntax, &Origin::default(), &arena);
         let mut next = Labelled::blank();
         while reader.next(&mut next).expect("sound").is_some() {}
         (reader.asides().exemplars, reader.asides().metadata)
@@ -287,4 +295,83 @@ fn timestamps_are_taken_ignored_or_refused() {
     assert_eq!(read(far, Exposition::OpenMetrics, Timestamps::Taken), (unfit.to_owned(), None));
     let ignored = read(far, Exposition::OpenMetrics, Timestamps::Ignored);
     assert_eq!(ignored, ("a gauge 1\n".to_owned(), None));
+}
+
+#[test]
+fn a_push_has_each_series_once() {
+    const TWICE: &str = "expected each series once: a push has one value of each";
+    let labels = [("job".to_owned(), "theirs".to_owned()), ("none".to_owned(), String::new())];
+    let origin = Origin { labels: &labels, timestamps: Timestamps::Refused, ..Origin::default() };
+    let (text, open) = (Exposition::Text, Exposition::OpenMetrics);
+    for (marked, syntax, expected) in [
+        ("a 1\n^a 2\n", text, TWICE),
+        ("a 1\nb 1\n^ \ta 1\n", text, TWICE),
+        ("a{b=\"1\",c=\"2\"} 1\n^a{c=\"2\",b=\"1\"} 1\n", text, TWICE),
+        ("a 1\n^{\"a\",b=\"\"} 1\n", text, TWICE),
+        ("# TYPE h histogram\nh_sum 1\n^h_sum 1\n", text, TWICE),
+        // What the path says takes the place of what the page says.
+        ("a{job=\"1\"} 1\n^a{job=\"2\"} 2\n", text, TWICE),
+        ("a{none=\"1\"} 1\n^a 2\n", text, TWICE),
+        ("a{job=\"1\"} 1\n^a{job=\"2\"} 2\n# EOF\n", open, TWICE),
+        ("a 1\n^a 2\n# EOF\n", open, "expected each series once"),
+    ] {
+        let page = marked.replacen('^', "", 1);
+        let (_, fault) = read_of(&page, syntax, &origin);
+        let fault = fault.unwrap_or_else(|| panic!("{page:?} is sound"));
+        let place = marked.find('^').expect("marked");
+        assert_eq!((fault.offset(), fault.expected()), (place, expected), "{page:?}");
+    }
+    for page in [
+        "a 1\nb 1\na{b=\"1\"} 1\na{b=\"2\"} 1\na{c=\"1\"} 1\na{b=\"1\",c=\"1\"} 1\n",
+        "a{b=\"c\",d=\"e\"} 1\na{b=\"e\",d=\"c\"} 1\na{bc=\"\"} 1\n",
+        // Two are told apart by labels that are too many to be kept.
+        &[1, 2]
+            .map(|last| {
+                let labels: Vec<_> = (0..200).map(|n| format!("l{n}=\"1\",")).collect();
+                format!("a{{{}b=\"{last}\"}} 1\n", labels.concat())
+            })
+            .concat(),
+    ] {
+        assert_eq!(read_of(page, Exposition::Text, &origin).1, None, "{page:?}");
+    }
+    // Elsewhere a sample may come again: it has an instant of its own, or none that matters.
+    let (lines, fault) = read("a 1\na 2\n", Exposition::Text, Timestamps::Ignored);
+    assert_eq!((lines.as_str(), fault), ("a gauge 1\na gauge 2\n", None));
+}
+
+#[test]
+fn a_push_says_each_type_once_and_before_the_samples() {
+    let push = |page: &str| read(page, Exposition::Text, Timestamps::Refused);
+    for (marked, expected) in [
+        ("# TYPE a gauge\n# TYPE ^a gauge", "expected one `# TYPE` for each metric, not a second"),
+        ("a 1\n# TYPE ^a gauge", "expected `# TYPE` before the samples of its metric"),
+        (
+            "# TYPE a summary\na_sum 1\n# TYPE ^a summary",
+            "expected one `# TYPE` for each metric, not a second",
+        ),
+    ] {
+        let fault = push(&marked.replacen('^', "", 1)).1.expect("refused");
+        assert_eq!((Some(fault.offset()), fault.expected()), (marked.find('^'), expected));
+    }
+    assert_eq!(push("# HELP a b\n# TYPE a gauge\n# HELP a b\na 1\n").1, None);
+}
+
+#[test]
+fn a_page_that_may_have_been_cut_in_its_last_number_is_refused() {
+    let whole = Origin::default();
+    for (page, cut) in [
+        ("a 1\nb 12", true),
+        ("a 1", true),
+        ("a 1 17", true),
+        ("a 1\n", false),
+        ("a 1\n# EOF", false),
+        ("a 1\n\n", false),
+        ("a 1\n \t", false),
+        ("", false),
+    ] {
+        let fault = read_of(page, Exposition::Text, &whole).1;
+        assert_eq!(fault.map(|fault| fault.offset()), cut.then_some(page.len()), "{page:?}");
+        let open = Origin { ending: Ending::Open, ..Origin::default() };
+        assert_eq!(read_of(page, Exposition::Text, &open).1, None, "{page:?}");
+    }
 }

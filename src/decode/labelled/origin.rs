@@ -19,6 +19,8 @@ pub struct Origin<'a> {
     pub timestamps: Timestamps,
     /// Series without further labels that the origin brings itself: those of a body are refused.
     pub own: &'a [&'a str],
+    /// Whether the last line of a page may lack its line feed.
+    pub ending: Ending,
     /// What each series must say of its sender.
     pub token: LabelToken<'a>,
 }
@@ -42,8 +44,20 @@ pub enum Clash {
     Replaced,
     /// It stays, as `exported_<name>`, and the origin's has its name: a scrape's.
     Exported,
-    /// It stays and the origin's is left out: `honor_labels`.
+    /// It stays and the origin's is left out: `honor_labels`. One that was sent empty stays away, as a
+    /// Pushgateway means it by `instance=""`.
     Kept,
+}
+
+/// Whether the last line of a page in Prometheus' text may lack its line feed, as it does where a page
+/// was cut in the middle of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It may not: what was cut elsewhere may have been sent with the length it has left.
+    #[default]
+    Whole,
+    /// It may: whoever fetched the page knows that all of it came.
+    Open,
 }
 
 /// Whether measurements may say when they were made.
@@ -72,12 +86,17 @@ impl<'a> Origin<'a> {
         series.tags.tags.len() == labels().count() && labels().all(|(name, value)| has(name, value))
     }
 
+    /// Whether it was pushed, as to a Pushgateway: the values of one moment, each once.
+    pub(crate) fn is_push(&self) -> bool {
+        self.timestamps == Timestamps::Refused
+    }
+
     /// Gives a series the labels of its origin.
     pub(crate) fn label(&self, series: &mut Labelled<'a>, arena: &'a Bump) {
         for (name, value) in self.labels {
             let clashing = series.tags.tags.iter().any(|tag| tag.sent_key == name);
             match self.clash {
-                Clash::Kept if clashing => continue,
+                Clash::Kept if clashing || series.empty.contains(&&**name) => continue,
                 Clash::Replaced if clashing => series.tags.tags.retain(|tag| tag.sent_key != name),
                 Clash::Exported if clashing => export(series, name, arena),
                 _ => {}
@@ -154,5 +173,20 @@ mod tests {
         );
         check(Clash::Replaced, &own, &[("job", "")], &[("a", "1")]);
         check(Clash::Kept, &own, &[("job", "")], &own);
+    }
+
+    #[test]
+    fn a_label_sent_empty_is_kept_away_where_labels_are_honored() {
+        let labels = [("instance".to_owned(), "gateway:9091".to_owned())];
+        for (clash, expected) in [(Clash::Kept, 0), (Clash::Replaced, 1), (Clash::Exported, 1)] {
+            let (arena, mut series) = (Bump::new(), Labelled::blank());
+            series.empty.push("instance");
+            let origin = Origin { labels: &labels, clash, ..Origin::default() };
+            origin.label(&mut series, &arena);
+            assert_eq!(series.tags.tags.len(), expected, "{clash:?}");
+            series.begin();
+            origin.label(&mut series, &arena);
+            assert_eq!(series.tags.tags.len(), 1, "{clash:?}: the next series does not say so");
+        }
     }
 }

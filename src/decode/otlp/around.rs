@@ -1,209 +1,175 @@
-//! The tags that a resource and a scope give to every point under them: read once, and judged once where
-//! that spares the points.
+//! The tags that a resource and a scope give to every point under them, read and judged once.
 
-use super::any::Attribute;
-use crate::decode::labelled::Flaw;
+use super::any::Bearer;
 use crate::decode::raw::{RawTag, RawTags, Scalar, TAG_KEY_BYTES_MAX, TAGS_KEPT};
 
-/// Bounds that `normalize` holds for each point (contract C2.3, C2.4). A request that breaks them in its
-/// resource has a fault in each of its points, of which there can be millions: none of them should have
-/// to find out by itself.
+/// Bounds that `normalize` holds for each point (contract C2.3, C2.4). What passes them in a resource is
+/// left out: it would be a fault of each of its points, of everything that a service sends, for ever.
+const TAGS_MAX: usize = TAGS_KEPT - 1;
 const VALUE_BYTES_MAX: usize = 4_096;
 const TAGS_BYTES_MAX: usize = 16 << 10;
 
 /// Tags of the resource, and behind them those of the scope.
 #[derive(Debug, Default)]
 pub(super) struct Around<'a> {
-    tags: RawTags<'a>,
-    of_resource: Extent,
-    flaw: Option<Flaw>,
+    /// Those of the attribute that is being read.
+    attribute: RawTags<'a>,
+    /// No key twice among those of the resource, nor among those of the scope.
+    tags: Vec<RawTag<'a>>,
+    /// How many are the resource's.
+    of_resource: usize,
+    /// A bit for each of the resource's that the scope overrules.
+    overruled: u128,
+    /// What the tags come to that are not overruled.
+    extent: Extent,
+    /// The same of the resource alone.
+    resource_extent: Extent,
 }
 
-/// What a resource alone comes to.
+/// A number of tags, and the bytes of their keys and values.
 #[derive(Clone, Copy, Debug, Default)]
 struct Extent {
     count: usize,
-    beyond: usize,
     bytes: usize,
-    flaw: Option<Flaw>,
+}
+
+impl<'a> Bearer<'a> for Around<'a> {
+    fn tags(&mut self) -> &mut RawTags<'a> {
+        &mut self.attribute
+    }
+
+    fn complete(&mut self, key: &'a str, _: bool) {
+        self.overrule(key);
+        let extent = Extent::of(&self.attribute.tags);
+        let room = Extent { count: TAGS_MAX, bytes: TAGS_BYTES_MAX };
+        let fits = self.attribute.beyond == 0 && self.extent.plus(extent).is_within(room);
+        if fits && self.attribute.tags.iter().all(is_sound) {
+            let member = next_member(&self.tags);
+            let tags = self.attribute.tags.iter();
+            self.tags.extend(tags.map(|tag| RawTag { member, ..*tag }));
+            self.extent = self.extent.plus(extent);
+        }
+        self.attribute.clear();
+    }
 }
 
 impl<'a> Around<'a> {
     /// At a resource.
     pub(super) fn begin_resource(&mut self) {
-        self.tags.clear();
-        self.of_resource = Extent::default();
-        self.flaw = None;
-    }
-
-    /// Where attributes go.
-    pub(super) fn tags(&mut self) -> &mut RawTags<'a> {
-        &mut self.tags
+        (self.of_resource, self.resource_extent) = (0, Extent::default());
+        self.begin_scope();
     }
 
     /// The resource's are complete.
     pub(super) fn end_resource(&mut self) {
-        self.of_resource = self.judged();
-        self.flaw = self.of_resource.flaw;
+        (self.of_resource, self.resource_extent) = (self.tags.len(), self.extent);
     }
 
-    /// At a scope of the same resource.
+    /// At a scope of the same resource, which can have millions.
     pub(super) fn begin_scope(&mut self) {
-        self.tags.tags.truncate(self.of_resource.count);
-        self.tags.beyond = self.of_resource.beyond;
-        self.flaw = self.of_resource.flaw;
+        self.tags.truncate(self.of_resource);
+        self.overruled = 0;
+        self.extent = self.resource_extent;
     }
 
     /// The scope's are complete but for what names it.
     pub(super) fn end_scope(&mut self, name: &'a str, version: &'a str) {
         for (key, value) in [("otel.scope.name", name), ("otel.scope.version", version)] {
             if !value.is_empty() {
-                Attribute::new(key, &self.tags).value(Scalar::Text(value), &mut self.tags);
+                self.attribute.push(RawTag::new(key, Scalar::Text(value), 0, false));
+                self.complete(key, true);
             }
         }
-        self.flaw = self.judged().flaw;
     }
 
-    /// What is wrong with every point, whatever its own attributes.
-    pub(super) fn flaw(&self) -> Option<Flaw> {
-        self.flaw
-    }
-
-    /// Fills `tags` with these and then with a point's `own`: of equal keys the last wins.
-    pub(super) fn join(&self, own: &RawTags<'a>, tags: &mut RawTags<'a>) {
+    /// Fills `tags` with these and then with a point's `own`, of equal keys the last wins; without those
+    /// of the keys in `unsaid`, and without those there is no room for beside its own.
+    pub(super) fn join(&self, own: &RawTags<'a>, unsaid: &[&'a str], tags: &mut RawTags<'a>) {
         tags.clear();
-        tags.tags.extend_from_slice(&self.tags.tags);
-        tags.beyond = self.tags.beyond + own.beyond;
-        let first = tags.tags.last().map_or(0, |last| last.member + 1);
+        (tags.beyond, tags.odd_key) = (own.beyond, own.odd_key);
+        let Extent { count, bytes } = Extent::of(&own.tags);
+        let room = Extent {
+            count: TAGS_MAX.saturating_sub(count + own.beyond),
+            bytes: TAGS_BYTES_MAX.saturating_sub(bytes),
+        };
+        if self.overruled == 0 && unsaid.is_empty() && self.extent.is_within(room) {
+            tags.tags.extend_from_slice(&self.tags);
+        } else {
+            self.join_some(unsaid, room, tags);
+        }
+        let first = next_member(&tags.tags);
         for tag in &own.tags {
             tags.push(RawTag { member: first + tag.member, ..*tag });
         }
     }
 
-    /// Looks at what came behind the resource, or at the resource: a resource can have millions of scopes.
-    fn judged(&self) -> Extent {
-        let Extent { count, mut bytes, mut flaw, .. } = self.of_resource;
-        for tag in self.tags.tags.iter().skip(count) {
-            let value = if let Scalar::Text(value) = tag.value { value.len() } else { 0 };
-            flaw = flaw.or_else(|| unsound(tag.sent_key, value));
-            bytes += tag.sent_key.len() + value;
-        }
-        let (count, beyond) = (self.tags.tags.len(), self.tags.beyond);
-        if count + beyond >= TAGS_KEPT {
-            flaw = Some(Flaw::Tags("more than 128 tags"));
-        } else if bytes > TAGS_BYTES_MAX {
-            let message = "keys and values of the tags are over 16 KiB together";
-            flaw = flaw.or(Some(Flaw::TooLarge(message)));
-        }
-        Extent { count, beyond, bytes, flaw }
-    }
-}
-
-fn unsound(key: &str, value_bytes: usize) -> Option<Flaw> {
-    if key.is_empty() {
-        Some(Flaw::Tags("the key of a tag is empty"))
-    } else if key.len() > TAG_KEY_BYTES_MAX {
-        Some(Flaw::Tags("the key of a tag is longer than 255 bytes"))
-    } else if value_bytes > VALUE_BYTES_MAX {
-        Some(Flaw::Tags("the value of a tag is longer than 4,096 bytes"))
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn add<'a>(tags: &mut RawTags<'a>, key: &'a str, value: &'a str) {
-        Attribute::new(key, tags).value(Scalar::Text(value), tags);
-    }
-
-    fn add_all<'a>(tags: &mut RawTags<'a>, all: &[(&'a str, &'a str)]) {
-        for (key, value) in all {
-            add(tags, key, value);
+    fn join_some(&self, unsaid: &[&'a str], room: Extent, tags: &mut RawTags<'a>) {
+        let (mut extent, mut at) = (Extent::default(), 0);
+        for attribute in self.tags.chunk_by(|one, next| one.member == next.member) {
+            let together = extent.plus(Extent::of(attribute));
+            let is_said = !self.is_overruled(at) && !unsaid.contains(&attribute[0].key);
+            if is_said && together.is_within(room) {
+                tags.tags.extend_from_slice(attribute);
+                extent = together;
+            }
+            at += attribute.len();
         }
     }
 
-    fn joined(around: &Around<'static>, own: &RawTags<'static>) -> Vec<(&'static str, u32)> {
-        let mut tags = RawTags::default();
-        around.join(own, &mut tags);
-        tags.tags.iter().map(|tag| (tag.key, tag.member)).collect()
+    fn is_overruled(&self, at: usize) -> bool {
+        at < self.of_resource && self.overruled >> at & 1 == 1
     }
 
-    #[test]
-    fn a_scope_takes_the_place_of_the_one_before_and_not_of_the_resource() {
-        let mut around = Around::default();
-        around.begin_resource();
-        add(around.tags(), "service.name", "a");
-        around.end_resource();
-        let mut own = RawTags::default();
-        add(&mut own, "own", "b");
-        around.begin_scope();
-        add(around.tags(), "first", "c");
-        around.end_scope("n", "");
-        let names = [("service.name", 0), ("first", 1), ("otel.scope.name", 2), ("own", 3)];
-        assert_eq!(joined(&around, &own), names);
-        around.begin_scope();
-        around.end_scope("", "1");
-        let names = [("service.name", 0), ("otel.scope.version", 1), ("own", 2)];
-        assert_eq!(joined(&around, &own), names);
-        around.begin_resource();
-        around.end_resource();
-        around.begin_scope();
-        assert_eq!(joined(&around, &own), [("own", 0)]);
-    }
-
-    #[test]
-    fn what_no_point_could_have_is_found_once() {
-        let long = "x".repeat(4_097);
-        let large = "x".repeat(4_000);
-        let key = "k".repeat(256);
-        let cases: [(&[(&str, &str)], _); 5] = [
-            (&[("a", "b")], None),
-            (&[("", "b")], Some("the key of a tag is empty")),
-            (&[(&key, "b")], Some("the key of a tag is longer than 255 bytes")),
-            (&[("a", &long)], Some("the value of a tag is longer than 4,096 bytes")),
-            (
-                &[("a", large.as_str()); 5],
-                Some("keys and values of the tags are over 16 KiB together"),
-            ),
-        ];
-        for (tags, expected) in cases {
-            for of_scope in [false, true] {
-                let mut around = Around::default();
-                around.begin_resource();
-                if !of_scope {
-                    add_all(around.tags(), tags);
-                }
-                around.end_resource();
-                around.begin_scope();
-                if of_scope {
-                    add_all(around.tags(), tags);
-                }
-                around.end_scope("", "");
-                let found = around.flaw().map(|flaw| match flaw {
-                    Flaw::Tags(message) | Flaw::TooLarge(message) => message,
-                    other => panic!("{other:?}"),
-                });
-                assert_eq!(found, expected, "of the scope: {of_scope}");
-                around.begin_resource();
-                assert_eq!(around.flaw(), None);
+    /// Forgets what was said of a key; where that was by the resource, for this scope only.
+    fn overrule(&mut self, key: &str) {
+        for at in 0..self.of_resource {
+            if self.tags[at].key == key && !self.is_overruled(at) {
+                self.overruled |= 1 << at;
+                self.extent = self.extent.minus(Extent::of(&self.tags[at..=at]));
+            }
+        }
+        let mut at = self.of_resource;
+        while let Some(tag) = self.tags.get(at) {
+            if tag.key == key {
+                self.extent = self.extent.minus(Extent::of(&self.tags[at..=at]));
+                self.tags.remove(at);
+            } else {
+                at += 1;
             }
         }
     }
+}
 
-    #[test]
-    fn the_hundred_and_twenty_ninth_tag_is_one_too_many() {
-        let mut around = Around::default();
-        around.begin_resource();
-        (0..128).for_each(|_| add(around.tags(), "a", "b"));
-        around.end_resource();
-        assert_eq!(around.flaw(), None);
-        around.begin_scope();
-        around.end_scope("name", "");
-        assert_eq!(around.flaw(), Some(Flaw::Tags("more than 128 tags")));
-        around.begin_scope();
-        assert_eq!(around.flaw(), None);
+impl Extent {
+    fn of(tags: &[RawTag<'_>]) -> Self {
+        let bytes = |tag: &RawTag<'_>| tag.key.len() + value_bytes(tag);
+        Self { count: tags.len(), bytes: tags.iter().map(bytes).sum() }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, bytes: self.bytes + other.bytes }
+    }
+
+    fn minus(self, part: Self) -> Self {
+        Self { count: self.count - part.count, bytes: self.bytes - part.bytes }
+    }
+
+    fn is_within(self, room: Self) -> bool {
+        self.count <= room.count && self.bytes <= room.bytes
     }
 }
+
+fn value_bytes(tag: &RawTag<'_>) -> usize {
+    if let Scalar::Text(value) = tag.value { value.len() } else { 0 }
+}
+
+fn is_sound(tag: &RawTag<'_>) -> bool {
+    (1..=TAG_KEY_BYTES_MAX).contains(&tag.key.len()) && value_bytes(tag) <= VALUE_BYTES_MAX
+}
+
+fn next_member(tags: &[RawTag<'_>]) -> u32 {
+    tags.last().map_or(0, |last| last.member + 1)
+}
+
+#[cfg(test)]
+mod tests;

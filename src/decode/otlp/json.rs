@@ -79,7 +79,7 @@ struct Said {
 }
 
 impl<'a> Json<'a> {
-    /// At the start of `text`; an empty one is a request without metrics.
+    /// At the start of `text`; unlike an empty message, an empty text is none.
     pub(crate) fn new(text: &'a str, arena: &'a Bump) -> Self {
         let mut reader = JsonReader::new(text, arena);
         if text.starts_with('\u{feff}') {
@@ -161,10 +161,6 @@ impl<'a> Json<'a> {
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        if self.reader.at_end() {
-            self.level = Level::End;
-            return Ok(());
-        }
         value::element(&mut self.reader)?;
         self.enter(Level::Request);
         Ok(())
@@ -253,7 +249,9 @@ impl<'a> Json<'a> {
         self.said.resource = true;
         while let Some(key) = value::key(&mut self.reader, &mut extent)? {
             match key {
-                "attributes" => attribute::read_all(&mut self.reader, self.around.tags())?,
+                "attributes" => {
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
+                }
                 _ => self.reader.skip()?,
             }
         }
@@ -273,7 +271,9 @@ impl<'a> Json<'a> {
             match key {
                 "name" => name = value::text(&mut self.reader)?,
                 "version" => version = value::text(&mut self.reader)?,
-                "attributes" => attribute::read_all(&mut self.reader, self.around.tags())?,
+                "attributes" => {
+                    attribute::read_all(&mut self.reader, &mut self.around, self.arena)?;
+                }
                 _ => self.reader.skip()?,
             }
         }
@@ -370,7 +370,7 @@ impl<'a> Readout<'a> for Json<'a> {
             } else if self.element()? {
                 let Self { reader, point, metric, around, bare, asides, .. } = self;
                 point.clear();
-                point::read(reader, point)?;
+                point::read(reader, point, self.arena)?;
                 asides.exemplars += point.exemplars;
                 return Ok(Some(point.measure(metric, around, bare, next)));
             } else {
@@ -382,9 +382,5 @@ impl<'a> Readout<'a> for Json<'a> {
 
     fn asides(&self) -> Asides {
         self.asides
-    }
-
-    fn memory(&self) -> u64 {
-        self.arena.allocated_bytes() as u64
     }
 }

@@ -1,10 +1,11 @@
 //! What a data point means, in whichever encoding it came.
 
+use super::any::Bearer;
 use super::around::Around;
 use super::exponential::Buckets;
 use super::{Direction, Kind, Metric, Temporality};
 use crate::decode::labelled::{Flaw, Labelled, Reading, Series};
-use crate::decode::raw::{PAIRS_KEPT, RawTags};
+use crate::decode::raw::{PAIRS_KEPT, RawTags, TAGS_KEPT};
 use crate::metric::timestamp::Timestamp;
 use crate::metric::value::{Bound, Value};
 use crate::metric::{Flow, Pair, Shape, Totals};
@@ -32,6 +33,8 @@ pub(super) struct Point<'a> {
     pub(super) flags: u32,
     /// Its own attributes.
     pub(super) tags: RawTags<'a>,
+    /// The keys of those that are no tags.
+    unsaid: Vec<&'a str>,
     pub(super) exemplars: u64,
     /// Of a gauge or sum.
     pub(super) value: Amount<'a>,
@@ -111,11 +114,33 @@ impl<'a> Quantiles<'a> {
     }
 }
 
+impl<'a> Bearer<'a> for Point<'a> {
+    #[inline]
+    fn tags(&mut self) -> &mut RawTags<'a> {
+        &mut self.tags
+    }
+
+    #[inline]
+    fn complete(&mut self, key: &'a str, is_said: bool) {
+        if is_said {
+            return;
+        }
+        self.tags.forget(key);
+        if self.unsaid.len() < TAGS_KEPT {
+            self.unsaid.push(key);
+        } else {
+            // More of these than there may be tags are as much too many.
+            self.tags.beyond += TAGS_KEPT;
+        }
+    }
+}
+
 impl<'a> Point<'a> {
     /// Makes ready for another one.
     pub(super) fn clear(&mut self) {
         (self.time_unix_nano, self.flags, self.exemplars, self.count) = (0, 0, 0, 0);
         self.tags.clear();
+        self.unsaid.clear();
         (self.value, self.sum) = (Amount::Absent, Amount::Absent);
         self.bounds.kept.clear();
         (self.bounds.total, self.bounds.in_disorder, self.bounds.last) = (0, false, None);
@@ -139,11 +164,8 @@ impl<'a> Point<'a> {
         next.name = metric.name;
         next.at = instant(self.time_unix_nano);
         next.reading = self.reading(metric, next);
-        if let (Reading::Shape(_), Some(flaw)) = (next.reading, around.flaw()) {
-            next.reading = Reading::Unfit(flaw);
-        }
         if let Reading::Shape(_) = next.reading {
-            around.join(&self.tags, &mut next.tags);
+            around.join(&self.tags, &self.unsaid, &mut next.tags);
             *before = Bare::No;
             return Series::Another;
         }
@@ -226,9 +248,9 @@ impl<'a> Point<'a> {
             bound: Bound::Double(limit),
             value: Value::Unsigned(*count),
         }));
-        if bounds.last == Some(f64::INFINITY) {
+        if bounds.last == Some(f64::INFINITY) && pairs.len() > bounds.total {
             // Nothing lies above it, and two series of the same bound would be one.
-            pairs.truncate(bounds.total);
+            merge_last(pairs)?;
         }
         Ok(Shape::Histogram(self.totals(), flow))
     }
@@ -276,6 +298,17 @@ fn flow(temporality: Temporality) -> Result<Flow, Flaw> {
         Temporality::Delta => Ok(Flow::Delta),
         Temporality::Unspecified => Err(Flaw::Histogram(NO_TEMPORALITY)),
     }
+}
+
+/// Makes one bucket of the last two.
+fn merge_last(pairs: &mut Vec<Pair<'_>>) -> Result<(), Flaw> {
+    if let Some(Pair { value: Value::Unsigned(above), .. }) = pairs.pop()
+        && let Some(Pair { value: Value::Unsigned(count), .. }) = pairs.last_mut()
+    {
+        let sum = count.checked_add(above);
+        *count = sum.ok_or(Flaw::Histogram("the counts of the buckets pass 64 bits"))?;
+    }
+    Ok(())
 }
 
 /// Every number is an instant, the last in 2554, but the one that means none.
@@ -358,6 +391,9 @@ mod tests {
         check(&[], &[7], Some(&[("+Inf", "7")]));
         check(&[0.1, 5.0], &[1, 0, 2], Some(&[("0.1", "1"), ("5", "0"), ("+Inf", "2")]));
         check(&[1.0, f64::INFINITY], &[1, 2, 0], Some(&[("1", "1"), ("+Inf", "2")]));
+        check(&[1.0, f64::INFINITY], &[1, 2, 5], Some(&[("1", "1"), ("+Inf", "7")]));
+        check(&[f64::INFINITY], &[2, 5], Some(&[("+Inf", "7")]));
+        check(&[f64::INFINITY], &[u64::MAX, 1], None);
         check(&[f64::NEG_INFINITY], &[1, 2], Some(&[("-Inf", "1"), ("+Inf", "2")]));
         check(&[1.0], &[], None);
         check(&[1.0], &[1], None);

@@ -63,7 +63,7 @@ impl<'a> Protobuf<'a> {
         while let Some(resource) = child(&mut message, 1)? {
             let mut attributes = resource.message();
             while let Some(attribute) = child(&mut attributes, 1)? {
-                attribute::read(attribute, self.around.tags())?;
+                attribute::read(attribute, &mut self.around, self.arena)?;
             }
         }
         self.around.end_resource();
@@ -82,7 +82,7 @@ impl<'a> Protobuf<'a> {
                 match number {
                     1 => name = text(wire, &fields)?,
                     2 => version = text(wire, &fields)?,
-                    3 => attribute::read(bytes(wire, &fields)?, self.around.tags())?,
+                    3 => attribute::read(bytes(wire, &fields)?, &mut self.around, self.arena)?,
                     _ => {}
                 }
             }
@@ -150,7 +150,7 @@ impl<'a> Readout<'a> for Protobuf<'a> {
             if let Some(slice) = child(&mut self.points, 1)? {
                 let Self { point, metric, around, bare, asides, .. } = self;
                 point.clear();
-                point::read(slice, metric.kind, point)?;
+                point::read(slice, metric.kind, point, self.arena)?;
                 asides.exemplars += point.exemplars;
                 return Ok(Some(point.measure(metric, around, bare, next)));
             } else if let Some(slice) = child(&mut self.data.message, self.data.field)? {
@@ -169,10 +169,6 @@ impl<'a> Readout<'a> for Protobuf<'a> {
 
     fn asides(&self) -> Asides {
         self.asides
-    }
-
-    fn memory(&self) -> u64 {
-        self.arena.allocated_bytes() as u64
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) fn read<'a>(
     if outline.sum.to_bits() == STALE_BITS {
         return Ok(Reading::StaleHistogram);
     }
+    // No tuple can hold such a sum, and it is not left out in silence.
+    next.skipped_sum = !outline.sum.is_finite();
     let is_level = sort == Sort::Gauge || outline.hint == HINT_GAUGE;
     match outline.expand(message, next) {
         Ok(totals) => {
@@ -197,10 +199,29 @@ impl Buckets<'_, '_> {
             }
         }
         // One more than is allowed is enough to be refused for.
-        if !matches!(count, Count::Whole(0) | Count::Float(0.0)) && self.pairs.len() < PAIRS_KEPT {
-            self.pairs.push(Pair { bound: Bound::Double(bound()?), value });
+        if matches!(count, Count::Whole(0) | Count::Float(0.0)) || self.pairs.len() >= PAIRS_KEPT {
+            return Ok(());
+        }
+        let bound = Bound::Double(bound()?);
+        // Indexes beyond what a double holds end at infinity, or at zero, one like the other.
+        match self.pairs.last_mut().filter(|last| last.bound == bound) {
+            Some(last) => *last = Pair { bound, value: both(last.value, value)? },
+            None => self.pairs.push(Pair { bound, value }),
         }
         Ok(())
+    }
+}
+
+/// What two buckets counted that end at the same bound.
+#[cold]
+fn both<'a>(one: Value<'a>, other: Value<'a>) -> Result<Value<'a>, Stop> {
+    match (one, other) {
+        // All of them together fit 64 bits.
+        (Value::Unsigned(one), Value::Unsigned(other)) => {
+            Count::Whole(one.saturating_add(other)).value()
+        }
+        (Value::Double(one), Value::Double(other)) => Count::Float(one + other).value(),
+        _ => flaw("its counts are partly whole"),
     }
 }
 

@@ -1,16 +1,13 @@
 //! `prometheus.WriteRequest`: labels in full, metadata by the name of the family.
 
 use super::family::Family;
-use super::labels::Labels;
+use super::labels::{Labels, NAME_BYTES_MAX, text};
 use super::{Dialect, Head, Reader, Sorts, bytes, varint};
 use crate::decode::protobuf::{Field, Message, Slice};
 use crate::decode::pull::Fault;
 
 const METADATA: u32 = 3;
 const LABELS: u32 = 1;
-
-/// Names of families that are longer are of no series that is accepted.
-const NAME_BYTES_MAX: usize = 1_024;
 
 /// Reads a `prometheus.WriteRequest`.
 pub(crate) type V1<'a> = Reader<'a, One<'a>>;
@@ -26,10 +23,12 @@ pub(crate) struct One<'a> {
     body: &'a [u8],
     /// By name, and by place among equal ones.
     families: Vec<Known>,
+    /// How many there will be.
+    count: usize,
     metadata: u64,
 }
 
-/// Eight bytes for a family, for a hostile sender needs nine to name one.
+/// Eight bytes for a family, for a hostile sender needs seven to name one.
 #[derive(Clone, Copy)]
 struct Known {
     at: u32,
@@ -42,18 +41,12 @@ impl<'a> One<'a> {
         if u32::try_from(body.len()).is_err() {
             return Err(Fault::new(0, "expected less than 4 GiB"));
         }
-        let mut one = Self { body, families: Vec::new(), metadata: 0 };
-        let mut request = Message::new(body);
-        loop {
-            let at = request.offset();
-            let Some(field) = request.field()? else { break };
-            if field.number == METADATA {
-                one.metadata += 1;
-                one.families.extend(known(bytes(field, at)?)?);
-            }
-        }
-        one.families.sort_unstable_by(|a, b| (a.name(body), a.at).cmp(&(b.name(body), b.at)));
-        Ok(one)
+        let (mut metadata, mut count) = (0, 0);
+        each_metadata(body, |known| {
+            metadata += 1;
+            count += usize::from(known.is_some());
+        })?;
+        Ok(Self { body, families: Vec::new(), count, metadata })
     }
 
     fn find(&self, name: &str) -> Family {
@@ -64,6 +57,17 @@ impl<'a> One<'a> {
     }
 }
 
+fn each_metadata(body: &[u8], mut see: impl FnMut(Option<Known>)) -> Result<(), Fault> {
+    let mut request = Message::new(body);
+    loop {
+        let at = request.offset();
+        let Some(field) = request.field()? else { return Ok(()) };
+        if field.number == METADATA {
+            see(known(bytes(field, at)?)?);
+        }
+    }
+}
+
 impl Known {
     fn name(self, body: &[u8]) -> &[u8] {
         let at = self.at as usize;
@@ -71,7 +75,7 @@ impl Known {
     }
 }
 
-/// Reads a `MetricMetadata`; one that says no type tells nothing.
+/// Reads a `MetricMetadata`; one that says no type, or is of no series that is accepted, tells nothing.
 fn known(metadata: Slice<'_>) -> Result<Option<Known>, Fault> {
     let (mut name, mut family) = (None, Family::Unknown);
     let mut message = metadata.message();
@@ -85,7 +89,7 @@ fn known(metadata: Slice<'_>) -> Result<Option<Known>, Fault> {
             _ => {}
         }
     }
-    let name = name.filter(|name| name.bytes.len() <= NAME_BYTES_MAX);
+    let name = name.filter(|name| (1..=NAME_BYTES_MAX).contains(&name.bytes.len()));
     Ok(name.filter(|_| family != Family::Unknown).map(|name| Known {
         at: name.at as u32,
         bytes: name.bytes.len() as u16,
@@ -120,7 +124,7 @@ impl<'a> Dialect<'a> for One<'a> {
                 _ => {}
             }
         }
-        labels.add(name, value);
+        labels.add(text(name), text(value));
         Ok(())
     }
 
@@ -135,6 +139,31 @@ impl<'a> Dialect<'a> for One<'a> {
     }
 
     fn memory(&self) -> u64 {
-        (self.families.capacity() * size_of::<Known>()) as u64
+        (self.count * size_of::<Known>()) as u64
+    }
+
+    fn prepare(&mut self) -> Result<(), Fault> {
+        let body = self.body;
+        self.families.reserve_exact(self.count);
+        each_metadata(body, |known| self.families.extend(known))?;
+        self.families.sort_unstable_by(|a, b| (a.name(body), a.at).cmp(&(b.name(body), b.at)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::labelled::{Labelled, Readout};
+
+    #[test]
+    fn families_are_told_of_before_they_are_listed_and_only_those_with_a_name_and_a_type() {
+        let body =
+            b"\x1a\x05\x08\x01\x12\x01b\x1a\x02\x08\x01\x1a\x04\x08\x01\x12\0\x1a\x03\x12\x01a";
+        let mut reader = V1::new(body).unwrap();
+        assert_eq!((reader.memory(), reader.asides().metadata), (8, 4));
+        assert_eq!(reader.dialect.families.capacity(), 0);
+        assert_eq!(reader.next(&mut Labelled::blank()), Ok(None));
+        assert_eq!((reader.dialect.families.len(), reader.dialect.families.capacity()), (1, 1));
     }
 }

@@ -165,8 +165,10 @@ impl Engine {
     }
 
     /// Counts metrics of requests that left nothing to append.
-    pub fn count_rejected(&self, metrics: u64) {
-        self.lock().totals.rejected += metrics;
+    pub fn count_decided(&self, accepted: u64, rejected: u64) {
+        let mut state = self.lock();
+        state.totals.accepted += accepted;
+        state.totals.rejected += rejected;
     }
 
     /// The blocks of a lease are done with. How many leases were since the position was saved.

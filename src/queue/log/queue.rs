@@ -203,8 +203,8 @@ impl Queue for LogQueue {
         self.shared.engine().would_take()
     }
 
-    fn count_rejected(&self, metrics: u64) {
-        self.shared.engine().count_rejected(metrics);
+    fn count_decided(&self, accepted: u64, rejected: u64) {
+        self.shared.engine().count_decided(accepted, rejected);
     }
 
     fn totals(&self) -> Totals {

@@ -140,7 +140,7 @@ impl State {
     /// A group that followed `after` is committed up to a record with these totals.
     pub(super) fn publish(&mut self, after: After, totals: &Totals, last: u64, at: Duration) {
         (self.head, self.certain) = (last, last);
-        // Rejections may have been counted meanwhile, so these are added and not set.
+        // Requests that left nothing may have been counted meanwhile, so these are added and not set.
         self.totals.tuples += totals.tuples - after.totals.tuples;
         self.totals.accepted += totals.accepted - after.totals.accepted;
         self.totals.rejected += totals.rejected - after.totals.rejected;

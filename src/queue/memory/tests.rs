@@ -56,6 +56,15 @@ fn waits<T>(future: impl Future<Output = T>) -> bool {
 }
 
 #[test]
+fn requests_that_leave_nothing_are_in_the_totals() {
+    let queue = MemoryQueue::new(1 << 20, vec![Destination::named("a")]);
+    queue.count_decided(2, 1);
+    now(queue.append(entry(&["1"]))).unwrap();
+    queue.count_decided(0, 3);
+    assert_eq!(queue.totals(), Totals { tuples: 1, accepted: 3, rejected: 4 });
+}
+
+#[test]
 fn an_entry_that_would_pass_the_cap_is_refused_whole() {
     let queue = MemoryQueue::new(2 * (BLOCK_OVERHEAD_BYTES + 10), vec![Destination::named("a")]);
     now(queue.append(entry(&["0123456789"]))).unwrap();

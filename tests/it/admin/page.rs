@@ -48,10 +48,10 @@ async fn the_books_balance_in_every_scrape_and_the_counts_are_those_of_what_happ
     let admin = gateway.admin_addr().unwrap();
     let fresh = scrape(admin).await;
     assert_balanced(&fresh, "default");
-    assert!(
-        fresh.at("tidegate_http_requests_total{status=\"503\"}") == 0.0,
-        "shown from the start"
-    );
+    for status in [204, 422, 503] {
+        let sample = format!("tidegate_http_requests_total{{status=\"{status}\"}}");
+        assert!(fresh.get(&sample) == Some(0.0), "{sample} is shown from the start");
+    }
 
     let body = r#"[{"name":"a","gauge":{"value":1}},{"name":"x"},{"name":"h","histogram":{"count":2,"sum":3,"buckets":[{"upper_limit":0.5,"count":2}]}}]"#;
     assert_eq!(post(&gateway, body).await.status, 202);
@@ -141,6 +141,42 @@ async fn every_rejection_and_warning_counts_and_not_only_the_listed_ones() {
         ("tidegate_warnings_total{code=\"too_old\"}", 0.0),
         ("tidegate_metrics_rejected_total", 501.0),
         ("tidegate_metrics_accepted_total", 301.0),
+    ] {
+        assert!(page.at(sample) == expected, "{sample} is {}", page.at(sample));
+    }
+}
+
+/// None of these becomes a tuple, so nothing is queued; they were taken all the same.
+#[tokio::test]
+async fn what_is_accepted_and_leaves_nothing_is_in_the_books() {
+    let receiver = Scripted::start(script([])).await;
+    let gateway = start(config(receiver.address, "")).await;
+    let report = post_as(&gateway, "text/plain; version=0.0.4", "a NaN\nb +Inf\n").await.json();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&2.into(), &0.into()));
+
+    // `timeseries { labels { "__name__" "up" } samples { a stale marker at 1 ms } }`
+    let message =
+        b"\x0a\x1d\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x0b\x09\x02\0\0\0\0\0\xf0\x7f\x10\x01";
+    let body = snap::raw::Encoder::new().compress_vec(message).unwrap();
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/x-protobuf\r\n\
+         content-encoding: snappy\r\n",
+        super::TOKEN
+    );
+    let request = super::request("POST /api/v1/write", &headers, &body);
+    let reply = super::ask(gateway.addr(), &request).await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(reply.header("x-prometheus-remote-write-samples-written"), Some("1"));
+
+    let page = scrape(gateway.admin_addr().unwrap()).await;
+    assert_balanced(&page, "default");
+    for (sample, expected) in [
+        ("tidegate_metrics_received_total", 3.0),
+        ("tidegate_metrics_accepted_total", 3.0),
+        ("tidegate_metrics_rejected_total", 0.0),
+        ("tidegate_stale_markers_total", 1.0),
+        ("tidegate_warnings_total{code=\"skipped_value\"}", 2.0),
+        ("tidegate_series_total{receiver=\"default\"}", 0.0),
     ] {
         assert!(page.at(sample) == expected, "{sample} is {}", page.at(sample));
     }

@@ -1,6 +1,6 @@
 //! What is scraped: defaults, secrets in headers, and names that belong to sources too.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::time::Duration;
 
@@ -87,6 +87,48 @@ fn headers_come_from_three_places_and_show_nowhere() {
 }
 
 #[test]
+fn a_password_in_targets_is_repeated_by_no_fault() {
+    for targets in [
+        "\"http://u:hunter2@h/\"",
+        "[\"http://u:hunter2@h/\"]",
+        "[[\"http://u:hunter2@h/\"]]",
+        "{ a = \"http://u:hunter2@h/\" }",
+    ] {
+        let text = format!("[[scrape]]\njob = \"node\"\ntargets = {targets}\n{RECEIVER}");
+        let refused = load("x", &text, &environment(&[])).unwrap_err().to_string();
+        assert!(refused.contains("`scrape[0].targets") && !refused.contains("hunter"), "{refused}");
+    }
+}
+
+#[test]
+fn what_is_more_than_a_job_may_have_is_a_fault() {
+    let labels = |count: usize, bytes: usize| {
+        let labels = (0..count).map(|nth| format!("l{nth} = \"{}\"", "x".repeat(bytes)));
+        format!("labels = {{ {} }}", labels.collect::<Vec<_>>().join(", "))
+    };
+    with(&labels(62, 1)).unwrap();
+    let targets: Vec<_> = (0..10_001).map(|nth| format!("\"h:{nth}\"")).collect();
+    let targets = format!("[[scrape]]\njob = \"b\"\ntargets = [{}]", targets.join(","));
+    let mut long = tempfile::NamedTempFile::new().unwrap();
+    let pem = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/scrape/tls/ca.pem"));
+    long.write_all(&pem.unwrap()).unwrap();
+    long.write_all(&b"#".repeat(4 << 20)).unwrap();
+    for (more, said) in [
+        (labels(63, 1), "`scrape[0].labels`: a target has 65 labels of"),
+        (labels(3, 4_000), "`scrape[0].labels`: a target has 5 labels of 12"),
+        (targets, "`scrape[1].targets` has 10001 targets; at most 10000 are allowed"),
+        (
+            "headers = { A = \"q\", a = \"r\" }".to_owned(),
+            "`scrape[0].headers.a` is the same header as `A`",
+        ),
+        (format!("ca_file = '{}'", long.path().display()), "has more than 4194304 bytes of PEM"),
+    ] {
+        let refused = with(&more).unwrap_err();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
 fn a_job_without_a_source_is_one_to_receivers() {
     let text = |receivers: &str| {
         format!(
@@ -120,6 +162,10 @@ fn what_is_probably_not_meant_is_a_warning() {
     for (more, said) in [
         ("insecure_skip_verify = true", "`scrape[0].insecure_skip_verify` is set: whoever stands"),
         ("[[scrape]]\njob = \"two\"\ntargets = []", "`scrape[1].targets` is empty"),
+        (
+            "[[scrape]]\njob = \"two\"\ntargets = [\"http://h:1/a\", \"http://h:1/b\"]",
+            "two of `scrape[1].targets` have the same labels",
+        ),
     ] {
         let warnings = with(more).unwrap().warnings;
         assert!(warnings.len() == 1 && warnings[0].contains(said), "{warnings:?}");

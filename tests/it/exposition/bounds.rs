@@ -7,25 +7,35 @@ use tidegate::decode::{Exposition, Format};
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::{Policy, Profile};
 use tidegate::pipeline::report::Report;
-use tidegate::pipeline::{self, BodyError, Step};
+use tidegate::pipeline::{self, BodyError, Refused, Step};
 
 /// A small part of the largest body, because these builds are slow.
 const BODY_BYTES: usize = (20 << 20) / 32;
 
 /// The most memory beside the body that was told of, and the outcome.
 fn beside(page: &str, syntax: Exposition) -> (u64, Result<Report, BodyError>) {
+    let (told, outcome) = told(page, syntax, u64::MAX);
+    (told.into_iter().max().unwrap_or_default(), outcome)
+}
+
+/// All the memory beside the body that was told of, one after the other, and the outcome where no more
+/// than `room` is there.
+fn told(page: &str, syntax: Exposition, room: u64) -> (Vec<u64>, Result<Report, BodyError>) {
     let policy = Policy { expanded_bytes: u64::MAX, ..Policy::default() };
     let profile = Profile::new(Arc::new(policy), None, &[]);
     let now = Timestamp::from_unix(1_795_343_400, 0);
     let format = Format::Exposition(syntax);
-    let mut most = 0;
+    let mut told = Vec::new();
     let outcome = pipeline::run_steps(page.as_bytes(), format, &profile, now, &mut |step| {
         if let Step::Beside(bytes) = step {
-            most = most.max(bytes);
+            told.push(bytes);
+            if bytes > room {
+                return Err(Refused);
+            }
         }
         Ok(())
     });
-    (most, outcome)
+    (told, outcome)
 }
 
 fn filled(mut line: impl FnMut(&mut String, usize)) -> String {
@@ -94,8 +104,6 @@ fn pages_of_different_short_lines_cost_a_small_multiple_of_them() {
         }),
     ];
     for (syntax, mut page) in pages {
-        // What is kept is told with the next sample.
-        page.push_str("last9 1\n");
         if syntax == Exposition::OpenMetrics {
             page.push_str("# EOF\n");
         }
@@ -108,10 +116,29 @@ fn pages_of_different_short_lines_cost_a_small_multiple_of_them() {
 }
 
 #[test]
+fn of_texts_that_are_too_long_anyhow_nobody_makes_a_copy() {
+    let long = "\u{1}".repeat(BODY_BYTES);
+    for page in [format!("a{{b=\"{long}\"}} 1\n"), format!("a{{\"{long}\"=\"b\"}} 1\n")] {
+        let (bytes, outcome) = beside(&page, Exposition::Text);
+        assert_eq!((outcome.expect("sound").rejected, bytes), (1, 0));
+    }
+}
+
+#[test]
 fn what_is_kept_of_a_page_is_told_while_it_is_read() {
-    let page = filled(|page, number| writeln!(page, "{} 1", name(number)).unwrap());
-    let (bytes, _) = beside(&page, Exposition::Text);
-    assert!(bytes > page.len() as u64 / 2, "{bytes} bytes");
+    for (begins, ends) in [("", "1"), ("# TYPE ", "gauge"), ("# HELP ", "x")] {
+        let line = |page: &mut String, number| writeln!(page, "{begins}{} {ends}", name(number));
+        let page = filled(|page, number| line(page, number).unwrap());
+        let (told, outcome) = told(&page, Exposition::Text, u64::MAX);
+        assert!(outcome.is_ok(), "{begins:?}: {outcome:?}");
+        // A table doubles, so it is told of a few times, long before the last line.
+        assert!(told.len() > 2 && told.is_sorted(), "{begins:?}: {told:?}");
+        let most = told.last().copied().unwrap_or_default();
+        assert!(most > page.len() as u64 / 3, "{begins:?}: {most} bytes");
+        let broken = page + "\u{1}\n";
+        let (_, outcome) = self::told(&broken, Exposition::Text, most - 1);
+        assert_eq!(outcome, Err(BodyError::Refused), "{begins:?}: before the fault at the end");
+    }
 }
 
 #[test]

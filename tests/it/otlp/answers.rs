@@ -63,8 +63,6 @@ async fn a_request_without_metrics_is_a_success() {
     for (content_type, body, answer) in [
         (PROTOBUF, &b""[..], ""),
         (PROTOBUF, b"\x0a\0", ""),
-        (JSON, b"", "{}"),
-        (JSON, b" \n", "{}"),
         (JSON, b"{}", "{}"),
         (JSON, b"{\"resourceMetrics\":null}", "{}"),
         (JSON, b"{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[]}]}]}", "{}"),
@@ -131,6 +129,8 @@ async fn what_is_no_such_message_is_bad_data_with_its_place() {
         (of_type(PROTOBUF), b"{}", PROTOBUF, "at byte 2"),
         (of_type(JSON), b"{\n\"resourceMetrics\":{}}", JSON, "an array at line 2, column 19"),
         (of_type(JSON), b"{} {}", JSON, "nothing more after one JSON value at line 1, column 4"),
+        (of_type(JSON), b"", JSON, "a JSON value at line 1, column 1"),
+        (of_type(JSON), b" \n", JSON, "a JSON value at line 2, column 1"),
         (of_type(JSON), b"[]", JSON, "an object at line 1, column 1"),
         (of_type(JSON), b"\xff", JSON, "UTF-8 text at byte 0"),
         (gzip, b"hello", JSON, "gzip"),

@@ -137,8 +137,11 @@ fn number_point(random: &mut Rng) -> NumberPoint {
 }
 
 fn histogram_point(random: &mut Rng) -> HistogramPoint {
-    let bounds: Vec<f64> =
+    let mut bounds: Vec<f64> =
         some(random, 4, |_| ()).iter().enumerate().map(|(n, ())| n as f64 / 4.0).collect();
+    if random.u8(..6) == 0 {
+        bounds.push(f64::INFINITY);
+    }
     let fitting = if bounds.is_empty() && random.bool() { 0 } else { bounds.len() + 1 };
     let length = if random.u8(..8) == 0 { random.usize(..4) } else { fitting };
     let mut explicit_bounds = bounds;

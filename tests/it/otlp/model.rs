@@ -114,9 +114,8 @@ fn add(tags: &mut Tags, attributes: &[KeyValue]) {
             }
             Some(any) => text(any).map(|text| format!("{key}:{text}")).into_iter().collect(),
         };
-        if !texts.is_empty() {
-            set(tags, key, texts);
-        }
+        // One without any text is the last word on its key all the same.
+        set(tags, key, texts);
     }
 }
 
@@ -194,11 +193,20 @@ fn histogram<'r>(point: &'r HistogramPoint, flow: Option<&'static str>) -> Read<
         point.bucket_counts.len() == bounds.len() + 1
     };
     let sound = fits && bounds.is_sorted_by(|a, b| a < b);
+    let mut buckets: Vec<(f64, Option<u64>)> = Vec::new();
+    for (nth, count) in point.bucket_counts.iter().enumerate() {
+        let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
+        match buckets.last_mut() {
+            Some((last, sum)) if *last == bound => *sum = sum.and_then(|n| n.checked_add(*count)),
+            _ => buckets.push((bound, Some(*count))),
+        }
+    }
+    let sound = sound && buckets.iter().all(|(_, count)| count.is_some());
     let numbers = flow.filter(|_| sound).map(|flow| {
         let mut numbers = Vec::new();
-        for (nth, count) in point.bucket_counts.iter().enumerate() {
-            let bound = bounds.get(nth).copied().unwrap_or(f64::INFINITY);
-            numbers.push(("", *count as f64, flow, Some(("upper_limit", bound))));
+        for (bound, count) in buckets {
+            let count = count.unwrap_or_default() as f64;
+            numbers.push(("", count, flow, Some(("upper_limit", bound))));
         }
         numbers.push(("_sum", point.sum.unwrap_or(f64::NAN), flow, None));
         numbers.push(("_count", point.count as f64, flow, None));

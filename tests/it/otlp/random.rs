@@ -121,7 +121,11 @@ fn write(json: &Value, order: Order, random: &mut Rng, out: &mut String) {
                 out.push_str(",\n");
                 out.push_str(&Value::from(key.as_str()).to_string());
                 out.push(':');
-                write(value, order, random, out);
+                // JavaScript has no other way to write these.
+                let may_be_null = matches!(key.as_str(), "asDouble" | "sum" | "value")
+                    && matches!(value.as_str(), Some("NaN" | "Infinity" | "-Infinity"));
+                let null = may_be_null && random.bool();
+                write(if null { &Value::Null } else { value }, order, random, out);
             }
             out.push_str(r#","zz":null}"#);
         }
@@ -178,7 +182,7 @@ fn a_body_that_is_cut_anywhere_is_whole_to_both_readers_or_to_none() {
         assert_eq!(try_run(cut, Otlp::Protobuf).is_ok(), theirs, "at byte {end}");
     }
     let json = sample::json(&body);
-    for end in 1..json.len() {
+    for end in 0..json.len() {
         assert!(try_run(&json[..end], Otlp::Json).is_err(), "at byte {end}");
     }
 }

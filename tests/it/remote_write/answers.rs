@@ -132,6 +132,9 @@ async fn other_types_and_codings_are_415_and_what_cannot_be_read_is_400() {
         let reply = send(&edge, &headers, body).await;
         assert_eq!(reply.status, status, "{headers} {reply:?}");
         assert_eq!(queued(&edge).len(), usize::from(status == 204 && body.len() > 5), "{headers}");
+        if status != 204 {
+            assert_eq!(written(&reply), [0, 0, 0], "{headers}");
+        }
         if status == 415 && headers.contains("zip") {
             assert_eq!(reply.header("accept-encoding"), Some("snappy"));
         }
@@ -211,6 +214,50 @@ async fn histograms_and_exemplars_are_counted_apart() {
 }
 
 #[tokio::test]
+async fn buckets_that_end_at_the_same_bound_are_one() {
+    let at = |offset: i32, counts: &[i64]| Histogram {
+        positive_spans: vec![Span { offset, length: counts.len() as u32 }],
+        ..histogram(1.5, counts)
+    };
+    let below = at(1_026, &[1, 2, 3]);
+    let negative = Histogram {
+        negative_spans: below.positive_spans.clone(),
+        negative_deltas: below.positive_deltas.clone(),
+        positive_spans: vec![],
+        positive_deltas: vec![],
+        ..below
+    };
+    let floats = Histogram {
+        count: Some(Count::Float(4.0)),
+        positive_deltas: vec![],
+        positive_counts: vec![1.5, 2.0, 0.5],
+        ..at(1_024, &[1, 2, 3])
+    };
+    let too_much = Histogram { positive_counts: vec![1.0, 1e308, 1e308], ..floats.clone() };
+    const INFINITY: f64 = f64::INFINITY;
+    for (histogram, status, expected) in [
+        (at(1_024, &[1, 2, 3]), 204, &[(f64::MAX, 1.0), (INFINITY, 5.0)][..]),
+        (at(i32::MAX - 4, &[1, 2, 3]), 204, &[(INFINITY, 6.0)]),
+        (at(-2_000, &[1, 2, 3]), 204, &[(0.0, 6.0)]),
+        (negative, 204, &[(-INFINITY, 6.0)]),
+        (floats, 204, &[(f64::MAX, 1.5), (INFINITY, 2.5)]),
+        (too_much, 400, &[]),
+    ] {
+        let edge = Edge::start().await;
+        let reply = write(&edge, V1, &histograms(vec![histogram])).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        let shown: Vec<_> = queued(&edge)
+            .into_iter()
+            .filter_map(|tuple| {
+                let bound: f64 = tuple.tags.get("upper_limit")?.parse().expect("a bound");
+                Some((bound, tuple.value))
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+}
+
+#[tokio::test]
 async fn what_brings_no_measurement_is_a_success_unless_it_cannot_be_taken() {
     let metadata = MetricMetadata { kind: 1, family: b"up".to_vec(), ..MetricMetadata::default() };
     let described = WriteRequest { metadata: vec![metadata], ..WriteRequest::default() };
@@ -220,10 +267,25 @@ async fn what_brings_no_measurement_is_a_success_unless_it_cannot_be_taken() {
         request.timeseries[0].exemplars.push(Exemplar { value: 1.0, ..Exemplar::default() });
         request
     };
+    let labelled = |count: usize, bytes: usize| {
+        let mut request = exemplar_of("up");
+        let value = "v".repeat(bytes);
+        let labels = (0..count).map(|n| label(&format!("l{n}"), &value));
+        request.timeseries[0].labels.extend(labels);
+        request
+    };
     for (request, status, counts) in [
         (described, 204, [0, 0, 0]),
         (exemplar_of("up"), 204, [0, 0, 1]),
         (exemplar_of(""), 400, [0, 0, 0]),
+        // An exemplar is not written where its series would not be.
+        (exemplar_of(&"u".repeat(1_024)), 204, [0, 0, 1]),
+        (exemplar_of(&"u".repeat(1_025)), 400, [0, 0, 0]),
+        (labelled(128, 1), 204, [0, 0, 1]),
+        (labelled(129, 1), 400, [0, 0, 0]),
+        (labelled(4, 4_094), 204, [0, 0, 1]),
+        (labelled(4, 4_095), 400, [0, 0, 0]),
+        (labelled(1, 4_097), 400, [0, 0, 0]),
     ] {
         let edge = Edge::start().await;
         let reply = write(&edge, V1, &request).await;
@@ -302,6 +364,12 @@ async fn a_password_is_as_good_as_a_bearer_token_and_as_exempt() {
     for _ in 0..3 {
         assert_eq!(send(&edge, &basic(format!("anybody:{TOKEN}")), &body).await.status, 204);
     }
+    // On a path that takes other formats too, a message that is not known is told so all the same.
+    let unknown = "application/x-protobuf;proto=io.prometheus.write.v3.Request";
+    let head = basic(format!("anybody:{TOKEN}")).replace(V1, unknown);
+    let reply = wire::once(&edge, &wire::request("POST /metrics", &head, &body)).await;
+    assert_eq!(reply.status, 415, "{reply:?}");
+    assert!(reply.text().contains("proto="), "{reply:?}");
     // Better Stack's own formats know no password.
     let head = basic(format!("anybody:{TOKEN}")).replace(V1, "application/json");
     let head = head.replace("content-encoding: snappy\r\n", "");

@@ -1,6 +1,7 @@
 //! Messages made to cost: each is bounded by its body, in what is counted and not in time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use tidegate::decode::{Format, RemoteWrite};
@@ -128,6 +129,20 @@ fn labels_that_unfold_without_end_are_cut_off() {
 }
 
 #[test]
+fn texts_that_have_to_be_cleaned_for_each_series_are_told_of() {
+    let mut symbols = ["", "__name__", "x"].map(Vec::<u8>::from).to_vec();
+    symbols.push(vec![1; 4_096]);
+    symbols.extend((0..100).map(|n| format!("l{n:03}").into_bytes()));
+    let labels = [1, 2].into_iter().chain((4..104).flat_map(|label| [label, 3])).collect();
+    let body = Request { symbols, timeseries: vec![series(labels); 20] }.encode_to_vec();
+    let cost = cost(&body, RemoteWrite::V2);
+    assert_eq!(cost.result.expect("valid").accepted, 20);
+    // An arena grows in steps, to little more than twice what it holds.
+    let made = 4_096 * 100 * 20;
+    assert!((made..=3 * made).contains(&cost.beside), "{} bytes", cost.beside);
+}
+
+#[test]
 fn what_stands_before_a_symbol_is_passed_over_once() {
     // A group of half a megabyte, which belongs to nobody, before the one symbol that all refer to.
     let filler = b"\x08\x01".repeat(1 << 18);
@@ -137,6 +152,72 @@ fn what_stands_before_a_symbol_is_passed_over_once() {
     let body = [symbol, labels.encode_to_vec()].concat();
     let report = cost(&body, RemoteWrite::V2).result.expect("valid");
     assert_eq!(report.rejected, 20_000);
+}
+
+/// What this thread has worked so far: others on the machine take none of it.
+fn worked() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
+#[test]
+fn a_text_is_looked_at_once_however_many_labels_refer_to_it() {
+    const PAIRS: usize = 200_000;
+    // A text of two-byte letters takes longest to look at; one that breaks off at its end as long.
+    let text = "\u{e9}".repeat(2_047).into_bytes();
+    let broken = [&text[..], b"\xc3"].concat();
+    let symbols = |long: &[u8]| [b"", &b"__name__"[..], b"x", b"a", long].map(<[u8]>::to_vec);
+    let names = |pair: [u32; 2]| [1, 2].into_iter().chain(pair.repeat(PAIRS)).collect();
+    for (pair, long, code) in [
+        ([3, 4], &text, Code::InvalidTags),
+        ([4, 3], &text, Code::InvalidTags),
+        ([4, 4], &broken, Code::InvalidTags),
+        ([3, 4], &broken, Code::InvalidTags),
+        ([1, 4], &text, Code::InvalidName),
+        ([1, 4], &broken, Code::InvalidName),
+    ] {
+        let timeseries = vec![series(names(pair))];
+        let body = Request { symbols: symbols(long).to_vec(), timeseries }.encode_to_vec();
+        let before = worked();
+        let report = cost(&body, RemoteWrite::V2).result.expect("valid");
+        assert_eq!(report.tally.rejections(code), 1, "{pair:?}");
+        let (Some(before), Some(after)) = (before, worked()) else { continue };
+        // Looking at the text again each time takes many times as long.
+        assert!(after - before < Duration::from_millis(500), "{pair:?}: {:?}", after - before);
+    }
+}
+
+#[test]
+fn labels_in_no_order_are_128_at_most_and_each_there_once() {
+    for (count, is_twice, accepted) in [
+        (2, false, 1),
+        (2, true, 0),
+        (16, true, 0),
+        (17, false, 1),
+        (17, true, 0),
+        (128, false, 1),
+        (128, true, 0),
+        (129, false, 0),
+        (1_000, false, 0),
+    ] {
+        let mut labels: Vec<_> =
+            (0..count).rev().map(|n| label(&format!("l{n:04}"), "v")).collect();
+        if is_twice {
+            labels[0] = label("l0000", "w");
+        }
+        // Wherever it stands, it is the name.
+        labels.push(label("__name__", "x"));
+        let series = TimeSeries { labels, ..WriteRequest::of(&[(&[], 1.0)]).timeseries.remove(0) };
+        let first = WriteRequest { timeseries: vec![series], ..WriteRequest::default() };
+        for (version, body) in [
+            (RemoteWrite::V1, first.encode_to_vec()),
+            (RemoteWrite::V2, Request::like(&first).encode_to_vec()),
+        ] {
+            let report = cost(&body, version).result.expect("valid");
+            assert_eq!(report.accepted, accepted, "{count} {is_twice}: {report:?}");
+            assert_eq!(report.tally.rejections(Code::InvalidTags), 1 - accepted);
+        }
+    }
 }
 
 fn histogram(buckets: usize, spans: usize) -> Vec<u8> {
@@ -155,6 +236,24 @@ fn histogram(buckets: usize, spans: usize) -> Vec<u8> {
         ..TimeSeries::default()
     };
     WriteRequest { timeseries: vec![series], ..WriteRequest::default() }.encode_to_vec()
+}
+
+#[test]
+fn a_sum_that_no_tuple_can_hold_is_told() {
+    let request = |sum: f64| {
+        let histogram = Histogram { sum, timestamp: NOW_MILLIS, ..Histogram::default() };
+        let series = TimeSeries {
+            labels: vec![label("__name__", "h")],
+            histograms: vec![histogram],
+            ..TimeSeries::default()
+        };
+        WriteRequest { timeseries: vec![series], ..WriteRequest::default() }.encode_to_vec()
+    };
+    for (sum, told) in [(1.0, 0), (f64::NAN, 1), (f64::INFINITY, 1), (f64::NEG_INFINITY, 1)] {
+        let report = cost(&request(sum), RemoteWrite::V1).result.expect("valid");
+        assert_eq!(report.accepted, 1, "{sum}");
+        assert_eq!(report.tally.warnings(Code::SkippedValue), told, "{sum}");
+    }
 }
 
 #[test]

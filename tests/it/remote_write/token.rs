@@ -90,6 +90,25 @@ async fn a_header_decides_alone_and_the_label_never_becomes_a_tag() {
 }
 
 #[tokio::test]
+async fn of_a_page_or_a_path_it_becomes_no_tag_either() {
+    let page = format!("up{{zone=\"a\",{LABEL}=\"secret\"}} 1\nup{{{LABEL}=\"secret\"}} 2\n");
+    let pushed = format!("POST /metrics/job/j/{LABEL}/secret");
+    for (target, tags) in [("POST /metrics", vec![&["zone"][..], &[]]), (&pushed, vec![])] {
+        let edge = edge().await;
+        let head = bearer() + "content-type: text/plain; version=0.0.4\r\n";
+        let body = if tags.is_empty() { "up 1\n" } else { &page };
+        let request = crate::support::wire::request(target, &head, body.as_bytes());
+        let reply = crate::support::wire::once(&edge, &request).await;
+        assert!((200..300).contains(&reply.status), "{reply:?}");
+        let tuples = queued(&edge);
+        assert!(!tuples.is_empty() && !format!("{tuples:?}").contains("secret"), "{tuples:?}");
+        for (tuple, tags) in tuples.iter().zip(tags) {
+            assert_eq!(tuple.tags.keys().collect::<Vec<_>>(), tags);
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_source_that_allows_it_no_body_is_looked_at() {
     let edge = Edge::with(|settings| settings.sources.push(source("open", OPEN))).await;
     let reply = unnamed(&edge, V1, &request(&[OPEN]).encode_to_vec()).await;

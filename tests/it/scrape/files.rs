@@ -48,13 +48,20 @@ async fn targets_follow_their_files_and_the_others_notice_nothing() {
 
     // What does not parse, and what is no target, changes nothing.
     let more = at.each_ref().map(String::as_str);
+    let mark = directory.path().join("z.json");
     for broken in ["[{\"targets\": [", "", "{}", "[{\"target\": []}]", "[{\"targets\": [\"a b\"]}]"]
     {
         put(&one, broken);
+        // A look that finds the second change began after the first was found, and so after this was put.
+        put(&mark, &group(&[more[1]], "{\"mark\": \"x\"}"));
+        world.until(|_| targets() == 3).await;
+        put(&mark, "[]");
+        world.until(|_| targets() == 2).await;
         let scraped = exporters[0].heads().len();
         world.until(|_| exporters[0].heads().len() > scraped + 2).await;
         assert_eq!(targets(), 2, "{broken}");
     }
+    fs::remove_file(&mark).unwrap();
 
     // Both in one file, with other labels; named twice, the second is one target.
     put(&one, &group(&[more[0], more[1], more[1]], "{\"env\": \"test\"}"));

@@ -142,6 +142,22 @@ async fn what_a_page_says_of_its_own_scrape_is_left_out_unless_it_is_of_another(
 }
 
 #[tokio::test]
+async fn a_pushgateway_that_empties_a_label_is_not_given_it_back() {
+    let exporter =
+        Exporter::always(Answer::Keep(text("a{instance=\"\",job=\"pushed\"} 1\n"))).await;
+    for (more, expected) in [
+        ("honor_labels = true", "a{job:pushed} 1.0"),
+        ("", "a{exported_job:pushed,instance:AT,job:node} 1.0"),
+    ] {
+        let world = start(job("node", &[&exporter.at()], more)).await;
+        world.until(|world| !world.queue.entries().is_empty()).await;
+        let first = shown(&super::samples(&world.queue.entries()[0]))[0].clone();
+        let expected = expected.replace("AT", &exporter.at());
+        assert_eq!(first, format!("{expected} @1700000000 gauge"), "{more}");
+    }
+}
+
+#[tokio::test]
 async fn a_source_lends_its_name_its_host_and_its_tags() {
     let exporter = Exporter::always(Answer::Keep(text(""))).await;
     let source = "[[sources]]\nname = \"shop\"\ntoken = \"t\"\nhostname = \"shop-1\"\n\

@@ -65,8 +65,8 @@ impl Queue for FaultyQueue {
         self.faults.borrow().refusal.clone().map_or_else(|| self.queue.would_take(), Err)
     }
 
-    fn count_rejected(&self, metrics: u64) {
-        self.queue.count_rejected(metrics);
+    fn count_decided(&self, accepted: u64, rejected: u64) {
+        self.queue.count_decided(accepted, rejected);
     }
 
     fn totals(&self) -> Totals {

@@ -97,7 +97,7 @@ impl Queue for Ledger {
         self.room()
     }
 
-    fn count_rejected(&self, _: u64) {}
+    fn count_decided(&self, _: u64, _: u64) {}
 
     fn totals(&self) -> Totals {
         Totals::default()

@@ -1,24 +1,31 @@
 //! `KeyValue` and `AnyValue`.
 
+use bumpalo::Bump;
+
 use super::value;
 use crate::decode::json::JsonReader;
-use crate::decode::otlp::any::{self, Any, Attribute};
+use crate::decode::otlp::any::{self, Any, Attribute, Bearer};
 use crate::decode::pull::{Fault, Pull};
 use crate::decode::raw::{RawTags, Scalar};
 
-/// Adds the tags of a list of attributes.
+/// Adds a list of attributes.
 pub(super) fn read_all<'a>(
     reader: &mut JsonReader<'a>,
-    tags: &mut RawTags<'a>,
+    bearer: &mut impl Bearer<'a>,
+    arena: &'a Bump,
 ) -> Result<(), Fault> {
     let Some(mut list) = value::array(reader)? else { return Ok(()) };
     while reader.element(&mut list)? {
-        read(reader, tags)?;
+        read(reader, bearer, arena)?;
     }
     Ok(())
 }
 
-fn read<'a>(reader: &mut JsonReader<'a>, tags: &mut RawTags<'a>) -> Result<(), Fault> {
+fn read<'a>(
+    reader: &mut JsonReader<'a>,
+    bearer: &mut impl Bearer<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut key = "";
     let mut value = Any::Scalar(Scalar::Null);
     let mut extent = value::element(reader)?;
@@ -29,7 +36,8 @@ fn read<'a>(reader: &mut JsonReader<'a>, tags: &mut RawTags<'a>) -> Result<(), F
             _ => reader.skip()?,
         }
     }
-    let attribute = Attribute::new(key, tags);
+    let tags = bearer.tags();
+    let attribute = Attribute::new(key, tags, arena);
     match value {
         Any::Scalar(scalar) => attribute.value(scalar, tags),
         Any::Array(at) => {
@@ -40,6 +48,7 @@ fn read<'a>(reader: &mut JsonReader<'a>, tags: &mut RawTags<'a>) -> Result<(), F
         }
         Any::LeftOut => {}
     }
+    attribute.end(bearer);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The data points. A name means the same in each kind, so one reader does for all.
 
+use bumpalo::Bump;
+
 use super::{attribute, value};
 use crate::decode::json::JsonReader;
 use crate::decode::otlp::exponential::Row;
@@ -8,22 +10,26 @@ use crate::decode::pull::{Fault, Pull};
 use crate::metric::value::Value;
 
 /// Fills `point`, which is clear.
-pub(super) fn read<'a>(reader: &mut JsonReader<'a>, point: &mut Point<'a>) -> Result<(), Fault> {
+pub(super) fn read<'a>(
+    reader: &mut JsonReader<'a>,
+    point: &mut Point<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut extent = value::element(reader)?;
     while let Some(key) = value::key(reader, &mut extent)? {
         match key {
-            "attributes" => attribute::read_all(reader, &mut point.tags)?,
+            "attributes" => attribute::read_all(reader, point, arena)?,
             "timeUnixNano" => point.time_unix_nano = value::u64(reader)?,
             "flags" => point.flags = value::u32(reader)?,
             "exemplars" => exemplars(reader, &mut point.exemplars)?,
-            "asDouble" => as_double(reader, point)?,
+            "asDouble" => amount(reader, &mut point.value)?,
             "asInt" => {
                 if let Some(integer) = value::i64(reader)? {
                     point.value = Amount::Finite(Value::Signed(integer));
                 }
             }
             "count" => point.count = value::u64(reader)?,
-            "sum" => point.sum = value::amount(reader)?,
+            "sum" => amount(reader, &mut point.sum)?,
             _ => buckets(key, reader, point)?,
         }
     }
@@ -31,11 +37,11 @@ pub(super) fn read<'a>(reader: &mut JsonReader<'a>, point: &mut Point<'a>) -> Re
 }
 
 /// JavaScript writes null for the numbers that JSON does not have.
-fn as_double<'a>(reader: &mut JsonReader<'a>, point: &mut Point<'a>) -> Result<(), Fault> {
+fn amount<'a>(reader: &mut JsonReader<'a>, amount: &mut Amount<'a>) -> Result<(), Fault> {
     match value::amount(reader)? {
-        Amount::Absent if point.value == Amount::Absent => point.value = Amount::NotFinite,
+        Amount::Absent if *amount == Amount::Absent => *amount = Amount::NotFinite,
         Amount::Absent => {}
-        value => point.value = value,
+        value => *amount = value,
     }
     Ok(())
 }

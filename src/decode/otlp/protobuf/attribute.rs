@@ -1,13 +1,19 @@
 //! `KeyValue` and `AnyValue`.
 
+use bumpalo::Bump;
+
 use super::{bytes, child, double, text, varint};
-use crate::decode::otlp::any::{self, Any, Attribute};
+use crate::decode::otlp::any::{self, Any, Attribute, Bearer};
 use crate::decode::protobuf::{Field, Slice};
 use crate::decode::pull::Fault;
-use crate::decode::raw::{RawTags, Scalar};
+use crate::decode::raw::Scalar;
 
-/// Adds the tags of one attribute.
-pub(super) fn read<'a>(slice: Slice<'a>, tags: &mut RawTags<'a>) -> Result<(), Fault> {
+/// Adds one attribute.
+pub(super) fn read<'a>(
+    slice: Slice<'a>,
+    bearer: &mut impl Bearer<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut key = "";
     let mut value = Any::Scalar(Scalar::Null);
     let mut message = slice.message();
@@ -18,7 +24,8 @@ pub(super) fn read<'a>(slice: Slice<'a>, tags: &mut RawTags<'a>) -> Result<(), F
             _ => {}
         }
     }
-    let attribute = Attribute::new(key, tags);
+    let tags = bearer.tags();
+    let attribute = Attribute::new(key, tags, arena);
     match value {
         Any::Scalar(scalar) => attribute.value(scalar, tags),
         Any::Array(slice) => {
@@ -29,6 +36,7 @@ pub(super) fn read<'a>(slice: Slice<'a>, tags: &mut RawTags<'a>) -> Result<(), F
         }
         Any::LeftOut => {}
     }
+    attribute.end(bearer);
     Ok(())
 }
 

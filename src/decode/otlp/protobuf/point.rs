@@ -1,5 +1,7 @@
 //! The data points, whose fields have other numbers in each kind.
 
+use bumpalo::Bump;
+
 use super::{attribute, bytes, double, fixed64, varint};
 use crate::decode::otlp::Kind;
 use crate::decode::otlp::exponential::Row;
@@ -9,7 +11,12 @@ use crate::decode::pull::Fault;
 use crate::metric::value::Value;
 
 /// Fills `point`, which is clear.
-pub(super) fn read<'a>(slice: Slice<'a>, kind: Kind, point: &mut Point<'a>) -> Result<(), Fault> {
+pub(super) fn read<'a>(
+    slice: Slice<'a>,
+    kind: Kind,
+    point: &mut Point<'a>,
+    arena: &'a Bump,
+) -> Result<(), Fault> {
     let mut message = slice.message();
     while let Some(Field { number, wire }) = message.field()? {
         let field = match kind {
@@ -19,7 +26,7 @@ pub(super) fn read<'a>(slice: Slice<'a>, kind: Kind, point: &mut Point<'a>) -> R
             Kind::Summary => summary_field(number),
         };
         match field {
-            Meaning::Attribute => attribute::read(bytes(wire, &message)?, &mut point.tags)?,
+            Meaning::Attribute => attribute::read(bytes(wire, &message)?, point, arena)?,
             Meaning::Exemplar => {
                 bytes(wire, &message)?;
                 point.exemplars += 1;

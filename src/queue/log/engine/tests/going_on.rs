@@ -11,7 +11,7 @@ use super::support::{
     segments, sized, try_deliver_one,
 };
 use crate::encode::BLOCK_BYTES_MAX;
-use crate::queue::AppendError;
+use crate::queue::{AppendError, Totals};
 
 fn used(engine: &Engine) -> u64 {
     engine.standing(Duration::ZERO).used_bytes
@@ -43,6 +43,38 @@ fn the_bytes_in_use_after_a_crash_are_those_of_the_files_and_end_at_nothing() {
         assert_eq!((used(&engine), bytes_of_segments(&disk)), (0, 0), "stopped at call {nth}");
         fill(&engine, 100..=112);
         assert_eq!(used(&engine), bytes_of_segments(&disk));
+    }
+}
+
+#[test]
+fn requests_that_left_nothing_are_kept_with_the_next_entry_or_position() {
+    type Keep = fn(&SimDisk, Engine) -> SimDisk;
+    let ways: [(Keep, u64); 3] = [
+        (
+            |disk, engine| {
+                append(&engine, entry(2)).unwrap();
+                disk.crash(&mut Rng::with_seed(1))
+            },
+            2,
+        ),
+        (
+            |disk, engine| {
+                engine.save().unwrap();
+                disk.crash(&mut Rng::with_seed(1))
+            },
+            1,
+        ),
+        (close, 1),
+    ];
+    for (keep, entries) in ways {
+        let disk = SimDisk::new(1);
+        let (engine, _) = open(&disk);
+        fill(&engine, [1]);
+        engine.count_decided(3, 2);
+        let disk = keep(&disk, engine);
+        let (engine, _) = open(&disk);
+        let wanted = Totals { tuples: entries, accepted: entries + 3, rejected: 2 };
+        assert_eq!(engine.totals(), wanted);
     }
 }
 

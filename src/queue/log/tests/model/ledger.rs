@@ -26,7 +26,8 @@ pub(super) struct Ledger {
     /// Requests about which nobody was answered, or found after a crash and not yet followed by one
     /// that was acknowledged.
     unresolved: Vec<usize>,
-    /// Totals of the log that belong to no request: those of void requests in its middle.
+    /// Totals of the log that belong to no request: those of void requests in its middle, and of
+    /// requests that left nothing to append.
     excess: Totals,
     /// Tuples whose record was damaged: each of them may be missing.
     pub(super) excused: BTreeSet<Id>,
@@ -167,6 +168,14 @@ impl Ledger {
             target: shape.target.map(|target| Arc::from(NAMES[target])),
             accepted,
             rejected: shape.rejected,
+        }
+    }
+
+    /// A request that left nothing to append: a crash may forget it.
+    pub(super) fn decided(&mut self, accepted: u64, rejected: u64) {
+        for totals in [&mut self.totals, &mut self.excess] {
+            totals.accepted += accepted;
+            totals.rejected += rejected;
         }
     }
 

@@ -57,7 +57,11 @@ pub(super) enum Step {
         side: usize,
         nth: usize,
     },
-    Reject(u64),
+    /// A request that leaves nothing to append.
+    Decide {
+        accepted: u64,
+        rejected: u64,
+    },
     Save,
     Collect,
     Maintain,
@@ -244,7 +248,7 @@ fn step(rng: &mut Rng, mood: Mood) -> Step {
             Step::Ack { side, nth: rng.usize(0..4), refused }
         }
         72..77 => Step::Release { side, nth: rng.usize(0..4) },
-        77..79 => Step::Reject(rng.u64(1..5)),
+        77..79 => Step::Decide { accepted: rng.u64(0..5), rejected: rng.u64(0..5) },
         79..86 => Step::Save,
         86..92 => Step::Collect,
         92..94 => Step::Maintain,

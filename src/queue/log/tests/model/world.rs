@@ -92,9 +92,9 @@ impl World {
                     self.ledger.released(*side, lease);
                 }
             }
-            Step::Reject(metrics) => {
-                self.engine.count_rejected(*metrics);
-                self.ledger.totals.rejected += metrics;
+            Step::Decide { accepted, rejected } => {
+                self.engine.count_decided(*accepted, *rejected);
+                self.ledger.decided(*accepted, *rejected);
             }
             Step::Save => self.save(),
             Step::Collect => {
