@@ -24,8 +24,8 @@ pub enum Spent {
         /// The limit, bytes.
         limit: u64,
     },
-    /// The part that somebody has of it.
-    #[error("what they may hold of `limits.memory_bytes` is in use, {limit} bytes")]
+    /// The part that scrapes have of it.
+    #[error("pages in work hold {limit} bytes, their part of `limits.memory_bytes`")]
     Part {
         /// The limit, bytes.
         limit: u64,

@@ -54,11 +54,11 @@ pub const FILES_EVERY: Duration = Duration::from_secs(5);
 /// have the rest.
 pub const BUDGET_PARTS: u64 = 4;
 
-/// How long the start waits for the first look at them, those of all jobs together.
-const FIRST_LOOK: Duration = Duration::from_secs(10);
-
 /// Entries on their way into the queue at once, more than there can be targets.
 const APPENDS_MAX: u32 = 1 << 20;
+
+/// How long the start waits for the first look at them, those of all jobs together.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 
 /// What a [`Scraper`] is made of.
 pub struct Parts<'c> {

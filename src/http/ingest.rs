@@ -270,7 +270,7 @@ impl Work {
             Ok(())
         };
         let (clash, ending) = (Clash::Replaced, Ending::Whole);
-        let origin = Origin { labels: &labels, clash, timestamps, ending, token };
+        let origin = Origin { labels: &labels, clash, timestamps, ending, own: &[], token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {

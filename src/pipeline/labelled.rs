@@ -3,7 +3,7 @@
 use bumpalo::Bump;
 
 use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
-use crate::decode::labelled::{Labelled, Origin, Reading, Readout, Series};
+use crate::decode::labelled::{Flaw, Labelled, Origin, Reading, Readout, Series};
 use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTag, Scalar};
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
@@ -14,6 +14,8 @@ use crate::normalize::{Profile, Verdict};
 
 /// What a reader holds beside the body is told of whenever it has grown by as much.
 const TOLD_BYTES: u64 = 64 << 10;
+
+const OWN: Flaw = Flaw::Name("this series is said of the body, and not by it");
 
 impl<'a> Run<'a, '_, '_> {
     /// Takes every measurement of `reader`.
@@ -27,6 +29,7 @@ impl<'a> Run<'a, '_, '_> {
         let mut escapes = Escapes::Perhaps;
         let mut told = 0;
         let mut unfolded = 0;
+        let mut is_own = false;
         loop {
             // Before the first, a reader says what its tables will take. Texts that had to be cleaned or
             // renamed lie in the arena beside the reader's.
@@ -41,6 +44,7 @@ impl<'a> Run<'a, '_, '_> {
             }
             if series == Series::Another {
                 origin.label(&mut raw, self.arena);
+                is_own = origin.brings(&raw);
                 forget_token(&mut raw);
                 unfolded += bytes_of(&raw);
                 let limit = self.rules.profile().policy().expanded_bytes;
@@ -52,6 +56,9 @@ impl<'a> Run<'a, '_, '_> {
                 self.rules.tell_tame(plain);
                 escapes = if plain { self.plain_escapes } else { Escapes::Perhaps };
                 verdict = self.rules.series(&mut raw, &mut self.metric);
+            }
+            if is_own {
+                raw.reading = Reading::Unfit(OWN);
             }
             self.measurement(&mut raw, &verdict, escapes)?;
             self.hand_out()?;

@@ -88,13 +88,7 @@ impl Failure {
 
 impl From<Spent> for Failure {
     fn from(spent: Spent) -> Self {
-        let why = match spent {
-            Spent::Whole { .. } => spent.to_string(),
-            Spent::Part { limit } => {
-                format!("pages hold {limit} bytes, their quarter of `limits.memory_bytes`")
-            }
-        };
-        Self::new(Outcome::NoRoom, why)
+        Self::new(Outcome::NoRoom, spent.to_string())
     }
 }
 

@@ -206,7 +206,7 @@ impl Common {
     async fn scrape(self: &Arc<Self>, target: &Arc<Target>) -> Result<(), Failure> {
         let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
         // Nobody needs a page for which there is no room.
-        queue.room().map_err(dropped)?;
+        queue.room()?;
         let (now, began) = (clock.now(), clock.monotonic());
         let page = match self.fetcher.fetch(&target.url, *body_bytes, budget).await {
             Ok(page) => self.read(page, target, now).await,
@@ -273,10 +273,10 @@ impl Common {
             rejected: reports.iter().map(|report| report.rejected).sum(),
         };
         let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
-        let under_way = under_way.map_err(|_| dropped(AppendError::Closed))?;
+        let under_way = under_way.map_err(|_| AppendError::Closed)?;
         let shared = Arc::clone(&self.shared);
         let appended = tokio::spawn(async move {
-            shared.queue.append(entry).await.map_err(dropped)?;
+            shared.queue.append(entry).await?;
             for report in &reports {
                 shared.counts.decided(report);
             }
@@ -326,13 +326,14 @@ impl Common {
     }
 }
 
-/// What the queue says of an entry that it did not take.
-fn dropped(error: AppendError) -> Failure {
-    let outcome = match error {
-        AppendError::Failed { .. } => Outcome::Failed,
-        _ => Outcome::NoRoom,
-    };
-    Failure::new(outcome, error.to_string())
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        let outcome = match error {
+            AppendError::Failed { .. } => Outcome::Failed,
+            _ => Outcome::NoRoom,
+        };
+        Self::new(outcome, error.to_string())
+    }
 }
 
 #[cfg(test)]
@@ -343,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_look_that_hangs_is_not_waited_for_and_not_lost() {
-        let (go, wait) = mpsc::channel();
+        let (go, wait) = mpsc::sync_channel(1);
         let look = spawn_blocking(move || {
             wait.recv().unwrap();
             (Files::default(), Seen::Change)
@@ -366,7 +367,7 @@ mod tests {
             (AppendError::Closed, Outcome::NoRoom),
             (failed, Outcome::Failed),
         ] {
-            let failure = dropped(error);
+            let failure = Failure::from(error);
             assert_eq!(failure.outcome, outcome);
             assert!(failure.outcome.is_dropped(), "no target is to blame");
         }

@@ -18,6 +18,13 @@ use crate::pipeline::report::Report;
 use crate::pipeline::{self, BodyError, Refused, Step};
 use crate::queue::Queue;
 
+/// What is said of a scrape. A page that says it of the same target would give a series two values in one
+/// second: its own are refused, as `invalid_name`.
+const HEALTH: [&str; 3] = [UP, DURATION, SAMPLES];
+const UP: &str = "up";
+const DURATION: &str = "scrape_duration_seconds";
+const SAMPLES: &str = "scrape_samples_scraped";
+
 /// What happens to the samples of a job's pages.
 pub(super) struct Rules {
     pub(super) profile: Profile,
@@ -53,6 +60,7 @@ pub(super) fn read(
         labels: &target.labels,
         clash: rules.clash,
         timestamps: rules.timestamps,
+        own: &HEALTH,
         ending: Ending::Open,
         ..Origin::default()
     };
@@ -128,9 +136,9 @@ pub(super) fn health(
         target.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
     let gauge = |name, value| Metric { name, gauge: Gauge { value }, tags: &tags };
     let body = serde_json::to_vec(&[
-        gauge("up", f64::from(u8::from(health.is_up))),
-        gauge("scrape_duration_seconds", health.duration_s),
-        gauge("scrape_samples_scraped", health.samples as f64),
+        gauge(UP, f64::from(u8::from(health.is_up))),
+        gauge(DURATION, health.duration_s),
+        gauge(SAMPLES, health.samples as f64),
     ])
     .expect("texts and finite numbers are JSON");
     let mut blocks = Vec::new();

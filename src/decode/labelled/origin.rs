@@ -6,7 +6,7 @@ use std::fmt;
 use bumpalo::Bump;
 
 use super::Labelled;
-use crate::decode::raw::Scalar;
+use crate::decode::raw::{RawTag, Scalar};
 
 /// Where a body came from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Origin<'a> {
     pub clash: Clash,
     /// Whether measurements may say when they were made.
     pub timestamps: Timestamps,
+    /// Series without further labels that the origin brings itself: those of a body are refused.
+    pub own: &'a [&'a str],
     /// Whether the last line of a page may lack its line feed.
     pub ending: Ending,
     /// What each series must say of its sender.
@@ -71,6 +73,19 @@ pub enum Timestamps {
 }
 
 impl<'a> Origin<'a> {
+    /// Whether a series, its labels given, is one that the origin brings itself.
+    pub(crate) fn brings(&self, series: &Labelled<'a>) -> bool {
+        if !self.own.contains(&series.name) {
+            return false;
+        }
+        let labels = || self.labels.iter().filter(|(_, value)| !value.is_empty());
+        let has = |name: &str, value: &str| {
+            let is_it = |tag: &RawTag<'_>| tag.sent_key == name && tag.value == Scalar::Text(value);
+            series.tags.tags.iter().any(is_it)
+        };
+        series.tags.tags.len() == labels().count() && labels().all(|(name, value)| has(name, value))
+    }
+
     /// Whether it was pushed, as to a Pushgateway: the values of one moment, each once.
     pub(crate) fn is_push(&self) -> bool {
         self.timestamps == Timestamps::Refused

@@ -1,5 +1,7 @@
 //! Pages that are as they should be.
 
+use tidegate::normalize::Code;
+
 use super::exporter::{Answer, Exporter, gzip, page, text};
 use super::{Settings, job, shown, start};
 use crate::support::edge::PATIENCE;
@@ -112,6 +114,30 @@ async fn labels_that_page_and_target_share_are_settled_as_the_job_says() {
         let world = start(job("node", &[&at], more)).await;
         let first = shown(&world.entry_of(&at).await)[0].clone();
         assert_eq!(first, expected.replace("AT", &at), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_says_of_its_own_scrape_is_left_out_unless_it_is_of_another() {
+    let own = "up 7\nup{x=\"y\"} 8\nscrape_duration_seconds 9\nscrape_samples_scraped 5\n\
+               up{job=\"node\"} 6\n";
+    let exporter = Exporter::always(Answer::Keep(text(own))).await;
+    let at = exporter.at();
+    let labels = format!("instance:{at},job:node");
+    let health = [
+        format!("up{{{labels}}} 1.0 @1700000000 gauge"),
+        format!("scrape_samples_scraped{{{labels}}} 5.0 @1700000000 gauge"),
+    ];
+    let other = format!("up{{{labels},x:y}} 8.0 @1700000000 gauge");
+    let renamed = format!("up{{exported_job:node,{labels}}} 6.0 @1700000000 gauge");
+    for (more, others, rejected) in
+        [("", vec![other.clone(), renamed], 3), ("honor_labels = true", vec![other], 4)]
+    {
+        let world = start(job("node", &[&at], more)).await;
+        let samples = world.entry_of(&at).await;
+        assert_eq!(shown(&samples), [&others[..], &health[..]].concat(), "{more}");
+        assert!(world.queue.entries().iter().all(|entry| entry.rejected == rejected));
+        world.until(|world| world.counts.rejections(Code::InvalidName) >= rejected).await;
     }
 }
 
