@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_look_that_hangs_is_not_waited_for_and_not_lost() {
-        let (go, wait) = mpsc::channel();
+        let (go, wait) = mpsc::sync_channel(1);
         let look = spawn_blocking(move || {
             wait.recv().unwrap();
             (Files::default(), Seen::Change)
