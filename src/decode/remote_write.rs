@@ -40,6 +40,8 @@ pub(crate) trait Dialect<'a> {
     const SERIES: u32;
     /// The field of the request that its version has beside the series.
     const BESIDE: u32;
+    /// The fields of a request of the other version.
+    const FOREIGN: [u32; 2];
     /// The field of a series that holds a histogram; samples are [`SAMPLES`] in both.
     const HISTOGRAMS: u32;
     /// The field of a series that holds an exemplar.
@@ -100,8 +102,9 @@ pub(crate) struct Head {
 pub(crate) struct Reader<'a, D> {
     request: Message<'a>,
     dialect: D,
-    /// There was a field of this version.
+    /// There was a field of this version, or one of the other.
     is_known: bool,
+    is_foreign: bool,
     /// Whether it has its tables: whoever accounts for memory hears of them first.
     is_prepared: bool,
     open: Option<Open<'a>>,
@@ -125,8 +128,16 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
     fn over(body: &'a [u8], dialect: D) -> Self {
         let asides = Asides { metadata: dialect.metadata(), ..Asides::default() };
         let request = Message::new(body);
-        let is_known = false;
-        Self { request, dialect, is_known, is_prepared: false, open: None, asides, token: None }
+        Self {
+            request,
+            dialect,
+            is_known: false,
+            is_foreign: false,
+            is_prepared: false,
+            open: None,
+            asides,
+            token: None,
+        }
     }
 
     /// Rejects every series that does not name `token` in its label.
@@ -148,6 +159,7 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
                 return self.check_version().map(|()| None);
             };
             self.is_known |= field.number == D::SERIES || field.number == D::BESIDE;
+            self.is_foreign |= D::FOREIGN.contains(&field.number);
             if field.number == D::SERIES {
                 return bytes(field, at).map(Some);
             }
@@ -157,7 +169,7 @@ impl<'a, D: Dialect<'a>> Reader<'a, D> {
     /// The versions have no field in common, so that one read as the other would be a request without
     /// series: it would be acknowledged, and all of it lost.
     fn check_version(&self) -> Result<(), Fault> {
-        if self.is_known || self.request.offset() == 0 {
+        if self.is_known || !self.is_foreign {
             return Ok(());
         }
         Err(Fault::new(

@@ -100,6 +100,7 @@ fn known(metadata: Slice<'_>) -> Result<Option<Known>, Fault> {
 impl<'a> Dialect<'a> for One<'a> {
     const SERIES: u32 = 1;
     const BESIDE: u32 = METADATA;
+    const FOREIGN: [u32; 2] = [4, 5];
     const HISTOGRAMS: u32 = 4;
     const EXEMPLARS: u32 = 3;
 

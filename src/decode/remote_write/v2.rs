@@ -141,6 +141,7 @@ fn length_at(body: &[u8], slice: Slice<'_>) -> usize {
 impl<'a> Dialect<'a> for Two<'a> {
     const SERIES: u32 = 5;
     const BESIDE: u32 = SYMBOLS;
+    const FOREIGN: [u32; 2] = [1, 3];
     const HISTOGRAMS: u32 = 3;
     const EXEMPLARS: u32 = 4;
 

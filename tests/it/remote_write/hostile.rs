@@ -47,10 +47,10 @@ fn empty_messages_cost_their_bytes_and_no_more() {
     for (version, field) in [
         (RemoteWrite::V1, b"\x0a\0"),
         (RemoteWrite::V1, b"\x1a\0"),
-        (RemoteWrite::V1, b"\x22\0"),
+        (RemoteWrite::V1, b"\x4a\0"),
         (RemoteWrite::V2, b"\x2a\0"),
         (RemoteWrite::V2, b"\x22\0"),
-        (RemoteWrite::V2, b"\x0a\0"),
+        (RemoteWrite::V2, b"\x4a\0"),
     ] {
         let cost = cost(&field.repeat(BODY_BYTES / 2), version);
         let report = cost.result.expect("valid");

@@ -38,6 +38,13 @@ fn compare(body: &[u8], version: RemoteWrite, context: &str) {
         RemoteWrite::V2 => Request::decode(body).map(|request| oracle::of_second(&request)),
     };
     let Ok(theirs) = theirs else { return };
+    // A request of the other version has no series in either reading, and ours says why.
+    if let Err(BodyError::Malformed { fault, .. }) = &ours
+        && fault.contains("of this version")
+        && theirs.accepted + theirs.rejected + theirs.exemplars == 0
+    {
+        return;
+    }
     let (report, tuples) = ours.unwrap_or_else(|error| panic!("{context}: {error}"));
     let Outcome { tuples: expected, accepted, rejected, histograms, exemplars, stale_samples } =
         theirs;
