@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-const CUT: &str = "expected a line feed behind the last sample, which may have been cut";
+const CUT: &str = "expected a line feed behind the last line, which may have been cut";
 
 impl<'a> Readout<'a> for Reader<'a> {
     fn next(&mut self, next: &mut Labelled<'a>) -> Result<Option<Series>, Fault> {
@@ -103,9 +103,6 @@ impl<'a> Readout<'a> for Reader<'a> {
                         false
                     } else {
                         plain_sample(plain, texts, &mut line, self.timestamps, next)?;
-                        if self.at > self.text.len() && self.ending == Ending::Whole {
-                            return Err(Fault::new(self.text.len(), CUT));
-                        }
                         true
                     }
                 }
@@ -121,6 +118,10 @@ impl<'a> Readout<'a> for Reader<'a> {
                     }
                 }
             };
+            let is_cut = self.at > self.text.len() && self.ending == Ending::Whole;
+            if is_cut && matches!(self.rules, Rules::Plain(_)) && !line.text().trim().is_empty() {
+                return Err(Fault::new(self.text.len(), CUT));
+            }
             if is_sample {
                 if let Some(pushed) = &mut self.pushed {
                     pushed.take(next).map_err(|expected| line.fault_at(0, expected))?;
