@@ -35,7 +35,8 @@
 //!   a tuple again.
 //! * `forward` knows block bytes, never sources' tokens and never HTTP ingest.
 //! * `http` and `scrape` never see `forward`: the queue is all that lies between them. They share `budget`, the
-//!   memory of bodies, and `intake`, how bodies get there, and know nothing of each other.
+//!   memory of bodies, `intake`, how bodies get there, and `blocks`, what becomes of them; they know nothing
+//!   of each other.
 //! * `admin` reads what the others count and keep, and nobody knows of it but `app`.
 //! * `config` holds leaf values; `app` builds the parts from them. Nobody reads global state.
 //! * `receiver` is the other end of the wire and shares nothing with the gateway but the clock.
@@ -54,6 +55,8 @@ pub mod pipeline;
 pub mod clock;
 pub mod budget;
 pub mod intake;
+mod blocks;
+mod causes;
 pub mod queue;
 pub mod dead_letter;
 pub mod forward;

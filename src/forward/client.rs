@@ -26,6 +26,7 @@ use super::outcome::{Failure, Reply};
 use super::retry_after;
 use super::scrub::Extent;
 use super::target::{KEY_HEADER, Target, TargetError};
+use crate::causes::in_one_line;
 use crate::config::{Compression, Receiver, Secret};
 use crate::metric::timestamp::Timestamp;
 
@@ -161,7 +162,7 @@ impl Client {
         }
         let answer = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => read(response, &target, deadline, now).await,
-            Ok(Err(error)) => failed(&target, failure(&error), &describe(&error.without_url())),
+            Ok(Err(error)) => failed(&target, failure(&error), &in_one_line(&error.without_url())),
             Err(_) => {
                 let limit = self.timeout;
                 let text =
@@ -222,7 +223,7 @@ impl Recipe {
         }
         builder.build().map_err(|error| ClientError {
             url: self.shown.clone(),
-            cause: describe(&error.without_url()),
+            cause: in_one_line(&error.without_url()),
         })
     }
 }
@@ -301,16 +302,4 @@ fn failure(error: &reqwest::Error) -> Failure {
     } else {
         Failure::Broken
     }
-}
-
-/// An error and its causes in one line: the outermost alone never says more than "error sending".
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

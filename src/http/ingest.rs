@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::State;
 use super::upload::Upload;
+use crate::blocks::Blocks;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
 use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
@@ -21,7 +22,7 @@ use crate::decode::{Format, RemoteWrite, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, Refused, Step};
+use crate::pipeline::{self, Step};
 use crate::queue::{Entry, Queue};
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
@@ -245,40 +246,18 @@ impl Work {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
         };
-        let mut blocks: Vec<Block> = Vec::new();
-        let (mut encoded, mut beside) = (0, 0);
-        let mut refusal = None;
-        let mut steps = |step: Step| {
-            let held = match &step {
-                Step::Block(block) => {
-                    encoded += block.bytes.len();
-                    0
-                }
-                Step::Held(bytes) => *bytes,
-                Step::Beside(bytes) => {
-                    beside = *bytes;
-                    0
-                }
-            };
-            grant.resize((body.memory() + encoded) as u64 + held + beside).map_err(|spent| {
-                refusal = Some(spent);
-                Refused
-            })?;
-            if let Step::Block(block) = step {
-                blocks.push(queue.keep(block));
-            }
-            Ok(())
-        };
+        let mut blocks = Blocks::new(queue);
+        let mut steps = |step: Step| blocks.take(step, body.memory(), &mut grant);
         let (clash, ending) = (Clash::Replaced, Ending::Whole);
         let origin = Origin { labels: &labels, clash, timestamps, ending, own: &[], token };
         let (body_read, profile) = (&body[lead..], &source.profile);
         let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
         let report = outcome.map_err(|error| {
-            let why = || refusal.expect("only this sink refuses, and it says why").into();
+            let why = || blocks.spent().expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
         })?;
         drop(body);
-        grant.resize(encoded as u64)?;
+        let blocks = blocks.finish(&mut grant)?;
         Ok(Batch { source, received: now, report, blocks, grant })
     }
 }

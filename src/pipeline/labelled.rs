@@ -6,6 +6,7 @@ use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
 use crate::decode::labelled::{Flaw, Labelled, Origin, Reading, Readout, Series};
 use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTag, Scalar};
+use crate::decode::remote_write::Dialect;
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
 use crate::encode::Escapes;
 use crate::metric::timestamp::Timestamp;
@@ -67,6 +68,17 @@ impl<'a> Run<'a, '_, '_> {
         self.report.asides.exemplars = asides.exemplars;
         self.report.asides.metadata = asides.metadata;
         Ok(())
+    }
+
+    /// Takes every measurement of a remote write request.
+    fn remote_write<D: Dialect<'a>>(
+        &mut self,
+        reader: Result<remote_write::Reader<'a, D>, Fault>,
+        origin: &Origin<'a>,
+    ) -> Result<(), BodyError> {
+        let refuse = |fault: &Fault| malformed("a remote write message", place::in_bytes(fault));
+        let mut reader = reader.map_err(|fault| refuse(&fault))?.of_token(origin.token.0);
+        self.labelled(&mut reader, origin).map_err(|stop| stop.or(refuse))
     }
 
     fn measurement(
@@ -166,23 +178,11 @@ pub(super) fn read<'a>(
             let read = run.labelled(&mut reader, origin);
             read.map_err(|stop| stop.or(|fault| malformed(name, place::in_text(text, fault))))?;
         }
-        Format::RemoteWrite(version) => {
-            const NAME: &str = "a remote write message";
-            let binary = |fault: &Fault| malformed(NAME, place::in_bytes(fault));
-            match version {
-                RemoteWrite::V1 => {
-                    let reader = remote_write::V1::new(body);
-                    let reader = reader.map_err(|fault| binary(&fault))?;
-                    let mut reader = reader.of_token(origin.token.0);
-                    run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
-                }
-                RemoteWrite::V2 => {
-                    let reader = remote_write::V2::new(body);
-                    let reader = reader.map_err(|fault| binary(&fault))?;
-                    let mut reader = reader.of_token(origin.token.0);
-                    run.labelled(&mut reader, origin).map_err(|stop| stop.or(binary))?;
-                }
-            }
+        Format::RemoteWrite(RemoteWrite::V1) => {
+            run.remote_write(remote_write::V1::new(body), origin)?;
+        }
+        Format::RemoteWrite(RemoteWrite::V2) => {
+            run.remote_write(remote_write::V2::new(body), origin)?;
         }
         Format::Otlp(Otlp::Protobuf) => {
             let binary = |fault: &Fault| malformed(OTLP, place::in_bytes(fault));

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::counts::Outcome;
 use crate::budget::{Budget, Grant, Spent};
+use crate::causes::in_one_line;
 use crate::config::{self, Verify};
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
@@ -121,7 +122,7 @@ impl Fetcher {
         drop(rustls::crypto::ring::default_provider().install_default());
         let error = |cause: String| ClientError { job: job.job.to_string(), cause };
         let plain = builder(job, &names).tls_certs_only([]).build();
-        let plain = plain.map_err(|cause| error(describe(&cause)))?;
+        let plain = plain.map_err(|cause| error(in_one_line(&cause)))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, ACCEPT);
         headers.insert(header::ACCEPT_ENCODING, GZIP);
@@ -191,7 +192,7 @@ impl Fetcher {
             .as_ref()
             .is_err_and(|error| error.is_request() && !error.is_connect() && !error.is_timeout());
         let answer = if is_worth_another { request().await } else { first };
-        answer.map_err(|error| Failure::new(Outcome::Down, describe(&error.without_url())))
+        answer.map_err(|error| Failure::new(Outcome::Down, in_one_line(&error.without_url())))
     }
 
     /// The client of `https:`, once certificates were read from the disk.
@@ -199,7 +200,7 @@ impl Fetcher {
         let make = || async {
             let (job, names) = (self.job.clone(), self.names.clone());
             let made = tokio::task::spawn_blocking(move || secured(&job, &names)).await;
-            made.map_err(|error| error.to_string())?.map_err(|error| describe(&error))
+            made.map_err(|error| error.to_string())?.map_err(|error| in_one_line(&error))
         };
         let client = self.secure.get_or_try_init(make).await;
         client.map_err(|cause: String| {
@@ -259,7 +260,7 @@ async fn read(mut response: Response, bytes_max: usize, mut grant: Grant) -> Res
         let chunk = response.chunk().await.map_err(|error| {
             Failure::new(
                 Outcome::Down,
-                format!("its page broke off: {}", describe(&error.without_url())),
+                format!("its page broke off: {}", in_one_line(&error.without_url())),
             )
         })?;
         let Some(chunk) = chunk else { break };
@@ -299,18 +300,6 @@ fn syntax(content_type: Option<&str>) -> (Exposition, Option<&'static str>) {
         _ => Some("something else"),
     };
     (Exposition::Text, looks_like)
-}
-
-/// An error and its causes in one line.
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

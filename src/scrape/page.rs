@@ -8,14 +8,15 @@ use serde::Serialize;
 use super::counts::Outcome;
 use super::fetch::{Failure, Page};
 use super::target::Target;
-use crate::budget::{Grant, Spent};
+use crate::blocks::Blocks;
+use crate::budget::Grant;
 use crate::decode::Format;
 use crate::decode::labelled::{Clash, Ending, Origin, Timestamps};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, BodyError, Refused, Step};
+use crate::pipeline::{self, BodyError, Step};
 use crate::queue::Queue;
 
 /// What is said of a scrape. A page that says it of the same target would give a series two values in one
@@ -64,13 +65,11 @@ pub(super) fn read(
         ending: Ending::Open,
         ..Origin::default()
     };
-    let mut intake = Intake { blocks: Vec::new(), encoded: 0, beside: 0, spent: None };
-    let mut steps = |step: Step| {
-        intake.take(step, body.memory() as u64, &**queue, &mut grant).map_err(|_| Refused)
-    };
+    let mut blocks = Blocks::new(&**queue);
+    let mut steps = |step: Step| blocks.take(step, body.memory(), &mut grant);
     let format = Format::Exposition(syntax);
     let read = pipeline::run_of(&body, format, &origin, &rules.profile, now, &mut steps);
-    let report = read.map_err(|error| match (error, intake.spent) {
+    let report = read.map_err(|error| match (error, blocks.spent()) {
         (BodyError::Refused, Some(spent)) => spent.into(),
         (error @ BodyError::Expanded { .. }, _) => {
             Failure::new(Outcome::TooLarge, error.to_string())
@@ -78,51 +77,14 @@ pub(super) fn read(
         (error, _) => Failure::new(Outcome::Malformed, malformed(&error, looks_like)),
     })?;
     drop(body);
-    grant.resize(intake.encoded)?;
-    Ok((Samples { report, blocks: intake.blocks }, grant))
+    let blocks = blocks.finish(&mut grant)?;
+    Ok((Samples { report, blocks }, grant))
 }
 
 fn malformed(error: &BodyError, looks_like: Option<&str>) -> String {
     let looks_like =
         looks_like.map_or_else(String::new, |what| format!("; its Content-Type says {what}"));
     format!("its page is {error}{looks_like}")
-}
-
-/// Blocks of a page as they fill.
-struct Intake {
-    blocks: Vec<Block>,
-    encoded: u64,
-    beside: u64,
-    spent: Option<Spent>,
-}
-
-impl Intake {
-    fn take(
-        &mut self,
-        step: Step,
-        body: u64,
-        queue: &dyn Queue,
-        grant: &mut Grant,
-    ) -> Result<(), Spent> {
-        let held = match &step {
-            Step::Block(block) => {
-                self.encoded += block.bytes.len() as u64;
-                0
-            }
-            Step::Held(bytes) => *bytes,
-            Step::Beside(bytes) => {
-                self.beside = *bytes;
-                0
-            }
-        };
-        grant
-            .resize(body + self.encoded + held + self.beside)
-            .inspect_err(|spent| self.spent = Some(*spent))?;
-        if let Step::Block(block) = step {
-            self.blocks.push(queue.keep(block));
-        }
-        Ok(())
-    }
 }
 
 /// `up` and the others, under the names and meanings that Prometheus gave them.
