@@ -38,7 +38,10 @@ use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
 use crate::scrape;
+use crate::tap::Tap;
+use crate::traffic::Traffic;
 
+mod content;
 mod forecast;
 mod names;
 mod oldest;
@@ -74,6 +77,10 @@ pub struct Parts {
     pub data_dir: PathBuf,
     /// Ages and waits.
     pub clock: Arc<dyn Clock>,
+    /// What each source sends.
+    pub traffic: Arc<Traffic>,
+    /// Tuples as they are accepted.
+    pub tap: Arc<Tap>,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -165,6 +172,8 @@ struct State {
     destinations: Vec<Destination>,
     directory: whose::Directory,
     clock: Arc<dyn Clock>,
+    traffic: Arc<Traffic>,
+    tap: Arc<Tap>,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -181,7 +190,8 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock } = parts;
+        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
+            parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -200,6 +210,8 @@ impl State {
             edge,
             scrapes,
             clock,
+            traffic,
+            tap,
         }
     }
 

@@ -23,6 +23,8 @@ use crate::queue::log::notice::OpenError;
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
 use crate::scrape::{self, Scraper};
+use crate::tap::Tap;
+use crate::traffic::Traffic;
 
 mod announce;
 mod ending;
@@ -126,6 +128,7 @@ impl Gateway {
         let mut receivers = Receivers::new(&config, &queue, &clock).await?;
 
         let budget = Arc::new(Budget::new(config.limits.memory_bytes));
+        let (traffic, tap) = (Arc::new(Traffic::default()), Arc::new(Tap::default()));
         let mut scraper = Scraper::new(scrape::Parts {
             scrapes: &config.scrapes,
             sources: &config.sources,
@@ -135,6 +138,8 @@ impl Gateway {
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
             files_every: scrape::FILES_EVERY,
+            traffic: Arc::clone(&traffic),
+            tap: Arc::clone(&tap),
         })
         .await?;
 
@@ -147,6 +152,8 @@ impl Gateway {
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
             budget,
+            traffic: Arc::clone(&traffic),
+            tap: Arc::clone(&tap),
         }));
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
@@ -157,6 +164,8 @@ impl Gateway {
                 scrapes: scraper.counts(),
                 data_dir: config.data_dir.clone(),
                 clock,
+                traffic,
+                tap,
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })

@@ -52,7 +52,7 @@ pub use secret::Secret;
 pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
-pub use source::Source;
+pub use source::{OverSeries, Source, SourceLimits, Token};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;

@@ -57,6 +57,8 @@ pub mod budget;
 pub mod intake;
 mod blocks;
 mod causes;
+pub mod traffic;
+pub mod tap;
 pub mod queue;
 pub mod dead_letter;
 pub mod forward;

@@ -32,6 +32,8 @@ use crate::clock::Clock;
 use crate::config;
 use crate::normalize::{Policy, Profile};
 use crate::queue::Queue;
+use crate::tap::Tap;
+use crate::traffic::Traffic;
 
 mod counts;
 mod fetch;
@@ -79,6 +81,10 @@ pub struct Parts<'c> {
     pub clock: Arc<dyn Clock>,
     /// How often files of targets are looked at, mostly [`FILES_EVERY`].
     pub files_every: Duration,
+    /// What each source sends.
+    pub traffic: Arc<Traffic>,
+    /// Who looks at tuples as they are accepted.
+    pub tap: Arc<Tap>,
 }
 
 /// What all jobs have in common.
@@ -94,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) appends: Arc<Semaphore>,
     pub(crate) files_every: Duration,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) tap: Arc<Tap>,
 }
 
 /// All jobs; they end when it is dropped.
@@ -123,6 +131,8 @@ impl Scraper {
             appends: Arc::new(Semaphore::new(APPENDS_MAX as usize)),
             files_every: parts.files_every,
             counts: Arc::clone(&counts),
+            traffic: parts.traffic,
+            tap: parts.tap,
         });
         let names = Names::of_system();
         let until = Instant::now() + FIRST_LOOK;

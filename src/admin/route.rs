@@ -1,16 +1,16 @@
 //! Path and method of one request, and its answer.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
+use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
 use super::{State, page, receivers, replay};
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Content>;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -54,7 +54,7 @@ pub(super) fn respond(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(Content::Whole(Some(body.into())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
 use super::{State, replay, whose};
@@ -32,7 +34,7 @@ const CONNECTIONS_MAX: usize = 64;
 /// From accepting to the end of the head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From accepting to the end of the answer.
+/// From accepting to the end of the answer, save for a live one.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A head must fit.
@@ -106,9 +108,14 @@ impl Guests {
 }
 
 async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBool>) {
+    let is_live = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let (state, has_asked) = (Arc::clone(&state), Arc::clone(&has_asked));
-        async move { Ok::<_, Infallible>(exchange(&state, request, &has_asked).await) }
+        let (state, has_asked, is_live) = (Arc::clone(&state), Arc::clone(&has_asked), &is_live);
+        async move {
+            let answer = exchange(&state, request, &has_asked).await;
+            is_live.store(matches!(answer.body(), Content::Live(_)), Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let wire = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -117,8 +124,13 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
         .half_close(true)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
+    let mut wire = pin!(wire);
     // Whatever went wrong, the other side knows better than anybody here.
-    drop(timeout(CONNECTION_TIMEOUT, wire).await);
+    if timeout(CONNECTION_TIMEOUT, wire.as_mut()).await.is_err() && is_live.load(Ordering::Relaxed)
+    {
+        // Whoever listens may do so until somebody needs the place.
+        drop(wire.await);
+    }
 }
 
 async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {

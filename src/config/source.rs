@@ -4,23 +4,26 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::file::Needs;
 use super::limits::Limits;
 use super::names::{Names, any_name};
 use super::problem::Place;
-use super::secret::{self, Given, Keys};
 use super::section::Section;
+
+mod limits;
+mod token;
+
+pub use limits::{OverSeries, SourceLimits};
+pub use token::Token;
 
 /// One `[[sources]]` entry.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// What logs and the status page call it; unique, `[A-Za-z0-9._-]{1,64}`.
     pub name: Arc<str>,
-    /// SHA-256 of the token that `token`, `token_file`, `token_env` or `token_sha256` gives; the
-    /// token itself is forgotten once hashed. Tokens are visible ASCII and unique.
-    pub token_sha256: [u8; 32],
+    /// What opens it: the token that `token`, `token_file`, `token_env` or `token_sha256` gives, and while
+    /// it is rotated another one. At least one; visible ASCII, unique among all sources.
+    pub tokens: Vec<Token>,
     /// false: its token is treated as unknown (contract C1.2). Default true.
     pub enabled: bool,
     /// false: the token is good, and metrics are refused as with an unknown one. Default true.
@@ -38,6 +41,8 @@ pub struct Source {
     /// Tags added to every tuple, in the order of their keys; the metric's own win (contract C4.7).
     /// At most 128, keys to 255 bytes, values to 4,096, 16 KiB together.
     pub tags: Vec<(String, String)>,
+    /// What it may send; without limits by default.
+    pub limits: SourceLimits,
 }
 
 /// Without the digest: it would let somebody who reads a log test guesses of the token.
@@ -51,6 +56,7 @@ impl fmt::Debug for Source {
             .field("label_token", &self.label_token)
             .field("hostname", &self.hostname)
             .field("tags", &self.tags)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
@@ -59,9 +65,6 @@ const TAGS_MAX: usize = 128;
 const TAG_KEY_BYTES_MAX: usize = 255;
 const TAG_VALUE_BYTES_MAX: usize = 4_096;
 const TAGS_BYTES_MAX: usize = 16 << 10;
-
-const TOKEN: Keys =
-    Keys { value: "token", file: "token_file", env: "token_env", sha256: Some("token_sha256") };
 
 /// All sources, names and tokens unique; and every name that was written, also where the rest of its
 /// source is at fault.
@@ -83,13 +86,15 @@ pub(super) fn read_all(top: &mut Section<'_>) -> (Vec<Source>, Vec<Arc<str>>) {
         let name = names.read(&mut section, "what logs call this source", any_name);
         let source = Source::read(&mut section, name);
         if let Some(source) = source {
-            let same = tokens.insert(source.token_sha256, Arc::clone(&source.name));
-            if let (Some(first), Needs::Everything) = (same, section.needs()) {
-                let text = format!(
-                    "source \"{}\" has the token of source \"{first}\": give each its own",
-                    source.name
-                );
-                section.fault_of_section(text);
+            for token in &source.tokens {
+                let same = tokens.insert(token.sha256, Arc::clone(&source.name));
+                if let (Some(first), Needs::Everything) = (same, section.needs()) {
+                    let text = format!(
+                        "source \"{}\" has the token of source \"{first}\": give each its own",
+                        source.name
+                    );
+                    section.fault_of_section(text);
+                }
             }
             sources.push(source);
         }
@@ -117,35 +122,26 @@ pub(super) fn warn_of_late_exemption(top: &Section<'_>, sources: &[Source], limi
 impl Source {
     /// `None` when its name or token is missing or at fault.
     fn read(section: &mut Section<'_>, name: Option<Arc<str>>) -> Option<Self> {
-        let token_sha256 = token(section);
+        let tokens = token::read(section);
         let enabled = section.switch("enabled", true);
         let allow_metrics = section.switch("allow_metrics", true);
         let rate_limit = section.switch("rate_limit", true);
         let label_token = section.switch("label_token", false);
         let hostname = section.optional("hostname", String::clone, super::hostname);
         let tags = tags(section);
-        let (name, token_sha256) = (name?, token_sha256?);
+        let limits = SourceLimits::read(section);
+        let (name, tokens) = (name?, tokens?);
         Some(Self {
             name,
-            token_sha256,
+            tokens,
             enabled,
             allow_metrics,
             rate_limit,
             label_token,
             hostname,
             tags,
+            limits,
         })
-    }
-}
-
-fn token(section: &mut Section<'_>) -> Option<[u8; 32]> {
-    if section.needs() == Needs::NoSecrets {
-        section.ignore(&["token", "token_sha256", "token_file", "token_env"]);
-        return Some([0; 32]);
-    }
-    match secret::read(section, TOKEN)? {
-        Given::Secret(token, _) => Some(Sha256::digest(token.reveal().as_bytes()).into()),
-        Given::Digest(digest) => Some(digest),
     }
 }
 

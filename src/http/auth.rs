@@ -15,13 +15,15 @@ use zeroize::Zeroizing;
 use super::problem::Problem;
 use crate::config;
 use crate::normalize::{Policy, Profile};
+use crate::traffic::{Ledger, Traffic};
 
 /// Somebody who may send, with what their metrics get on the way.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) profile: Profile,
-    token_sha256: Hash,
+    pub(super) ledger: Arc<Ledger>,
+    tokens: Vec<Hash>,
     /// Enabled, and may send metrics; anything else is as unknown as an unknown token (C1.2).
     admitted: bool,
     /// Exempt from the per-IP limit (C1.10).
@@ -56,8 +58,10 @@ impl Sources {
         sources: &[config::Source],
         policy: &Arc<Policy>,
         auth: config::Auth,
+        traffic: &Traffic,
     ) -> Self {
-        let list: Vec<_> = sources.iter().map(|s| Arc::new(Source::new(s, policy))).collect();
+        let list: Vec<_> =
+            sources.iter().map(|s| Arc::new(Source::new(s, policy, traffic))).collect();
         Self {
             any_unlimited: list.iter().any(|source| source.unlimited),
             any_in_label: list.iter().any(|source| source.in_label),
@@ -115,19 +119,22 @@ impl Sources {
         let hash = words(Sha256::digest(token).into());
         let mut found = u64::MAX;
         for (index, source) in (0u64..).zip(&self.list) {
-            found.conditional_assign(&index, is_same(&source.token_sha256, &hash));
+            for token in &source.tokens {
+                found.conditional_assign(&index, is_same(token, &hash));
+            }
         }
         usize::try_from(found).ok().and_then(|index| self.list.get(index))
     }
 }
 
 impl Source {
-    fn new(source: &config::Source, policy: &Arc<Policy>) -> Self {
+    fn new(source: &config::Source, policy: &Arc<Policy>, traffic: &Traffic) -> Self {
         let hostname = source.hostname.as_deref();
         Self {
             name: Arc::clone(&source.name),
+            ledger: traffic.of(&source.name),
             profile: Profile::new(Arc::clone(policy), hostname, &source.tags),
-            token_sha256: words(source.token_sha256),
+            tokens: source.tokens.iter().map(|token| words(token.sha256)).collect(),
             admitted: source.enabled && source.allow_metrics,
             unlimited: !source.rate_limit,
             in_label: source.label_token,
@@ -174,13 +181,18 @@ mod tests {
     fn source(name: &str, token: &str) -> config::Source {
         config::Source {
             name: name.into(),
-            token_sha256: Sha256::digest(token).into(),
+            tokens: vec![config::Token {
+                key: "token",
+                sha256: Sha256::digest(token).into(),
+                expires: None,
+            }],
             enabled: true,
             allow_metrics: true,
             rate_limit: true,
             label_token: false,
             hostname: None,
             tags: Vec::new(),
+            limits: config::SourceLimits::default(),
         }
     }
 
@@ -212,7 +224,12 @@ mod tests {
             source("four", "token-4"),
         ];
         let policy = Arc::new(Policy::default());
-        let sources = Sources::new(&list, &policy, config::Auth { unauthorized_status: 403 });
+        let sources = Sources::new(
+            &list,
+            &policy,
+            config::Auth { unauthorized_status: 403 },
+            &Traffic::default(),
+        );
         check(&sources, &["Bearer token-1"], Some("one"));
         check(&sources, &["bearer token-4"], Some("four"));
         check(&sources, &["BEARER   token-4 "], Some("four"));
@@ -233,7 +250,12 @@ mod tests {
     fn a_password_is_a_token_where_basic_is_taken() {
         let list = [source("one", "token-1"), source("two", "to:ken-2")];
         let policy = Arc::new(Policy::default());
-        let sources = Sources::new(&list, &policy, config::Auth { unauthorized_status: 403 });
+        let sources = Sources::new(
+            &list,
+            &policy,
+            config::Auth { unauthorized_status: 403 },
+            &Traffic::default(),
+        );
         let basic = |scheme: &str, pair: &str| format!("{scheme} {}", STANDARD.encode(pair));
         for (sent, expected) in [
             (basic("Basic", "anybody:token-1"), Some("one")),
@@ -262,7 +284,12 @@ mod tests {
             config::Source { label_token: true, enabled: false, ..source("off", "token-3") },
         ];
         let policy = Arc::new(Policy::default());
-        let sources = Sources::new(&list, &policy, config::Auth { unauthorized_status: 403 });
+        let sources = Sources::new(
+            &list,
+            &policy,
+            config::Auth { unauthorized_status: 403 },
+            &Traffic::default(),
+        );
         let found = |token| sources.by_label(token).ok().map(|source| source.name.to_string());
         assert_eq!(found(Some("token-1")).as_deref(), Some("open"));
         for token in [Some("token-2"), Some("token-3"), Some("token-4"), Some(""), None] {
@@ -277,7 +304,12 @@ mod tests {
     #[test]
     fn no_sources_means_nobody_may_send() {
         let policy = Arc::new(Policy::default());
-        let sources = Sources::new(&[], &policy, config::Auth { unauthorized_status: 401 });
+        let sources = Sources::new(
+            &[],
+            &policy,
+            config::Auth { unauthorized_status: 401 },
+            &Traffic::default(),
+        );
         check(&sources, &["Bearer x"], None);
     }
 }

@@ -30,11 +30,9 @@ struct Kind {
 }
 
 impl Complaints {
-    /// A body of `source` was refused, if that is what `problem` is about.
+    /// A body of `source` was refused, which is what `problem` is about.
     pub(super) fn body(&self, source: &str, problem: &Problem) {
-        if problem.is_about_the_body() {
-            note(&self.bodies, 1, || format!("source {source}: {}", shown(&problem.to_string())));
-        }
+        note(&self.bodies, 1, || format!("source {source}: {}", shown(&problem.to_string())));
     }
 
     /// Metrics of `source` were rejected, if its report says so.
@@ -95,7 +93,6 @@ mod tests {
         let unreadable = |why: &str| Problem::Unreadable(why.to_owned());
         complaints.body("a", &unreadable("first"));
         complaints.body("b", &unreadable("sec\u{1b}ond\nline"));
-        complaints.body("b", &Problem::NotFound);
         let last = "source b: Couldn't parse JSON content. sec_ond".to_owned();
         assert_eq!(bodies(5), Some((2, last)));
         complaints.body("c", &unreadable(&"\u{e9}".repeat(500)));

@@ -21,7 +21,7 @@ use super::protocol;
 use super::refusals::Refusal;
 use super::request_id;
 use super::route::route;
-use super::state::State;
+use super::state::{Rules, State};
 use super::upload::Upload;
 
 /// The routes, behind what every request passes first. Cloned for each request.
@@ -48,11 +48,12 @@ impl Edge {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        let (head, body) = Upload::split(request, &self.connection, self.state.http.drain_timeout);
+        let rules = self.state.rules();
+        let (head, body) = Upload::split(request, &self.connection, rules.http.drain_timeout);
         let id = request_id::of(&head.headers);
 
-        let mut response = match self.state.admit(self.connection.peer, &head.headers) {
-            Ok(()) => self.route(&head, body).await,
+        let mut response = match self.state.admit(&rules, self.connection.peer, &head.headers) {
+            Ok(()) => self.route(&rules, &head, body).await,
             Err(problem) => {
                 drop(body);
                 protocol::refuse(&head, problem)
@@ -78,8 +79,8 @@ impl Edge {
     }
 
     /// A panic costs its request a 500 and nobody else anything.
-    async fn route(&self, head: &Parts, body: Upload) -> Response {
-        let mut answer = pin!(route(&self.state, head, body));
+    async fn route(&self, rules: &Rules, head: &Parts, body: Upload) -> Response {
+        let mut answer = pin!(route(&self.state, rules, head, body));
         let caught =
             poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(polled) => polled.map(Ok),

@@ -11,7 +11,7 @@ use super::auth::{Source, Sources};
 use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
-use super::state::State;
+use super::state::{Rules, State};
 use super::upload::Upload;
 use crate::blocks::Blocks;
 use crate::budget::Grant;
@@ -24,6 +24,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
 use crate::pipeline::{self, Step};
 use crate::queue::{Entry, Queue};
+use crate::tap::Piece;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -35,20 +36,24 @@ const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
+    rules: &Rules,
     head: &Parts,
     entrance: Entrance,
     body: Upload,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(state, head, &entrance)?;
+    let sender = Sender::of(rules, head, &entrance)?;
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
-    let name = sender.name();
-    let batch = read(state, head, entrance, body, sender).await;
+    let source = sender.source();
+    let batch = read(state, rules, head, entrance, body, sender).await;
     match (batch, purpose) {
         (Ok(batch), Purpose::Preview) => Ok(batch.preview()),
         (Ok(batch), Purpose::Take) => batch.append(state).await,
         (Err(problem), purpose) => {
-            if let (Some(name), Purpose::Take) = (name, purpose) {
-                state.complaints.body(&name, &problem);
+            if let (Some(source), Purpose::Take) = (source, purpose)
+                && problem.is_about_the_body()
+            {
+                state.complaints.body(&source.name, &problem);
+                source.ledger.refused(state.clock.now());
             }
             Err(problem)
         }
@@ -57,12 +62,13 @@ pub(super) async fn ingest(
 
 async fn read(
     state: &State,
+    rules: &Rules,
     head: &Parts,
     entrance: Entrance,
     body: Upload,
     sender: Sender,
 ) -> Result<Batch, Problem> {
-    let received = receive(state, head, entrance, body).await;
+    let received = receive(state, rules, head, entrance, body).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     let work = Work { received, sender, now: state.clock.now() };
     work.run(state).await
@@ -79,13 +85,14 @@ struct Received {
 
 async fn receive(
     state: &State,
+    rules: &Rules,
     head: &Parts,
     entrance: Entrance,
     body: Upload,
 ) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
-    let bounds = Bounds::new(&state.limits, &state.http);
+    let bounds = Bounds::new(&rules.limits, &rules.http);
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
@@ -106,22 +113,22 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(state: &State, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = state.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
-            Err(_) if is_remote_write && state.sources.may_be_in_label(&head.headers) => {
-                Ok(Self::InLabel(Arc::clone(&state.sources)))
+            Err(_) if is_remote_write && rules.sources.may_be_in_label(&head.headers) => {
+                Ok(Self::InLabel(Arc::clone(&rules.sources)))
             }
             Err(refused) => Err(refused),
         }
     }
 
-    /// The source's, where it is known.
-    fn name(&self) -> Option<Arc<str>> {
+    /// The source, where it is known.
+    fn source(&self) -> Option<Arc<Source>> {
         match self {
-            Self::Known(source) => Some(Arc::clone(&source.name)),
+            Self::Known(source) => Some(Arc::clone(source)),
             Self::InLabel(_) => None,
         }
     }
@@ -256,9 +263,10 @@ impl Work {
             let why = || blocks.spent().expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
         })?;
+        let bytes = body.len() as u64;
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, report, blocks, grant })
+        Ok(Batch { source, received: now, bytes, report, blocks, grant })
     }
 }
 
@@ -266,6 +274,8 @@ impl Work {
 struct Batch {
     source: Arc<Source>,
     received: Timestamp,
+    /// Of the body, decompressed.
+    bytes: u64,
     report: Report,
     blocks: Vec<Block>,
     grant: Grant,
@@ -275,7 +285,7 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, report, blocks, grant } = self;
+        let Self { source, received, bytes, report, blocks, grant } = self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -287,10 +297,15 @@ impl Batch {
                 accepted: report.accepted,
                 rejected: report.rejected,
             };
+            let piece = state.tap.is_open().then(|| Piece::of(&source.name, &entry.blocks));
             state.queue.append(entry).await?;
+            if let Some(piece) = piece {
+                state.tap.show(piece);
+            }
         }
         drop(grant);
         state.counts.decided(&report);
+        source.ledger.decided(bytes, std::slice::from_ref(&report), received);
         state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }

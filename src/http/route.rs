@@ -10,21 +10,21 @@ use super::ingest::ingest;
 use super::problem::Problem;
 use super::protocol::{Entrance, OTLP_PATH, refuse};
 use super::push::{self, GroupingKey, PathFault};
-use super::state::State;
+use super::state::{Rules, State};
 use super::upload::Upload;
 
 /// The flat route table.
-pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response {
+pub(super) async fn route(state: &State, rules: &Rules, head: &Parts, body: Upload) -> Response {
     let (path, headers) = (head.uri.path(), &head.headers);
     let problem = match (path, &head.method) {
         ("/" | "/metrics", &Method::POST) => {
-            return take(state, head, Entrance::metrics(headers), body).await;
+            return take(state, rules, head, Entrance::metrics(headers), body).await;
         }
         ("/api/v1/write" | "/prometheus/api/v1/write", &Method::POST) => {
-            return take(state, head, Entrance::remote_write(headers), body).await;
+            return take(state, rules, head, Entrance::remote_write(headers), body).await;
         }
         (OTLP_PATH, &Method::POST) => {
-            return take(state, head, Entrance::otlp(headers), body).await;
+            return take(state, rules, head, Entrance::otlp(headers), body).await;
         }
         // Clients look whether the address is alive, some before every start.
         (
@@ -39,7 +39,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
             Problem::MethodNotAllowed { allow: "GET,HEAD,POST" }
         }
         (_, method) => match push::grouping_key(path) {
-            Some(key) => return at_pushgateway(state, head, method, key, body).await,
+            Some(key) => return at_pushgateway(state, rules, head, method, key, body).await,
             None => Problem::NotFound,
         },
     };
@@ -51,6 +51,7 @@ pub(super) async fn route(state: &State, head: &Parts, body: Upload) -> Response
 /// nothing to do for the same reason, and says so as a Pushgateway does.
 async fn at_pushgateway(
     state: &State,
+    rules: &Rules,
     head: &Parts,
     method: &Method,
     key: Result<GroupingKey, PathFault>,
@@ -58,12 +59,12 @@ async fn at_pushgateway(
 ) -> Response {
     match *method {
         Method::PUT | Method::POST => {
-            take(state, head, Entrance::push(&head.headers, key), body).await
+            take(state, rules, head, Entrance::push(&head.headers, key), body).await
         }
         Method::DELETE => {
             drop(body);
             let known =
-                state.sources.authenticate(&head.headers, Credentials::BearerOrBasic).map(|_| ());
+                rules.sources.authenticate(&head.headers, Credentials::BearerOrBasic).map(|_| ());
             match known.and_then(|()| Ok(key.map(|_| ())?)) {
                 Ok(()) => empty(StatusCode::ACCEPTED),
                 Err(problem) => problem.into_response(),
@@ -82,9 +83,15 @@ fn empty(status: StatusCode) -> Response {
     response
 }
 
-async fn take(state: &State, head: &Parts, entrance: Entrance, body: Upload) -> Response {
+async fn take(
+    state: &State,
+    rules: &Rules,
+    head: &Parts,
+    entrance: Entrance,
+    body: Upload,
+) -> Response {
     let protocol = entrance.protocol;
     state.counts.came(protocol);
-    let outcome = ingest(state, head, entrance, body).await;
-    protocol.respond(outcome, state.nothing_accepted)
+    let outcome = ingest(state, rules, head, entrance, body).await;
+    protocol.respond(outcome, rules.nothing_accepted)
 }

@@ -81,7 +81,7 @@ pub async fn serve(
     let server = Arc::new(Server {
         builder: builder(),
         stage: course,
-        seats: Arc::new(Semaphore::new(state.limits.connections)),
+        seats: Arc::new(Semaphore::new(state.connections_limit())),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         state,
     });
@@ -159,7 +159,7 @@ impl Server {
         let mut wire =
             pin!(self.builder.serve_connection(io, service_fn(move |request| edge.call(request))));
         let (mut stage, mut look) = (self.stage.clone(), self.stage.clone());
-        let http = &self.state.http;
+        let http = &self.state.rules().http;
         let mut timer = Alarm::new(http.header_timeout);
         let mut draining = None;
 
@@ -207,7 +207,7 @@ impl Server {
 
     /// Resolves when no connection is left; none may begin meanwhile.
     async fn all_gone(&self) {
-        let seats = u32::try_from(self.state.limits.connections).unwrap_or(u32::MAX);
+        let seats = u32::try_from(self.state.connections_limit()).unwrap_or(u32::MAX);
         drop(self.seats.acquire_many(seats).await);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
+use arc_swap::ArcSwap;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,8 @@ use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
 use crate::queue::Queue;
+use crate::tap::Tap;
+use crate::traffic::Traffic;
 
 /// What a [`State`] is made of.
 pub struct Parts<'c> {
@@ -40,53 +43,80 @@ pub struct Parts<'c> {
     pub clock: Arc<dyn Clock>,
     /// The memory of bodies and tuples, `limits.memory_bytes`; others may have their share of it.
     pub budget: Arc<Budget>,
+    /// What each source sends.
+    pub traffic: Arc<Traffic>,
+    /// Who looks at tuples as they are accepted.
+    pub tap: Arc<Tap>,
 }
 
 /// The ingest edge's side of the gateway.
 pub struct State {
-    pub(super) sources: Arc<Sources>,
-    pub(super) http: config::Http,
-    pub(super) limits: config::Limits,
-    pub(super) nothing_accepted: StatusCode,
+    rules: ArcSwap<Rules>,
+    /// `limits.connections`
+    connections: usize,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) clock: Arc<dyn Clock>,
     /// Pipelines of large bodies running at once: as many as cores, they do nothing but compute.
     pub(super) workers: Arc<Semaphore>,
     pub(super) counts: Counts,
     budget: Arc<Budget>,
-    forwarding: Forwarding,
-    limiter: Option<PerIp>,
-    over_limit: StatusCode,
     closing: AtomicBool,
     pub(super) refusals: Refusals,
     pub(super) complaints: Complaints,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) tap: Arc<Tap>,
+}
+
+/// What the operator may change while the edge runs. A request keeps those it began with.
+pub(super) struct Rules {
+    pub(super) sources: Arc<Sources>,
+    pub(super) http: config::Http,
+    pub(super) limits: config::Limits,
+    pub(super) nothing_accepted: StatusCode,
+    forwarding: Forwarding,
+    limiter: Option<Arc<PerIp>>,
+    over_limit: StatusCode,
 }
 
 impl State {
     /// The edge as configured.
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { sources, policy, auth, http, limits, queue, clock, budget } = parts;
+        let Parts { sources, policy, auth, http, limits, queue, clock, budget, traffic, tap } =
+            parts;
+        let connections = limits.connections;
         let quota = NonZeroU32::new(limits.requests_per_minute);
-        Self {
-            sources: Arc::new(Sources::new(sources, policy, auth)),
+        let rules = Rules {
+            sources: Arc::new(Sources::new(sources, policy, auth, &traffic)),
             nothing_accepted: status(
                 http.nothing_accepted_status,
                 StatusCode::UNPROCESSABLE_ENTITY,
             ),
+            forwarding: Forwarding::new(&limits.trusted_proxies, &limits.forwarded_header),
+            limiter: quota
+                .map(|quota| Arc::new(PerIp::new(quota, limits.limiter_keys, Arc::clone(&clock)))),
+            over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
+            http,
+            limits,
+        };
+        Self {
+            rules: ArcSwap::from_pointee(rules),
+            connections,
             workers: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
             counts: Counts::default(),
             budget,
-            forwarding: Forwarding::new(&limits.trusted_proxies, &limits.forwarded_header),
-            limiter: quota.map(|quota| PerIp::new(quota, limits.limiter_keys, Arc::clone(&clock))),
-            over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
             closing: AtomicBool::new(false),
             refusals: Refusals::default(),
             complaints: Complaints::default(),
-            http,
-            limits,
+            traffic,
+            tap,
             queue,
             clock,
         }
+    }
+
+    /// The rules for a request that begins now.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// What the edge has seen.
@@ -101,24 +131,29 @@ impl State {
 
     /// `limits.memory_bytes`
     pub fn memory_limit(&self) -> u64 {
-        self.limits.memory_bytes
+        self.budget.limit()
     }
 
     /// `limits.connections`
     pub fn connections_limit(&self) -> usize {
-        self.limits.connections
+        self.connections
     }
 
     /// The per-IP limit; before anything else is looked at (contract C1.9, C1.10).
-    pub(super) fn admit(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
-        if self.sources.is_unlimited(headers) {
+    pub(super) fn admit(
+        &self,
+        rules: &Rules,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        let Some(limiter) = &rules.limiter else { return Ok(()) };
+        if rules.sources.is_unlimited(headers) {
             return Ok(());
         }
-        let client = self.forwarding.client_ip(peer, headers);
+        let client = rules.forwarding.client_ip(peer, headers);
         limiter.check(client).map_err(|over| {
             self.counts.over_limit.fetch_add(1, Ordering::Relaxed);
-            Problem::OverLimit { status: self.over_limit, over }
+            Problem::OverLimit { status: rules.over_limit, over }
         })
     }
 
@@ -140,7 +175,7 @@ impl State {
     pub(super) fn tidy(&self) {
         self.refusals.tell(self.clock.monotonic());
         self.complaints.tell(self.clock.monotonic());
-        if let Some(limiter) = &self.limiter {
+        if let Some(limiter) = &self.rules.load().limiter {
             limiter.forget_idle();
         }
     }

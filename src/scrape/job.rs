@@ -20,6 +20,8 @@ use crate::decode::labelled::{Clash, Timestamps};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::queue::{AppendError, Entry};
+use crate::tap::Piece;
+use crate::traffic::Ledger;
 
 /// Most targets of a job.
 const TARGETS_MAX: usize = 10_000;
@@ -43,6 +45,7 @@ struct Common {
     fetcher: Fetcher,
     rules: Rules,
     lines: Lines,
+    ledger: Arc<Ledger>,
     shared: Arc<Shared>,
 }
 
@@ -68,7 +71,9 @@ impl Job {
         let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
         let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
         let rules = Rules { profile, clash, timestamps };
-        let common = Arc::new(Common { job, nth, fetcher, rules, lines: Lines::default(), shared });
+        let ledger = shared.traffic.of(job.book());
+        let lines = Lines::default();
+        let common = Arc::new(Common { job, nth, fetcher, rules, lines, ledger, shared });
         let (files, looking) = first_look(begin_look(Files::default(), &common), until).await;
         if looking.is_some() {
             let name = &*common.job.job;
@@ -263,7 +268,7 @@ impl Common {
         let queue = &self.shared.queue;
         let mut blocks = samples.blocks;
         blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
-        let reports = [samples.report, health.report];
+        let (bytes, reports) = (samples.bytes, [samples.report, health.report]);
         let entry = Entry {
             source: Arc::clone(self.job.book()),
             received,
@@ -274,9 +279,14 @@ impl Common {
         };
         let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
         let under_way = under_way.map_err(|_| AppendError::Closed)?;
-        let shared = Arc::clone(&self.shared);
+        let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
         let appended = tokio::spawn(async move {
+            let piece = shared.tap.is_open().then(|| Piece::of(&entry.source, &entry.blocks));
             shared.queue.append(entry).await?;
+            if let Some(piece) = piece {
+                shared.tap.show(piece);
+            }
+            ledger.decided(bytes, &reports, received);
             for report in &reports {
                 shared.counts.decided(report);
             }

@@ -36,6 +36,8 @@ pub(super) struct Rules {
 /// Samples as tuples.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
+    /// Of the page, decompressed.
+    pub(super) bytes: u64,
     pub(super) report: Report,
     pub(super) blocks: Vec<Block>,
 }
@@ -76,9 +78,10 @@ pub(super) fn read(
         }
         (error, _) => Failure::new(Outcome::Malformed, malformed(&error, looks_like)),
     })?;
+    let bytes = body.len() as u64;
     drop(body);
     let blocks = blocks.finish(&mut grant)?;
-    Ok((Samples { report, blocks }, grant))
+    Ok((Samples { bytes, report, blocks }, grant))
 }
 
 fn malformed(error: &BodyError, looks_like: Option<&str>) -> String {
@@ -110,7 +113,7 @@ pub(super) fn health(
     };
     let report = pipeline::run(&body, Format::Json, profile, now, &mut sink)
         .expect("what was written as JSON is read as JSON, and three metrics are few");
-    Samples { report, blocks }
+    Samples { bytes: 0, report, blocks }
 }
 
 #[derive(Serialize)]

@@ -53,6 +53,8 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         deliveries: vec![delivery],
         data_dir: PathBuf::from("nowhere"),
         clock: side.clock.clone(),
+        traffic: Arc::default(),
+        tap: Arc::default(),
     };
     Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap()
 }

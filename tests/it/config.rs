@@ -316,13 +316,13 @@ fn secrets_come_from_files_and_variables_too() {
     let variables = environment(&[("ONE", "one")]);
     let config = load("x", &text, &variables).expect("it is valid").config;
     assert_eq!(config.receivers[0].api_key.reveal(), "key-from-file");
-    let digest = config.sources[0].token_sha256;
+    let digest = config.sources[0].tokens[0].sha256;
     let digested = text.replace(
         "token_env = \"ONE\"",
         "token_sha256 = \"7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED\"",
     );
     let again = load("x", &digested, &variables).expect("it is valid").config;
-    assert_eq!(again.sources[0].token_sha256, digest);
+    assert_eq!(again.sources[0].tokens[0].sha256, digest);
 
     for (content, cause) in [
         ("two words\n", "`receiver.api_key_file` must be visible ASCII characters without spaces"),

@@ -76,6 +76,8 @@ impl Settings {
             queue: queue.clone(),
             clock: Arc::new(ManualClock::new(Timestamp::from_unix(NOW, 0))),
             files_every: INTERVAL,
+            traffic: Arc::default(),
+            tap: Arc::default(),
         })
         .await
         .unwrap();

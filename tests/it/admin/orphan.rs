@@ -65,6 +65,8 @@ async fn what_waits_for_a_receiver_that_is_not_configured_any_more_shows() {
         deliveries: Vec::new(),
         data_dir: std::path::PathBuf::from("nowhere"),
         clock: edge.clock.clone(),
+        traffic: Arc::default(),
+        tap: Arc::default(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
     let page = scrape(admin.addr()).await;

@@ -199,6 +199,8 @@ async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measure
         deliveries: vec![Delivery::of(&to, &forwarder, side.dead_letters())],
         data_dir: std::path::PathBuf::from("nowhere"),
         clock: side.clock.clone(),
+        traffic: Arc::default(),
+        tap: Arc::default(),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
 

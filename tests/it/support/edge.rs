@@ -71,13 +71,18 @@ impl Default for Settings {
 pub(crate) fn source(name: &str, token: &str) -> config::Source {
     config::Source {
         name: name.into(),
-        token_sha256: Sha256::digest(token).into(),
+        tokens: vec![config::Token {
+            key: "token",
+            sha256: Sha256::digest(token).into(),
+            expires: None,
+        }],
         enabled: true,
         allow_metrics: true,
         rate_limit: true,
         label_token: false,
         hostname: None,
         tags: Vec::new(),
+        limits: config::SourceLimits::default(),
     }
 }
 
@@ -111,6 +116,8 @@ impl Edge {
             queue: queue.clone(),
             clock: clock.clone(),
             budget,
+            traffic: Arc::default(),
+            tap: Arc::default(),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
