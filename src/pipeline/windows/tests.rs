@@ -17,7 +17,7 @@ fn by(window_bytes: usize, body: &[u8], profile: &Profile) -> Result<(Vec<u8>, R
         Ok(())
     };
     let mut steps = step::blocks_only(&mut sink);
-    let done = read_by(window_bytes, Start::default(), body, profile, now, &mut steps);
+    let done = read_by(window_bytes, Start::default(), body, Terms::new(profile, now), &mut steps);
     drop(steps);
     let report = done?;
     Ok((tuples, report))
