@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::metric::timestamp::Timestamp;
 use crate::normalize::Policy;
+use crate::normalize::Profile;
 use crate::pipeline::step;
 
 /// The blocks and the report of `body`, or what was wrong with it and where.
