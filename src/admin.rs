@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -41,8 +41,11 @@ use crate::scrape;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
+mod assets;
 mod content;
+mod events;
 mod forecast;
+mod history;
 mod names;
 mod oldest;
 mod page;
@@ -53,9 +56,11 @@ mod replay;
 mod route;
 mod serve;
 mod sheet;
+mod status;
 pub mod whose;
 
 use forecast::Forecast;
+use history::{History, Mark};
 use oldest::Oldest;
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
@@ -178,6 +183,7 @@ struct State {
     started_at: Duration,
     is_closing: AtomicBool,
     forecast: Mutex<Forecast>,
+    history: Mutex<History>,
 }
 
 /// A destination of the queue.
@@ -205,6 +211,7 @@ impl State {
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),
             forecast: Mutex::default(),
+            history: Mutex::default(),
             queue,
             meters,
             edge,
@@ -215,9 +222,15 @@ impl State {
         }
     }
 
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// To be called every few seconds.
     fn sample(&self) {
         let (now, room) = (self.clock.monotonic(), forecast::room(&self.queue.standing()));
         self.forecast.lock().unwrap_or_else(PoisonError::into_inner).sample(now, room);
+        let mark = Mark::of(self);
+        self.history().sample(mark);
     }
 }

@@ -133,7 +133,11 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
     }
 }
 
-async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
+async fn exchange(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    has_asked: &AtomicBool,
+) -> Answer {
     let (head, body) = request.into_parts();
     if let Some(refusal) = state.directory.refusal(head.headers.get(whose::HEADER)).await {
         drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
@@ -147,7 +151,7 @@ async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicB
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
-    answer(state, &head.method, head.uri.path()).await
+    answer(state, &head).await
 }
 
 async fn drop_body(mut body: Incoming) {

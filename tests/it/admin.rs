@@ -119,7 +119,7 @@ async fn routes_and_methods_are_few() {
     let live = get(admin, "/livez").await;
     assert_eq!((live.status, live.text(), live.closes()), (200, "ok", true));
     assert_eq!(get(admin, "/livez?verbose=1").await.status, 200);
-    for path in ["/livez", "/readyz", "/metrics", "/receivers"] {
+    for path in ["/livez", "/readyz", "/metrics", "/receivers", "/status", "/"] {
         let whole = get(admin, path).await;
         let mut wire = Wire::connect(admin).await;
         wire.send(&request(&format!("HEAD {path}"), "", b"")).await;
@@ -135,10 +135,18 @@ async fn routes_and_methods_are_few() {
             assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
         }
     }
-    for path in ["/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
+    for path in ["/status/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
         let reply = get(admin, path).await;
         assert_eq!(reply.status, 404, "{path}");
-        for known in ["/metrics", "/livez", "/readyz", "/receivers", "/dead-letters/replay"] {
+        for known in [
+            "/metrics",
+            "/livez",
+            "/readyz",
+            "/receivers",
+            "/status",
+            "/events",
+            "/dead-letters/replay",
+        ] {
             assert!(reply.text().contains(known), "{path}: {}", reply.text());
         }
     }
