@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::State;
 use crate::forward::Took;
+use crate::http;
 use crate::metric::timestamp::Timestamp;
 
 /// Between two points of the charts.
@@ -39,10 +40,23 @@ pub(super) struct Mark {
     /// Tuples that wait for whichever receiver is furthest behind.
     pub(super) waiting: u64,
     pub(super) queue_bytes: u64,
-    /// Accepted and rejected, by source.
-    pub(super) sources: BTreeMap<Arc<str>, (u64, u64)>,
+    /// What had no source.
+    pub(super) strays: Strays,
+    pub(super) sources: BTreeMap<Arc<str>, Sent>,
     pub(super) receivers: BTreeMap<Arc<str>, Line>,
 }
+
+/// Counters of one source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    /// Bodies.
+    pub(super) refused: u64,
+}
+
+/// Requests and connections that ended before anybody knew whose they were, by a name for programs.
+pub(super) type Strays = [(&'static str, u64); 5];
 
 /// Counters of one receiver.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +102,8 @@ impl Mark {
         let totals = state.queue.totals();
         let sources = state.traffic.list().into_iter().map(|(name, ledger)| {
             let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-            (name, (read(&ledger.accepted), read(&ledger.rejected)))
+            let (accepted, rejected) = (read(&ledger.accepted), read(&ledger.rejected));
+            (name, Sent { accepted, rejected, refused: read(&ledger.refused) })
         });
         let mut waiting = 0;
         let receivers = state.destinations.iter().map(|destination| {
@@ -106,10 +121,31 @@ impl Mark {
             rejected: totals.rejected,
             waiting,
             queue_bytes: state.queue.standing().used_bytes,
+            strays: strays(&state.edge),
             sources: sources.collect(),
             receivers,
         }
     }
+}
+
+fn strays(edge: &http::State) -> Strays {
+    let counts = edge.counts();
+    let answers = counts.answers();
+    let over_limit = counts.over_limit.load(Ordering::Relaxed);
+    // `limits.over_limit_status` may be the same number.
+    let is_busy = edge.settings().0.over_limit_status == 503;
+    let answered = |wanted: &[u16]| {
+        let counts = answers.iter().filter(|(status, _)| wanted.contains(status));
+        counts.map(|(_, count)| count).sum::<u64>()
+    };
+    [
+        // No other answer of the edge has these numbers.
+        ("unauthorized", answered(&[401, 403])),
+        ("over_limit", over_limit),
+        ("no_room", answered(&[503]).saturating_sub(if is_busy { over_limit } else { 0 })),
+        ("turned_away", counts.turned_away.load(Ordering::Relaxed)),
+        ("lost_their_way", answered(&[404, 405])),
+    ]
 }
 
 impl History {
@@ -216,11 +252,21 @@ impl<'m> Rates<'m> {
         self.per_second(self.then.rejected, self.now.rejected)
     }
 
-    /// Accepted and rejected of one source.
-    pub(super) fn source(&self, name: &str) -> (f64, f64) {
+    /// Of one source: accepted, rejected, bodies refused.
+    pub(super) fn source(&self, name: &str) -> [f64; 3] {
         let of = |mark: &Mark| mark.sources.get(name).copied().unwrap_or_default();
         let (then, now) = (of(self.then), of(self.now));
-        (self.per_second(then.0, now.0), self.per_second(then.1, now.1))
+        [
+            self.per_second(then.accepted, now.accepted),
+            self.per_second(then.rejected, now.rejected),
+            self.per_second(then.refused, now.refused),
+        ]
+    }
+
+    /// What had no source, altogether and of it in between.
+    pub(super) fn strays(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        let pairs = self.then.strays.iter().zip(&self.now.strays);
+        pairs.map(|((name, then), (_, now))| (*name, *now, now.saturating_sub(*then)))
     }
 
     /// Tuples that one receiver took.
@@ -257,7 +303,8 @@ mod tests {
             at: Duration::from_secs(second),
             now: Timestamp::from_unix(1000 + second as i64, 0),
             accepted,
-            sources: [("a".into(), (accepted, 0))].into(),
+            strays: [("s", accepted); 5],
+            sources: [("a".into(), Sent { accepted, ..Sent::default() })].into(),
             receivers: [("main".into(), line)].into(),
             rejected: 0,
             waiting: 0,
@@ -287,9 +334,9 @@ mod tests {
         ] {
             let (history, now) = (history(marks.iter().copied()), mark(now.0, now.1));
             let rates = history.rates(&now);
-            let told = (rates.accepted(), rates.source("a").0, rates.delivered("main"));
+            let told = (rates.accepted(), rates.source("a")[0], rates.delivered("main"));
             assert_eq!(told, (expected, expected, expected * 2.0), "{marks:?}");
-            assert_eq!(rates.source("b"), (0.0, 0.0));
+            assert_eq!(rates.source("b"), [0.0; 3]);
         }
     }
 

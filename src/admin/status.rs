@@ -82,7 +82,7 @@ impl Told<'_> {
     }
 
     fn source(&self, name: &str, ledger: &Ledger) -> Value {
-        let (rate, reject_rate) = self.rates.source(name);
+        let [rate, reject_rate, refuse_rate] = self.rates.source(name);
         let seen = i64::try_from(read(&ledger.seen_s)).ok().filter(|seen| *seen > 0);
         let seen = seen.map(|seconds| Timestamp::from_unix(seconds, 0));
         let rejects = ledger.last_rejects().into_iter().map(|reject| {
@@ -102,6 +102,7 @@ impl Told<'_> {
             "bytes": read(&ledger.bytes),
             "rate": short(rate),
             "reject_rate": short(reject_rate),
+            "refuse_rate": short(refuse_rate),
             "last_seen": seen.and_then(instant),
             // Whole seconds are all that is known.
             "silent_s": seen.map(|seen| seconds_between(seen, self.health().now).floor()),
@@ -112,24 +113,19 @@ impl Told<'_> {
     /// What has no source: nobody knows whose it was.
     fn edge(&self) -> Value {
         let (edge, counts) = (&self.reading.edge, self.reading.edge.counts());
-        let answers = counts.answers();
-        let answered = |wanted: &[u16]| {
-            let counts = answers.iter().filter(|(status, _)| wanted.contains(status));
-            counts.map(|(_, count)| count).sum::<u64>()
-        };
-        json!({
+        let mut told = json!({
             "connections": read(&counts.connections),
             "connections_limit": edge.connections_limit(),
-            "turned_away": read(&counts.turned_away),
-            "over_limit": read(&counts.over_limit),
-            // No other answer of the edge has these numbers.
-            "unauthorized": answered(&[401, 403]),
-            "lost_their_way": answered(&[404, 405]),
-            "no_room": answered(&[503]),
             "panics": read(&counts.panics),
             "memory_bytes": edge.memory_used(),
             "memory_limit_bytes": edge.memory_limit(),
-        })
+            "last_minute": {},
+        });
+        for (name, all, lately) in self.rates.strays() {
+            told[name] = json!(all);
+            told["last_minute"][name] = json!(lately);
+        }
+        told
     }
 
     fn queue(&self) -> Value {

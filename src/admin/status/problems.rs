@@ -18,6 +18,7 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
     receivers(told, &mut problems);
     queue(told, &mut problems);
     sources(told, &mut problems);
+    strays(told, &mut problems);
     let more = match problems.len() {
         0 | 1 => String::new(),
         count => format!(" (and {} more below)", count - 1),
@@ -117,15 +118,36 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
     for source in list(&told["sources"]) {
         let name = text(&source["name"]);
         let last = &source["last_rejects"][0];
-        if source["reject_rate"].as_f64().is_some_and(|rate| rate > 0.0) && last.is_object() {
+        let happens = |rate: &str| source[rate].as_f64().is_some_and(|rate| rate > 0.0);
+        if (happens("reject_rate") || happens("refuse_rate")) && last.is_object() {
+            let what = if happens("reject_rate") { "metrics" } else { "bodies" };
             let why = format!("{}: {}", text(&last["code"]), text(&last["message"]));
-            let text = format!("metrics of source {name} are rejected, the last for {why}");
+            let text = format!("{what} of source {name} are rejected, the last for {why}");
             notice(problems, &format!("source {name}"), &text);
         }
         if let Some(seconds) = source["silent_s"].as_f64().filter(|seconds| *seconds >= SILENT_S) {
             let minutes = (seconds / 60.0).floor();
             let text = format!("source {name} has been silent for {minutes} min");
             notice(problems, &format!("source {name}"), &text);
+        }
+    }
+}
+
+/// What came without a known source in the last minute.
+fn strays(told: &Value, problems: &mut Vec<Value>) {
+    let lately = &told["edge"]["last_minute"];
+    for (name, says) in [
+        ("turned_away", "connections were turned away at `limits.connections`"),
+        ("no_room", "requests were refused because there was no room"),
+        (
+            "over_limit",
+            "requests were over the limit of their address, `limits.requests_per_minute`",
+        ),
+        ("unauthorized", "requests came without a token that is known"),
+    ] {
+        let count = lately[name].as_u64().unwrap_or_default();
+        if count > 0 {
+            notice(problems, "gateway", &format!("{count} {says}, in the last minute"));
         }
     }
 }
@@ -141,6 +163,7 @@ mod tests {
                 "name": "checkout", "last_seen": "2026-11-22T12:00:00.000Z", "silent_s": 3.0,
                 "reject_rate": 0.0, "last_rejects": [],
             }],
+            "edge": {"last_minute": {"unauthorized": 0, "turned_away": 0}},
             "queue": {"bytes": 10, "limit_bytes": 100, "full_in_s": null, "tuples": 0},
             "receivers": [{
                 "name": "main", "state": "flowing", "last_error": null,
@@ -175,6 +198,7 @@ mod tests {
             ("/queue/bytes", json!(81), "look", "the queue is 81 % full"),
             ("/sources/0/silent_s", json!(725.0), "look", "silent for 12 min"),
             ("/sources/0/last_rejects", last, "well", ""),
+            ("/edge/last_minute/unauthorized", json!(3), "look", "3 requests came without a token"),
         ] {
             let (told, sentence, _) = summary(pointer, value);
             assert_eq!(told, state, "{pointer}: {sentence}");
