@@ -8,7 +8,7 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page, receivers, replay};
+use super::{State, logs, page, receivers, replay};
 
 pub(super) type Answer = Response<Content>;
 
@@ -19,8 +19,8 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
     if path == replay::PATH {
         return replay::wrong_method();
     }
-    if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
-        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers and, for \
+    if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers" | logs::PATH) {
+        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers, /logs, /tap and, for \
              POST, /dead-letters/replay";
         return respond(StatusCode::NOT_FOUND, TEXT, text);
     }
@@ -36,6 +36,7 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
             let told = receivers::render(&Health::of(state).await).to_string();
             respond(StatusCode::OK, "application/json", told)
         }
+        logs::PATH => logs::answer(),
         "/readyz" => readyz(&Health::of(state).await),
         _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
     }
