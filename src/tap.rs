@@ -83,11 +83,15 @@ impl Tap {
             if scanned == block.bytes.len() {
                 for tuple in tuples(&block.bytes) {
                     seen += 1;
-                    pickers.iter_mut().for_each(|picker| picker.offer(tuple));
+                    for picker in &mut pickers {
+                        picker.offer(tuple);
+                    }
                 }
             }
             let unseen = u64::from(block.tuples).saturating_sub(seen);
-            pickers.iter_mut().for_each(|picker| picker.pass_over(unseen));
+            for picker in &mut pickers {
+                picker.pass_over(unseen);
+            }
         }
         pickers.into_iter().for_each(seat::Picker::finish);
     }

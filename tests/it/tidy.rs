@@ -123,6 +123,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "forward",
             "receiver",
             "observe",
+            "tap",
             "app",
         ],
     ),
