@@ -24,6 +24,7 @@ mod receiver;
 mod serve;
 mod table;
 mod tap;
+mod test;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -51,6 +52,7 @@ enum Command {
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
+    Test(test::TestArgs),
 }
 
 /// Run the gateway
@@ -256,6 +258,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
+        Command::Test(args) => test::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

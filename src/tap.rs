@@ -70,8 +70,11 @@ impl Tap {
     pub fn show(&self, piece: Piece) {
         let Piece { source, blocks } = &piece;
         let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
-        let mut pickers: Vec<_> =
-            seats.iter().filter(|seat| seat.wants(source)).map(|seat| seat.picker(source)).collect();
+        let mut pickers: Vec<_> = seats
+            .iter()
+            .filter(|seat| seat.wants(source))
+            .map(|seat| seat.picker(source))
+            .collect();
         if pickers.is_empty() {
             return;
         }

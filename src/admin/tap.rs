@@ -94,9 +94,11 @@ fn wish_of(query: &str) -> Result<Wish, String> {
                 }
             }
             _ => {
-                return Err("/tap knows `source`, `sample`, `name` and `form`, and something else \
+                return Err(
+                    "/tap knows `source`, `sample`, `name` and `form`, and something else \
                      was asked for"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
     }

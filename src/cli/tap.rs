@@ -137,7 +137,10 @@ fn finished(
 }
 
 /// Hands on what comes until nothing comes any more; why that is.
-async fn read(mut response: reqwest::Response, chunks: mpsc::Sender<bytes::Bytes>) -> anyhow::Error {
+async fn read(
+    mut response: reqwest::Response,
+    chunks: mpsc::Sender<bytes::Bytes>,
+) -> anyhow::Error {
     loop {
         match timeout(SILENCE, response.chunk()).await {
             Ok(Ok(Some(chunk))) => {
@@ -147,7 +150,9 @@ async fn read(mut response: reqwest::Response, chunks: mpsc::Sender<bytes::Bytes
                 }
             }
             Ok(Ok(None) | Err(_)) => {
-                return anyhow!("the gateway has closed the connection: it ended, or others needed it");
+                return anyhow!(
+                    "the gateway has closed the connection: it ended, or others needed it"
+                );
             }
             Err(_) => return anyhow!("the gateway has said nothing for {SILENCE:?}"),
         }

@@ -57,12 +57,18 @@ mod tests {
 
     #[test]
     fn a_share_is_a_percentage_a_number_or_a_fraction() {
-        for (text, wanted) in
-            [("1%", 0.01), ("0.01", 0.01), ("1/100", 0.01), ("100%", 1.0), ("1", 1.0), ("3/4", 0.75)]
-        {
+        for (text, wanted) in [
+            ("1%", 0.01),
+            ("0.01", 0.01),
+            ("1/100", 0.01),
+            ("100%", 1.0),
+            ("1", 1.0),
+            ("3/4", 0.75),
+        ] {
             assert_eq!(text.parse(), Ok(Share(wanted)), "{text}");
         }
-        for text in ["", "0", "0%", "101%", "2", "-1", "1/0", "NaN", "inf", "a", "%", "/", "1/2/3"] {
+        for text in ["", "0", "0%", "101%", "2", "-1", "1/0", "NaN", "inf", "a", "%", "/", "1/2/3"]
+        {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
     }

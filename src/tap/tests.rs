@@ -94,8 +94,7 @@ async fn of_a_huge_body_only_the_beginning_is_looked_through() {
 #[test]
 fn a_ninth_is_turned_away_until_one_goes() {
     let tap = Arc::new(Tap::default());
-    let mut looks: Vec<_> =
-        (0..LOOKERS_MAX).map(|_| tap.look(Wish::default()).unwrap()).collect();
+    let mut looks: Vec<_> = (0..LOOKERS_MAX).map(|_| tap.look(Wish::default()).unwrap()).collect();
     assert_eq!(tap.look(Wish::default()).err(), Some(Crowded));
     looks.pop();
     assert!(tap.look(Wish::default()).is_ok());
