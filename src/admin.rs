@@ -10,6 +10,8 @@
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
 //!                    form in `sheet`
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
+//!     logs         the last lines of the log, for `/logs`
+//!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
@@ -17,6 +19,7 @@
 //! no secret, and `/metrics` no client's address and no metric's name either: neither requests nor
 //! answers of receivers are quoted there. `/receivers`, and `/readyz` with it, have a receiver's own words
 //! with its key taken out, because whoever has to cure a held one needs them; they may name a metric.
+//! `/tap` shows what clients send, and `/logs` what this process wrote to stderr anyway.
 
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +49,7 @@ mod content;
 mod events;
 mod forecast;
 mod history;
+mod logs;
 mod names;
 mod oldest;
 mod page;
@@ -57,6 +61,7 @@ mod route;
 mod serve;
 mod sheet;
 mod status;
+mod tap;
 pub mod whose;
 
 use forecast::Forecast;

@@ -35,6 +35,7 @@ pub mod signal;
 use receivers::Receivers;
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+pub(crate) use crate::http::{Heard, Rehearsal, Request};
 
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]

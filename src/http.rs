@@ -29,6 +29,7 @@ mod protocol;
 mod push;
 mod rate_limit;
 mod refusals;
+mod rehearsal;
 mod request_id;
 mod route;
 mod serve;
@@ -38,5 +39,6 @@ mod written;
 
 pub use counts::Counts;
 pub use door::Door;
+pub use rehearsal::{Heard, Rehearsal, Request};
 pub use serve::serve;
 pub use state::{Parts, State};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::Uri;
+use hyper::body::Body;
 use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
@@ -12,7 +14,6 @@ use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
-use super::upload::Upload;
 use crate::blocks::Blocks;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
@@ -34,13 +35,18 @@ const INLINE_BYTES_MAX: usize = 16 << 10;
 /// The same of formats that say once what their tuples say each time: a few KiB may become many MiB.
 const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
 
+/// A body as it comes: over a connection, or out of a file that is tried against a configuration.
+pub(super) trait Stream: Body<Data = Bytes, Error: Send> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Send> + Send + Unpin> Stream for B {}
+
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Answer, Problem> {
     let sender = Sender::of(rules, head, &entrance)?;
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
@@ -66,7 +72,7 @@ async fn read(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
     sender: Sender,
 ) -> Result<Batch, Problem> {
     let received = receive(state, rules, head, entrance, body).await;
@@ -89,7 +95,7 @@ async fn receive(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
