@@ -37,7 +37,7 @@ pub use admin::Admin;
 pub use auth::Auth;
 pub use dead_letters::DeadLetters;
 pub use file::{Environment, Needs, Setting};
-pub use http::Http;
+pub use http::{HELP_URL, Http};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
@@ -123,6 +123,8 @@ pub struct Shaping {
     pub policy: Arc<Policy>,
     /// Sources with their host names and tags; their tokens were not read.
     pub sources: Vec<Source>,
+    /// Where the codes of a report are explained: `http.help_url`.
+    pub help_url: Arc<str>,
 }
 
 /// What `queue` and `dead-letters` commands need of a configuration; no secret is in it.
@@ -176,7 +178,8 @@ pub fn load_shaping(
     environment: &Environment,
 ) -> Result<Shaping, Problems> {
     let (parts, _) = read(origin, text, environment, Needs::NoSecrets)?;
-    Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
+    let help_url = parts.http.help_url;
+    Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources, help_url })
 }
 
 /// Reads where the queue is kept and for whom; no secret is looked at and nothing else has to be
