@@ -41,10 +41,12 @@ use crate::scrape;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
+mod codes;
 mod content;
 mod forecast;
 mod names;
 mod oldest;
+mod openapi;
 mod page;
 mod readiness;
 mod reading;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page, receivers, replay};
+use super::{State, codes, openapi, page, receivers, replay};
 
 pub(super) type Answer = Response<Content>;
 
@@ -19,9 +19,18 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
     if path == replay::PATH {
         return replay::wrong_method();
     }
-    if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
-        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers and, for \
-             POST, /dead-letters/replay";
+    if !matches!(
+        path,
+        "/livez"
+            | "/readyz"
+            | "/metrics"
+            | "/receivers"
+            | codes::PATH
+            | openapi::INGEST
+            | openapi::ADMIN
+    ) {
+        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers, /codes, \
+             /openapi/ingest.json, /openapi/admin.json and, for POST, /dead-letters/replay";
         return respond(StatusCode::NOT_FOUND, TEXT, text);
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -36,6 +45,9 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
             let told = receivers::render(&Health::of(state).await).to_string();
             respond(StatusCode::OK, "application/json", told)
         }
+        codes::PATH => codes::page(),
+        openapi::INGEST => openapi::ingest(),
+        openapi::ADMIN => openapi::admin(),
         "/readyz" => readyz(&Health::of(state).await),
         _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
     }
