@@ -45,6 +45,7 @@ use crate::tap::Tap;
 use crate::traffic::Traffic;
 
 mod assets;
+mod codes;
 mod content;
 mod events;
 mod forecast;
@@ -52,6 +53,7 @@ mod history;
 mod logs;
 mod names;
 mod oldest;
+mod openapi;
 mod page;
 mod readiness;
 mod reading;

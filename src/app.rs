@@ -148,7 +148,7 @@ impl Gateway {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, assets, events, logs, page, receivers, replay, status, tap};
+use super::{State, assets, codes, events, logs, openapi, page, receivers, replay, status, tap};
 
 pub(super) type Answer = Response<Content>;
 
@@ -19,7 +19,7 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Everything that GET finds here.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 12] = [
     "/",
     "/status",
     "/events",
@@ -29,6 +29,9 @@ const PATHS: [&str; 9] = [
     "/receivers",
     logs::PATH,
     tap::PATH,
+    codes::PATH,
+    openapi::INGEST,
+    openapi::ADMIN,
 ];
 
 /// What the port answers; errors are text.
@@ -60,6 +63,9 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
             respond(StatusCode::OK, JSON, told)
         }
         logs::PATH => logs::answer(),
+        codes::PATH => codes::page(),
+        openapi::INGEST => openapi::ingest(),
+        openapi::ADMIN => openapi::admin(),
         "/readyz" => readyz(&Health::of(state).await),
         "/status" => respond(StatusCode::OK, JSON, status::tell(state).await.to_string()),
         // Whoever asks for the head alone would never see its end.

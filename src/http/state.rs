@@ -137,7 +137,7 @@ impl State {
     /// `[limits]` and `[http]` as they are in effect.
     pub fn settings(&self) -> (config::Limits, config::Http) {
         let rules = self.rules.load();
-        (rules.limits.clone(), rules.http)
+        (rules.limits.clone(), rules.http.clone())
     }
 
     /// `limits.connections`

@@ -5,6 +5,7 @@
 mod admin;
 mod bounds;
 mod cli;
+mod codes;
 mod config;
 mod crash_stories;
 mod dead_letters;
