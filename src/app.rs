@@ -167,6 +167,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
