@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Uri;
+use hyper::body::Body;
 use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
@@ -13,7 +15,6 @@ use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
-use super::upload::Upload;
 use crate::blocks::Blocks;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
@@ -27,6 +28,7 @@ use crate::pipeline::{self, Guard, Step, Terms};
 use crate::queue::{Entry, Queue};
 use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
+use crate::traffic::example::{self, Layout};
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -35,13 +37,18 @@ const INLINE_BYTES_MAX: usize = 16 << 10;
 /// The same of formats that say once what their tuples say each time: a few KiB may become many MiB.
 const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
 
+/// A body as it comes: over a connection, or out of a file that is tried against a configuration.
+pub(super) trait Stream: Body<Data = Bytes, Error: Send> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Send> + Send + Unpin> Stream for B {}
+
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Answer, Problem> {
     let sender = Sender::of(rules, head, &entrance)?;
     if let Sender::Known(source) = &sender {
@@ -69,7 +76,7 @@ async fn read(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
     sender: Sender,
     purpose: Purpose,
 ) -> Result<Batch, Problem> {
@@ -99,7 +106,7 @@ impl Source {
     #[cold]
     fn refused(&self, state: &State, problem: &Problem) {
         state.complaints.body(&self.name, problem);
-        self.ledger.refused(state.clock.now());
+        self.ledger.refused(problem, state.clock.now());
     }
 }
 
@@ -117,7 +124,7 @@ async fn receive(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
@@ -318,10 +325,26 @@ impl Work {
             Problem::of_body(error, why)
         })?;
         let bytes = body.len() as u64;
+        let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
+            examples(&body[lead..], format, &report)
+        } else {
+            Vec::new()
+        };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, session, blocks, grant })
+        Ok(Batch { source, received: now, bytes, report, examples, session, blocks, grant })
     }
+}
+
+/// Rejected items as they were sent, where the format is text. What names its token inside the body is none.
+#[cold]
+fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> {
+    let layout = match format {
+        Format::Json | Format::JsonStream => Layout::Values,
+        Format::Ndjson | Format::Exposition(_) => Layout::Lines,
+        Format::MessagePack | Format::RemoteWrite(_) | Format::Otlp(_) => return Vec::new(),
+    };
+    example::find(body, layout, report)
 }
 
 /// A body as tuples.
@@ -331,6 +354,8 @@ struct Batch {
     /// Of the body, decompressed.
     bytes: u64,
     report: Report,
+    /// Some of what the report rejects, by its index there.
+    examples: Vec<(u64, String)>,
     /// The series that it begins.
     session: Option<Session>,
     blocks: Vec<Block>,
@@ -341,7 +366,7 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, session, blocks, grant } = self;
+        let Self { source, received, bytes, report, examples, session, blocks, grant } = self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -368,7 +393,8 @@ impl Batch {
             quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
         }
         state.counts.decided(&report);
-        source.ledger.decided(bytes, std::slice::from_ref(&report), received);
+        let reports = std::slice::from_ref(&report);
+        source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }

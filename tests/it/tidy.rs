@@ -127,6 +127,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "forward",
             "receiver",
             "observe",
+            "tap",
             "app",
         ],
     ),
@@ -162,7 +163,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["cli", "main"]),
     ("indicatif", &["cli"]),
-    ("toml", &["config"]),
+    // `cli` reads the cases of a user's tests, and looks for secrets that a bundle must not hold.
+    ("toml", &["config", "cli"]),
     // `cli` asks the admin port of the gateway that runs.
     ("reqwest", &["forward", "scrape", "config", "cli"]),
     ("serde_urlencoded", &["receiver"]),
