@@ -6,6 +6,10 @@
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
+mod quota;
+
+pub(super) use quota::*;
+
 /// One family of metrics.
 pub(super) struct Family {
     /// Without prefix, unit and `_total`.

@@ -17,9 +17,11 @@ use crate::queue::Books;
 use crate::scrape::{Counts, Outcome};
 
 mod deliveries;
+mod quotas;
 
 use deliveries::deliveries;
 pub(super) use deliveries::state_word;
+use quotas::quotas;
 
 /// What [`render`] makes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -47,6 +49,7 @@ impl Collector for Page {
         process(sheet, reading)?;
         edge(sheet, reading)?;
         metrics(sheet, reading)?;
+        quotas(sheet, reading)?;
         scrapes(sheet, &reading.scrapes)?;
         books(sheet, &reading.health)?;
         queue(sheet, reading)?;
