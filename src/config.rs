@@ -21,6 +21,7 @@ mod problem;
 mod queue;
 mod receiver;
 mod receivers;
+mod reload;
 mod scalar;
 mod scrape;
 mod secret;
@@ -47,12 +48,13 @@ pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
+pub use reload::Reload;
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
 pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
-pub use source::{OverSeries, Source, SourceLimits, Token};
+pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
@@ -103,6 +105,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// `[log]`
     pub log: Log,
+    /// `[reload]`
+    pub reload: Reload,
 }
 
 /// A configuration, and what there is to say about it.
@@ -114,6 +118,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings as text.
     pub settings: Settings,
+    /// Files that it names and whose contents are part of it.
+    pub files: Vec<PathBuf>,
 }
 
 /// What `convert` needs of a configuration.
@@ -143,7 +149,7 @@ pub struct Storage {
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
-    let Outcome { warnings, settings, known, .. } = outcome;
+    let Outcome { warnings, settings, known, files, .. } = outcome;
     if parts.receivers.list.is_empty() {
         // Reading notes a fault for every receiver it does not return.
         return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
@@ -165,8 +171,9 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         queue: parts.queue,
         shutdown: parts.shutdown,
         log: parts.log,
+        reload: parts.reload,
     };
-    Ok(Loaded { config, warnings, settings: Settings::new(settings, known) })
+    Ok(Loaded { config, warnings, settings: Settings::new(settings, known), files })
 }
 
 /// Reads what shapes tuples; no secret is looked at and nothing else has to be there.
@@ -214,6 +221,7 @@ struct Parts {
     queue: Queue,
     shutdown: Shutdown,
     log: Log,
+    reload: Reload,
 }
 
 fn read(
@@ -228,7 +236,7 @@ fn read(
     if outcome.problems.is_empty() {
         return Ok((parts, outcome));
     }
-    Err(Problems::new(origin, outcome.problems))
+    Err(Problems { files: outcome.files, ..Problems::new(origin, outcome.problems) })
 }
 
 impl Parts {
@@ -256,6 +264,7 @@ impl Parts {
         let dead_letters = DeadLetters::read(top.section("dead_letters"));
         let shutdown = Shutdown::read(top.section("shutdown"));
         let log = Log::read(top.section("log"));
+        let reload = Reload::read(top.section("reload"));
         top.finish();
         Self {
             listen,
@@ -274,6 +283,7 @@ impl Parts {
             queue,
             shutdown,
             log,
+            reload,
         }
     }
 }

@@ -39,4 +39,5 @@ mod written;
 pub use counts::Counts;
 pub use door::Door;
 pub use serve::serve;
-pub use state::{Parts, State};
+pub use auth::TokenUse;
+pub use state::{Parts, State, Terms};

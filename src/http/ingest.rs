@@ -41,7 +41,7 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: Upload,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
     let source = sender.source();
     let batch = read(state, rules, head, entrance, body, sender).await;
@@ -113,8 +113,14 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(
+        state: &State,
+        rules: &Rules,
+        head: &Parts,
+        entrance: &Entrance,
+    ) -> Result<Self, Problem> {
+        let now = state.clock.now();
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
@@ -150,6 +156,7 @@ impl Sender {
         &self,
         body: &'b [u8],
         format: Format,
+        now: Timestamp,
     ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
         match self {
             Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
@@ -158,7 +165,7 @@ impl Sender {
                     Format::RemoteWrite(version) => remote_write::label_token(body, version),
                     _ => None,
                 };
-                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
             }
         }
     }
@@ -248,7 +255,7 @@ impl Work {
         let Self { received, sender, now } = self;
         let Received { body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
