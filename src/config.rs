@@ -44,11 +44,11 @@ pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub use reload::Reload;
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
-pub use reload::Reload;
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
 pub(crate) use secret::load as load_secret;

@@ -230,8 +230,7 @@ impl Changes {
         after: &Receiver,
         hostname: &str,
     ) -> Result<Change, StartError> {
-        let is_same =
-            before.api_key == after.api_key && before.api_key_file == after.api_key_file;
+        let is_same = before.api_key == after.api_key && before.api_key_file == after.api_key_file;
         let wrong = |cause| StartError::Target { receiver: Arc::clone(&after.name), cause };
         Target::parse(&Receiver { api_key: after.api_key.clone(), ..before.clone() })
             .map_err(wrong)?;

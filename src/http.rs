@@ -36,8 +36,8 @@ mod state;
 mod upload;
 mod written;
 
+pub use auth::TokenUse;
 pub use counts::Counts;
 pub use door::Door;
 pub use serve::serve;
-pub use auth::TokenUse;
 pub use state::{Parts, State, Terms};

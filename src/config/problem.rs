@@ -66,9 +66,8 @@ impl fmt::Display for Problems {
 impl Problems {
     /// The faults one by one, each with its place.
     pub fn lines(&self) -> Vec<String> {
-        let line = |problem: &Problem| {
-            Self { list: vec![problem.clone()], ..self.clone() }.to_string()
-        };
+        let line =
+            |problem: &Problem| Self { list: vec![problem.clone()], ..self.clone() }.to_string();
         self.list.iter().map(line).collect()
     }
 }

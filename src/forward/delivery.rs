@@ -313,7 +313,8 @@ impl<'a> Delivery<'a> {
         {
             return packed.body.clone();
         }
-        let is_short = self.line.envelope.load().pack_bytes(part, encoding) <= PACK_INLINE_BYTES_MAX;
+        let is_short =
+            self.line.envelope.load().pack_bytes(part, encoding) <= PACK_INLINE_BYTES_MAX;
         let (line, cut) = (Arc::clone(self.line), part.clone());
         let pack = move || line.envelope.load().pack(line.clock.now(), &cut, encoding);
         let body = if is_short { pack() } else { blocking(pack).await };

@@ -26,21 +26,13 @@ fn check(sources: &Sources, values: &[&str], expected: Option<&str>) {
     check_of(Credentials::Bearer, sources, values, expected);
 }
 
-fn check_of(
-    credentials: Credentials,
-    sources: &Sources,
-    values: &[&str],
-    expected: Option<&str>,
-) {
+fn check_of(credentials: Credentials, sources: &Sources, values: &[&str], expected: Option<&str>) {
     let mut headers = HeaderMap::new();
     for value in values {
         headers.append(header::AUTHORIZATION, value.parse().unwrap());
     }
     let found =
-        sources
-            .authenticate(&headers, credentials, NOW)
-            .ok()
-            .map(|source| source.name.to_string());
+        sources.authenticate(&headers, credentials, NOW).ok().map(|source| source.name.to_string());
     assert_eq!(found.as_deref(), expected, "{values:?}");
 }
 
@@ -133,12 +125,8 @@ fn a_label_opens_only_a_source_that_allows_it() {
 #[test]
 fn no_sources_means_nobody_may_send() {
     let policy = Arc::new(Policy::default());
-    let sources = Sources::new(
-        &[],
-        &policy,
-        config::Auth { unauthorized_status: 401 },
-        &Traffic::default(),
-    );
+    let sources =
+        Sources::new(&[], &policy, config::Auth { unauthorized_status: 401 }, &Traffic::default());
     check(&sources, &["Bearer x"], None);
 }
 
