@@ -10,6 +10,7 @@
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
 //!                    form in `sheet`
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
+//!   reload     the configuration read again, for POST
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
@@ -49,6 +50,7 @@ mod page;
 mod readiness;
 mod reading;
 mod receivers;
+mod reload;
 mod replay;
 mod route;
 mod serve;
@@ -57,6 +59,7 @@ pub mod whose;
 
 use forecast::Forecast;
 use oldest::Oldest;
+pub use reload::{Asked, Desk, Reloaded};
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
 pub(crate) use reading::READ_TIMEOUT;
@@ -81,6 +84,8 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// Tuples as they are accepted.
     pub tap: Arc<Tap>,
+    /// Where the configuration is read again.
+    pub reload: Desk,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -174,6 +179,7 @@ struct State {
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
+    reload: Desk,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -190,8 +196,8 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
-            parts;
+        let Parts { queue, meters, edge, mut deliveries, scrapes, .. } = parts;
+        let Parts { data_dir, clock, traffic, tap, reload, .. } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -212,6 +218,7 @@ impl State {
             clock,
             traffic,
             tap,
+            reload,
         }
     }
 

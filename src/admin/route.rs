@@ -8,7 +8,7 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page, receivers, replay};
+use super::{State, page, receivers, reload, replay};
 
 pub(super) type Answer = Response<Content>;
 
@@ -19,9 +19,12 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
     if path == replay::PATH {
         return replay::wrong_method();
     }
+    if path == reload::PATH {
+        return reload::wrong_method();
+    }
     if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
         let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers and, for \
-             POST, /dead-letters/replay";
+             POST, /dead-letters/replay and /-/reload";
         return respond(StatusCode::NOT_FOUND, TEXT, text);
     }
     if !matches!(*method, Method::GET | Method::HEAD) {

@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, replay, whose};
+use super::{State, reload, replay, whose};
 use crate::http::Door;
 
 /// Open connections; a further one takes the place of another.
@@ -147,6 +147,9 @@ async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicB
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
+    if head.method == Method::POST && head.uri.path() == reload::PATH {
+        return reload::answer(&state.reload, &head.headers).await;
+    }
     answer(state, &head.method, head.uri.path()).await
 }
 
