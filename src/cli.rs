@@ -22,6 +22,7 @@ mod queue;
 mod receiver;
 mod serve;
 mod table;
+mod token;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -48,6 +49,7 @@ enum Command {
     Receiver(ReceiverArgs),
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
+    Token(token::TokenArgs),
 }
 
 /// Run the gateway
@@ -252,6 +254,7 @@ pub fn run() -> ExitCode {
         Command::Receiver(args) => receiver::run(args),
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
+        Command::Token(args) => token::run(&args),
     };
     match outcome {
         Ok(code) => code,

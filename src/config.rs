@@ -51,7 +51,7 @@ pub(crate) use scrape::{
 };
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
-pub(crate) use secret::load as load_secret;
+pub(crate) use secret::{load as load_secret, usable as usable_secret};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};

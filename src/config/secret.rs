@@ -163,7 +163,7 @@ pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
 }
 
 /// What can stand in a header: and so what a client can send, and a receiver get.
-fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
+pub(crate) fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
     let secret = bounded(name, secret)?;
     if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("`{name}` must be visible ASCII characters without spaces"));

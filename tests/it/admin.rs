@@ -55,6 +55,7 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         clock: side.clock.clone(),
         traffic: Arc::default(),
         tap: Arc::default(),
+        reload: tidegate::admin::Desk::closed(tidegate::admin::Reloaded::default()),
     };
     Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap()
 }

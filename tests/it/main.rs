@@ -43,6 +43,7 @@ mod receiver_faults;
 mod receiver_intake;
 mod receiver_library;
 mod receiver_rules;
+mod reload;
 mod remote_write;
 mod report;
 mod scrape;
