@@ -37,6 +37,7 @@ use receivers::Receivers;
 use reload::{Live, Reloader, Upkeep};
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+pub(crate) use crate::http::{Heard, Rehearsal, Request};
 
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +160,7 @@ impl Gateway {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
@@ -188,6 +189,7 @@ impl Gateway {
                 traffic,
                 tap,
                 reload: desk,
+                allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })

@@ -1,7 +1,7 @@
 //! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
 //!
 //! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
-//! receivers and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
+//! receivers, sources and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -101,6 +101,11 @@ pub(super) static CONNECTIONS_LIMIT: Family =
 pub(super) static TURNED_AWAY: Family = counter(
     "http_connections_turned_away",
     "Connections closed at limits.connections; their requests are not counted anywhere.",
+);
+pub(super) static MADE_WAY: Family = counter(
+    "http_connections_made_way",
+    "Connections closed at limits.connections because they were silent and somebody else came: without a \
+     first request for a second, or without a next one for five.",
 );
 pub(super) static OVER_LIMIT: Family = counter(
     "http_over_limit",

@@ -18,6 +18,7 @@ use super::problem::Problem;
 use crate::config;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::{Policy, Profile};
+use crate::quota::Quota;
 use crate::traffic::{Ledger, Traffic};
 
 /// Somebody who may send, with what their metrics get on the way.
@@ -26,6 +27,8 @@ pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) profile: Profile,
     pub(super) ledger: Arc<Ledger>,
+    /// What it may send; nothing is asked of the others.
+    pub(super) quota: Option<Arc<Quota>>,
     /// Enabled, and may send metrics; anything else is as unknown as an unknown token (C1.2).
     admitted: bool,
     /// Exempt from the per-IP limit (C1.10).
@@ -244,6 +247,7 @@ impl Source {
         Self {
             name: Arc::clone(&source.name),
             ledger: traffic.of(&source.name),
+            quota: traffic.quotas().of(&source.name, &source.limits),
             profile: Profile::new(Arc::clone(policy), hostname, &source.tags),
             admitted: source.enabled && source.allow_metrics,
             unlimited: !source.rate_limit,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::fetch::{ClientError, Fetcher, Names};
 use super::job::{Job, Known};
 use super::{BUDGET_PARTS, Shared};
-use crate::config;
+use crate::config::{self, SourceLimits};
 use crate::normalize::{Policy, Profile};
 
 /// What is to be fetched from now on.
@@ -32,11 +32,13 @@ pub struct Change {
 }
 
 /// One job from now on.
-enum Next {
-    /// As it was, with this profile.
-    Kept(Known, Profile),
-    /// A new one, or one whose settings changed.
-    New(Box<Job>),
+struct Next {
+    known: Known,
+    /// A new one, or one whose settings changed; `None` where it goes on as it was.
+    ready: Option<Box<Job>>,
+    profile: Profile,
+    /// The source that it belongs to, and what that may send.
+    limits: Option<(Arc<str>, SourceLimits)>,
 }
 
 /// The way to change a scraper that somebody else ends.
@@ -96,14 +98,15 @@ impl Changes {
             let (hostname, tags) =
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(terms.policy), hostname, tags);
+            let limits = source.map(|of| (Arc::clone(&of.name), of.limits));
             if let Some(known) = known.iter().find(|known| known.job() == scrape) {
-                next.push(Next::Kept(known.clone(), profile));
+                next.push(Next { known: known.clone(), ready: None, profile, limits });
                 continue;
             }
             let fetcher = Fetcher::new(scrape, jobs.names.clone())?;
             let (scrape, shared) = (scrape.clone(), Arc::clone(&jobs.shared));
-            let job = Job::new(scrape, profile, fetcher, shared, until).await;
-            next.push(Next::New(Box::new(job)));
+            let job = Job::new(scrape, profile.clone(), fetcher, shared, until).await;
+            next.push(Next { known: job.known(), ready: Some(Box::new(job)), profile, limits });
         }
         Ok(Change { jobs: next, body_bytes: terms.body_bytes })
     }
@@ -153,16 +156,14 @@ impl Jobs {
         }
         let mut before = std::mem::take(&mut list.jobs);
         for next in next {
-            let entry = match next {
-                Next::New(job) => Entry { known: job.known(), ready: Some(job), task: None },
-                Next::Kept(known, profile) => {
-                    known.change(profile);
-                    let nth = before.iter().position(|entry| entry.known.is(&known));
-                    let Some(nth) = nth else { continue };
-                    before.swap_remove(nth)
-                }
-            };
-            list.jobs.push(entry);
+            let Next { known, ready, profile, limits } = next;
+            let quotas = self.shared.traffic.quotas();
+            known.change(profile, limits.and_then(|(name, limits)| quotas.of(&name, &limits)));
+            let kept = before.iter().position(|entry| entry.known.is(&known));
+            list.jobs.push(match kept {
+                Some(nth) => before.swap_remove(nth),
+                None => Entry { known, ready, task: None },
+            });
         }
         for task in before.iter().filter_map(|entry| entry.task.as_ref()) {
             task.abort();

@@ -36,6 +36,7 @@ fn a_hangup_brings_a_new_source_and_ends_an_old_one() {
 #[test]
 fn a_configuration_with_faults_changes_nothing_and_is_told_of_until_it_is_cured() {
     let gateway = Process::start(&config(&source("one", "token-1")));
+    let status = || gateway.admin("GET", "/status", &[]).json()["reload"].clone();
     let successful = "tidegate_config_last_reload_successful";
     assert_eq!(gateway.metric(successful), Some(1.0));
     let good = source("one", "token-1") + &source("two", "token-2");
@@ -53,6 +54,10 @@ fn a_configuration_with_faults_changes_nothing_and_is_told_of_until_it_is_cured(
     }
     assert_eq!((gateway.send("token-1"), gateway.send("token-2")), (202, 403));
     assert_eq!(gateway.metric(successful), Some(0.0));
+    assert_eq!(
+        (&status()["ok"], status()["problems"].as_array().map(Vec::len)),
+        (&false.into(), Some(3))
+    );
     gateway.logged("POST /-/reload: the configuration cannot be used, the one before stays");
     gateway.logged("`shutdown.grace` must be");
 
@@ -62,6 +67,10 @@ fn a_configuration_with_faults_changes_nothing_and_is_told_of_until_it_is_cured(
         (200, vec!["source \"two\" is added".to_owned()])
     );
     assert_eq!((gateway.metric(successful), gateway.send("token-2")), (Some(1.0), 202));
+    assert_eq!(
+        (&status()["ok"], &status()["changed"][0]),
+        (&true.into(), &answer.json()["changed"][0])
+    );
     assert!(
         gateway.metric("tidegate_config_last_reload_success_timestamp_seconds").unwrap() > 1.7e9
     );

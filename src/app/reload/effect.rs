@@ -25,7 +25,7 @@ fn known(key: &str) -> Option<Effect> {
 /// Sections stand here as well, for what is in none of their keys.
 const TABLE: &[(&[&str], Effect)] = &[
     // Sockets, files and threads that were made at the start.
-    (&["listen", "data_dir", "admin", "admin.listen"], Restart),
+    (&["listen", "data_dir", "admin", "admin.listen", "admin.allowed_hosts"], Restart),
     (&["hostname", "hostname_tags"], Live),
     (
         &[
@@ -47,6 +47,12 @@ const TABLE: &[(&[&str], Effect)] = &[
             "sources.label_token",
             "sources.hostname",
             "sources.tags",
+            "sources.requests_per_minute",
+            "sources.metrics_per_minute",
+            "sources.bytes_per_minute",
+            "sources.series",
+            "sources.series_window",
+            "sources.over_series",
         ],
         Live,
     ),
@@ -122,6 +128,7 @@ const TABLE: &[(&[&str], Effect)] = &[
             "http.body_timeout",
             "http.body_min_rate",
             "http.drain_timeout",
+            "http.help_url",
         ],
         Live,
     ),

@@ -72,7 +72,7 @@ pub(super) fn merged(before: &Config, after: &Config) -> Config {
         scrapes: after.scrapes.clone(),
         receivers: before.receivers.iter().map(receiver).collect(),
         auth: after.auth,
-        http: after.http,
+        http: after.http.clone(),
         limits,
         policy: Arc::new(policy),
         log: Log { level: after.log.level.clone(), format: before.log.format },
@@ -134,7 +134,7 @@ impl Live {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
         });
         self.scrapes.take(scrapes, config.limits.memory_bytes);

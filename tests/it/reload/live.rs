@@ -63,7 +63,7 @@ fn room_for_the_largest_body_is_kept_while_its_size_waits_for_a_restart() {
         ["`limits.body_bytes`", "`limits.expanded_bytes`", "`limits.memory_bytes`"]
     );
     assert_eq!(gateway.send("token-1"), 202);
-    assert_eq!(gateway.metric("tidegate_memory_limit_bytes"), Some(f64::from(256 << 20)));
+    assert_eq!(gateway.metric("tidegate_http_memory_limit_bytes"), Some(f64::from(256 << 20)));
 }
 
 #[test]

@@ -24,6 +24,10 @@ fn a_token_is_replaced_while_clients_change_one_by_one() {
     assert_eq!(sends(), (202, 202));
     let last = used("next_token").expect("it was used");
 
+    let told = gateway.admin("GET", "/status", &[]).json()["sources"][0]["tokens"].clone();
+    assert_eq!((&told[0]["key"], &told[1]["key"]), (&"token".into(), &"next_token".into()));
+    assert!(told[0]["expires"].is_null() && told[1]["last_used"].is_string(), "{told}");
+
     let answer = gateway.reload(&with("token = \"new\""));
     let told = answer.list("changed");
     assert_eq!(told, ["`token` of source \"one\"", "`next_token` of source \"one\""]);
