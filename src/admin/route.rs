@@ -11,7 +11,7 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, assets, events, page, receivers, replay, status};
+use super::{State, assets, codes, events, logs, openapi, page, receivers, replay, status, tap};
 
 pub(super) type Answer = Response<Content>;
 
@@ -19,7 +19,20 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Everything that GET finds here.
-const PATHS: [&str; 7] = ["/", "/status", "/events", "/livez", "/readyz", "/metrics", "/receivers"];
+const PATHS: [&str; 12] = [
+    "/",
+    "/status",
+    "/events",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/receivers",
+    logs::PATH,
+    tap::PATH,
+    codes::PATH,
+    openapi::INGEST,
+    openapi::ADMIN,
+];
 
 /// What the port answers; errors are text.
 pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
@@ -30,6 +43,9 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
     let asset = assets::find(path);
     if asset.is_none() && !PATHS.contains(&path) {
         return nothing_here();
+    }
+    if path == tap::PATH {
+        return tap::answer(&state.tap, &head.method, head.uri.query());
     }
     if !matches!(head.method, Method::GET | Method::HEAD) {
         let text = "this method does nothing here: the admin port is for GET and HEAD";
@@ -46,6 +62,10 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
             let told = receivers::render(&Health::of(state).await).to_string();
             respond(StatusCode::OK, JSON, told)
         }
+        logs::PATH => logs::answer(),
+        codes::PATH => codes::page(),
+        openapi::INGEST => openapi::ingest(),
+        openapi::ADMIN => openapi::admin(),
         "/readyz" => readyz(&Health::of(state).await),
         "/status" => respond(StatusCode::OK, JSON, status::tell(state).await.to_string()),
         // Whoever asks for the head alone would never see its end.

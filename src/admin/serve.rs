@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, replay, whose};
+use super::{State, guard, replay, whose};
 use crate::http::Door;
 
 /// Open connections; a further one takes the place of another.
@@ -112,7 +112,8 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
     let service = service_fn(|request| {
         let (state, has_asked, is_live) = (Arc::clone(&state), Arc::clone(&has_asked), &is_live);
         async move {
-            let answer = exchange(&state, request, &has_asked).await;
+            let mut answer = exchange(&state, request, &has_asked).await;
+            guard::mark(&mut answer);
             is_live.store(matches!(answer.body(), Content::Live(_)), Ordering::Relaxed);
             Ok::<_, Infallible>(answer)
         }
@@ -139,7 +140,11 @@ async fn exchange(
     has_asked: &AtomicBool,
 ) -> Answer {
     let (head, body) = request.into_parts();
-    if let Some(refusal) = state.directory.refusal(head.headers.get(whose::HEADER)).await {
+    let refusal = match state.guard.refusal(&head) {
+        None => state.directory.refusal(head.headers.get(whose::HEADER)).await,
+        refusal => refusal,
+    };
+    if let Some(refusal) = refusal {
         drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
         return refusal;
     }
