@@ -163,6 +163,8 @@ impl Admin {
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let state = Arc::new(State::new(parts, addr));
+        // What comes from here on has a beginning to be measured against.
+        state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }

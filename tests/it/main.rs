@@ -49,6 +49,7 @@ mod remote_write;
 mod report;
 mod scrape;
 mod siege;
+mod status;
 mod strace;
 mod support;
 mod tame;
