@@ -54,7 +54,7 @@ impl From<anyhow::Error> for Stop {
 
 pub(super) fn run(args: &ConvertArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let shaping = load::shaping(args.config.as_deref(), environment)?;
-    let help = Arc::clone(&shaping.help_url);
+    let help = Arc::clone(&shaping.http.help_url);
     let profile = profile(shaping, args.source.as_deref()).map_err(Failure::Usage)?;
     let path = args.input.as_deref().filter(|path| *path != Path::new("-"));
     let input = input::open(path).map_err(Failure::Usage)?;
