@@ -25,6 +25,7 @@ mod serve;
 mod table;
 mod tap;
 mod test;
+mod token;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -53,6 +54,7 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
+    Token(token::TokenArgs),
 }
 
 /// Run the gateway
@@ -259,6 +261,7 @@ pub fn run() -> ExitCode {
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Token(args) => token::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::oldest::{Asked, Oldest};
-use super::{Facts, State};
+use super::{Facts, Reloaded, State};
 use crate::dead_letter;
 use crate::forward::Status;
 use crate::http;
@@ -65,6 +65,7 @@ pub(super) struct Reading {
     pub(super) quotas: Vec<Arc<Quota>>,
     pub(super) at: Duration,
     pub(super) meters: Meters,
+    pub(super) reloaded: Reloaded,
 }
 
 impl Health {
@@ -135,6 +136,7 @@ impl Reading {
             quotas: state.traffic.quotas().list(),
             at,
             meters: state.meters.clone(),
+            reloaded: state.reload.last(),
         }
     }
 }

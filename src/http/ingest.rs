@@ -54,7 +54,7 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: impl Stream,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
     if let Sender::Known(source) = &sender {
         source.admit(state, rules)?;
     }
@@ -88,7 +88,7 @@ async fn read(
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     if let Sender::InLabel(_) = &sender {
         let format = format_of(received.declared, &received.body)?;
-        sender.find(&received.body, format)?.0.admit(state, rules)?;
+        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
     }
     let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
     let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
@@ -222,7 +222,7 @@ impl Work {
         let Self { received, sender, intent, now, at } = self;
         let Received { body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
         let mut session = source.quota.as_ref().and_then(|quota| {
             quota.charge(Rate::Bytes, body.len() as u64, at);
             quota.session(intent, at)
