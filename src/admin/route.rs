@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde_json::json;
 
 use super::content::Content;
@@ -15,7 +15,12 @@ pub(super) type Answer = Response<Content>;
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the port answers; errors are text.
-pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {
+pub(super) async fn answer(
+    state: &State,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Answer {
     if path == replay::PATH {
         return replay::wrong_method();
     }
@@ -37,7 +42,11 @@ pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer
             respond(StatusCode::OK, "application/json", told)
         }
         "/readyz" => readyz(&Health::of(state).await),
-        _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
+        _ => {
+            let form = page::Form::of(headers);
+            let page = page::render(Reading::of(state).await, form);
+            respond(StatusCode::OK, form.content_type(), page)
+        }
     }
 }
 

@@ -147,7 +147,7 @@ async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicB
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
-    answer(state, &head.method, head.uri.path()).await
+    answer(state, &head.method, head.uri.path(), &head.headers).await
 }
 
 async fn drop_body(mut body: Incoming) {

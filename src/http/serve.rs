@@ -221,6 +221,7 @@ struct Seat {
 impl Seat {
     fn take(state: Arc<State>, permit: OwnedSemaphorePermit) -> Self {
         state.counts.connections.fetch_add(1, Ordering::Relaxed);
+        state.counts.connections_accepted.fetch_add(1, Ordering::Relaxed);
         Self { state, _permit: permit }
     }
 }

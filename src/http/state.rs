@@ -134,6 +134,13 @@ impl State {
         self.budget.limit()
     }
 
+    /// Addresses that the per-IP limit remembers, and how many it may, `limits.limiter_keys`; `None` while
+    /// the limit is off.
+    pub fn limiter_keys(&self) -> Option<(usize, usize)> {
+        let rules = self.rules.load();
+        rules.limiter.as_ref().map(|limiter| (limiter.keys(), rules.limits.limiter_keys))
+    }
+
     /// `limits.connections`
     pub fn connections_limit(&self) -> usize {
         self.connections

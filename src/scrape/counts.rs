@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decode::labelled::Asides;
 use crate::normalize::Code;
-use crate::pipeline::report::{Codes, Report};
+use crate::pipeline::report::{Codes, Kinds, Report};
 
 /// What a scrape came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,11 @@ impl Counts {
     /// Targets of all jobs.
     pub fn targets(&self) -> u64 {
         self.jobs.iter().map(JobCounts::targets).sum()
+    }
+
+    /// Tuples by what their metric was sent as.
+    pub fn kinds(&self) -> [u64; Kinds::NAMES.len()] {
+        self.codes.kinds()
     }
 
     /// Samples rejected for this.
