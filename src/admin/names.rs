@@ -63,6 +63,12 @@ pub(super) static BUILD: Family =
     info("build", "The running version, and what it was built for; the value is always 1.");
 pub(super) static START_TIME: Family =
     gauge("start_time", "When this process started, as a Unix time.").seconds();
+pub(super) static TIME: Family = gauge(
+    "time",
+    "The clock of this gateway, as a Unix time: metrics without an instant of their own get it. Compare it \
+     with the time of the scrape.",
+)
+.seconds();
 pub(super) static UPTIME: Family =
     gauge("uptime", "Time since this process started; not affected by the wall clock.").seconds();
 pub(super) static READY: Family = gauge("ready", "1 while /readyz answers 200, else 0.");

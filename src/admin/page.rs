@@ -146,6 +146,7 @@ fn itself(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     let target = [("arch", std::env::consts::ARCH), ("os", std::env::consts::OS)];
     sheet.info(&names::BUILD, &[version, target[0], target[1]])?;
     sheet.one(&names::START_TIME, unix_s(reading.started))?;
+    sheet.one(&names::TIME, unix_s(reading.health.now))?;
     sheet.one(&names::UPTIME, reading.uptime.as_secs_f64())?;
     let readiness = Readiness::of(&reading.health);
     sheet.one(&names::READY, u64::from(readiness.ready))?;
