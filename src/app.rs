@@ -35,6 +35,7 @@ pub mod signal;
 use receivers::Receivers;
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+pub(crate) use crate::http::{Heard, Rehearsal, Request};
 
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +148,7 @@ impl Gateway {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
@@ -166,6 +167,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })

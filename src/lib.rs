@@ -58,6 +58,7 @@ pub mod spread;
 pub mod intake;
 mod blocks;
 mod causes;
+pub mod quota;
 pub mod traffic;
 pub mod tap;
 pub mod queue;

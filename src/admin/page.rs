@@ -170,6 +170,7 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
     sheet.one(&names::CONNECTIONS_ACCEPTED, read(&counts.connections_accepted))?;
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
+    sheet.one(&names::MADE_WAY, read(&counts.made_way))?;
     sheet.one(&names::OVER_LIMIT, read(&counts.over_limit))?;
     let keys = edge.limiter_keys();
     sheet.maybe(&names::LIMITER_KEYS, keys.map(|(used, _)| used as u64))?;

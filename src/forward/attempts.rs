@@ -4,13 +4,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::latency::Latency;
 use super::outcome::{Failure, Outcome, Reply, classify};
 use crate::spread::{Durations, Seen};
 
 /// Attempts since the start, by outcome and by class of answer.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    ended: [AtomicU64; LABELS.len()],
+    counts: [AtomicU64; LABELS.len()],
+    latency: Latency,
     latencies: Durations,
     sent_bytes: AtomicU64,
     raw_bytes: AtomicU64,
@@ -48,7 +50,8 @@ impl Attempts {
     pub(super) fn count(&self, reply: Reply, expense: Expense) {
         let label = label(reply);
         let slot = LABELS.iter().position(|known| *known == label);
-        self.ended[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
+        self.counts[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
+        self.latency.add(expense.latency);
         self.latencies.took(expense.latency);
         // Without a connection nothing was sent.
         if !matches!(reply, Reply::Failed(Failure::Connect)) {
@@ -57,7 +60,7 @@ impl Attempts {
         }
     }
 
-    /// How long attempts took, whatever their end; nanoseconds.
+    /// How long attempts took, whatever their end, in the steps of `/metrics`; nanoseconds.
     pub fn latencies(&self) -> Seen {
         self.latencies.read()
     }
@@ -68,10 +71,15 @@ impl Attempts {
         (self.sent_bytes.load(Ordering::Relaxed), self.raw_bytes.load(Ordering::Relaxed))
     }
 
+    /// The same in finer steps, for whoever looks at the last minute.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
     /// Outcome, class of answer, attempts: `done`, `retry`, `split`, `step_down`, `halve` or `hold`; `2xx` to `5xx`, `timeout`,
     /// `connect` (no connection came up), `broken` (it ended before the answer) or `other`.
     pub fn read(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let counts = LABELS.into_iter().zip(&self.ended);
+        let counts = LABELS.into_iter().zip(&self.counts);
         counts.map(|((outcome, answer), count)| (outcome, answer, count.load(Ordering::Relaxed)))
     }
 }

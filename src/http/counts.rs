@@ -22,6 +22,8 @@ pub struct Counts {
     pub connections_accepted: AtomicU64,
     /// Connections turned away at `limits.connections`.
     pub turned_away: AtomicU64,
+    /// Silent connections closed for the sake of others at `limits.connections`.
+    pub made_way: AtomicU64,
     /// Requests over the per-IP limit.
     pub over_limit: AtomicU64,
     /// Requests that ended in a panic, a bug.

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
 use crate::queue::Queue;
+use crate::quota::Over;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
@@ -76,6 +77,13 @@ pub(super) struct Rules {
     forwarding: Forwarding,
     limiter: Option<Arc<PerIp>>,
     over_limit: StatusCode,
+}
+
+impl Rules {
+    /// The answer to a source over one of its rates.
+    pub(super) fn over_quota(&self, over: Over) -> Problem {
+        Problem::OverQuota { status: self.over_limit, over }
+    }
 }
 
 impl State {
@@ -139,6 +147,12 @@ impl State {
     pub fn limiter_keys(&self) -> Option<(usize, usize)> {
         let rules = self.rules.load();
         rules.limiter.as_ref().map(|limiter| (limiter.keys(), rules.limits.limiter_keys))
+    }
+
+    /// `[limits]` and `[http]` as they are in effect.
+    pub fn settings(&self) -> (config::Limits, config::Http) {
+        let rules = self.rules.load();
+        (rules.limits.clone(), rules.http.clone())
     }
 
     /// `limits.connections`
