@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Environment;
 
 mod ask;
+mod bundle;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -53,6 +54,7 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
+    Bundle(bundle::BundleArgs),
 }
 
 /// Run the gateway
@@ -259,6 +261,7 @@ pub fn run() -> ExitCode {
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Bundle(args) => bundle::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,
