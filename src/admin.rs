@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! serve        accept, bounds of a connection, one request each; `whose` refuses those that mean the
-//!              gateway of another data directory
+//!              gateway of another data directory, `guard` those that come from a web page
 //!   route        path and method
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -44,11 +44,17 @@ use crate::scrape;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
+mod assets;
+mod codes;
 mod content;
+mod events;
 mod forecast;
+mod history;
 mod logs;
+mod guard;
 mod names;
 mod oldest;
+mod openapi;
 mod page;
 mod readiness;
 mod reading;
@@ -57,10 +63,13 @@ mod replay;
 mod route;
 mod serve;
 mod sheet;
+mod status;
 mod tap;
 pub mod whose;
 
 use forecast::Forecast;
+use guard::Guard;
+use history::{History, Mark};
 use oldest::Oldest;
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
@@ -86,6 +95,8 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// Tuples as they are accepted.
     pub tap: Arc<Tap>,
+    /// `admin.allowed_hosts`
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -146,7 +157,7 @@ impl Admin {
     /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State::new(parts));
+        let state = Arc::new(State::new(parts, addr));
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }
@@ -176,6 +187,7 @@ struct State {
     scrapes: Arc<scrape::Counts>,
     destinations: Vec<Destination>,
     directory: whose::Directory,
+    guard: Guard,
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
@@ -183,6 +195,7 @@ struct State {
     started_at: Duration,
     is_closing: AtomicBool,
     forecast: Mutex<Forecast>,
+    history: Mutex<History>,
 }
 
 /// A destination of the queue.
@@ -194,9 +207,9 @@ struct Destination {
 }
 
 impl State {
-    fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
-            parts;
+    fn new(parts: Parts, listens: SocketAddr) -> Self {
+        let Parts { queue, meters, edge, mut deliveries, scrapes, .. } = parts;
+        let Parts { data_dir, clock, traffic, tap, allowed_hosts, .. } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -206,10 +219,12 @@ impl State {
         Self {
             destinations: queue.destinations().into_iter().map(destination).collect(),
             directory: whose::Directory::at(data_dir),
+            guard: Guard::new(listens.ip(), allowed_hosts),
             started: clock.now(),
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),
             forecast: Mutex::default(),
+            history: Mutex::default(),
             queue,
             meters,
             edge,
@@ -220,9 +235,15 @@ impl State {
         }
     }
 
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// To be called every few seconds.
     fn sample(&self) {
         let (now, room) = (self.clock.monotonic(), forecast::room(&self.queue.standing()));
         self.forecast.lock().unwrap_or_else(PoisonError::into_inner).sample(now, room);
+        let mark = Mark::of(self);
+        self.history().sample(mark);
     }
 }

@@ -148,7 +148,7 @@ impl Gateway {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
@@ -167,6 +167,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })

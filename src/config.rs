@@ -37,7 +37,7 @@ pub use admin::Admin;
 pub use auth::Auth;
 pub use dead_letters::DeadLetters;
 pub use file::{Environment, Needs, Setting};
-pub use http::Http;
+pub use http::{HELP_URL, Http};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};

@@ -1,7 +1,7 @@
 //! The ingest edge: everything between a client's socket and the queue (contract C1).
 //!
 //! ```text
-//! serve        accept, count connections, time-outs, ordered shutdown
+//! serve        accept, count connections, time-outs, ordered shutdown; `seats` is who makes way for whom
 //!   connection   one socket: what it is doing, and how long it may do that
 //!     exchange     one request: id, per-IP limit, panic guard, what the answer says about the socket
 //!       route        path and method
@@ -32,6 +32,7 @@ mod refusals;
 mod rehearsal;
 mod request_id;
 mod route;
+mod seats;
 mod serve;
 mod state;
 mod upload;

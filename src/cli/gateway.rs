@@ -96,7 +96,7 @@ impl Gateway {
         let unknown = |error: io::Error| Absent::Unknown { why: error.to_string() };
         let held = Lock::read(&LogQueue::lock_file(&place.data_dir)).map_err(unknown)?;
         let noted = held.as_deref().and_then(noted_admin);
-        let Admin { listen } = match (noted, place.admin_in_memory(), held) {
+        let Admin { listen, .. } = match (noted, place.admin_in_memory(), held) {
             (Some(noted), _, _) => noted,
             (None, Some(configured), _) => configured,
             (None, None, Some(text)) => {
@@ -272,7 +272,7 @@ fn innermost(error: &reqwest::Error) -> String {
 fn noted_admin(note: &str) -> Option<Admin> {
     let admin = note.lines().find_map(|line| line.strip_prefix("admin="))?;
     let listen = if admin.is_empty() { None } else { Some(admin.parse().ok()?) };
-    Some(Admin { listen })
+    Some(Admin { listen, allowed_hosts: Vec::new() })
 }
 
 /// Where somebody who listens everywhere can be reached from here.
@@ -309,7 +309,8 @@ mod tests {
     fn the_note_of_the_lock_says_where_to_ask_and_the_configuration_only_for_a_queue_in_memory() {
         let directory = tempfile::tempdir().unwrap();
         let find = |durability, listen: Option<&str>| {
-            let admin = listen.map(|text| Admin { listen: text.parse().ok() });
+            let admin =
+                listen.map(|text| Admin { listen: text.parse().ok(), allowed_hosts: Vec::new() });
             let found = Gateway::find(&place(directory.path(), durability, admin));
             found.map(|gateway| gateway.admin)
         };

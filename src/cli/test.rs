@@ -155,7 +155,7 @@ fn judge(
 fn rehearse(case: &Case, shaping: &Shaping, runtime: &Runtime) -> anyhow::Result<Heard> {
     let source = source(shaping, case.source.as_deref())?;
     let Shaping { policy, auth, http, limits, .. } = shaping;
-    let rehearsal = Rehearsal::new(source, policy, *auth, *http, limits.clone(), case.now);
+    let rehearsal = Rehearsal::new(source, policy, *auth, http.clone(), limits.clone(), case.now);
     let request = Request {
         path: case.path.clone(),
         content_type: case.content_type.clone(),

@@ -6,14 +6,21 @@ use super::address;
 use super::section::Section;
 
 /// `[admin]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Where `/metrics`, `/livez`, `/readyz` and `/receivers` are served, and dead letters replayed: an IP
     /// address and port, port 0 takes a free one; `"off"` (`None` here) turns it off. Default
     /// `127.0.0.1:8081`. It asks for no token: `0.0.0.0:8081` only where a network policy says who may
     /// reach it.
     pub listen: Option<SocketAddr>,
+    /// Names by which a port on this machine's loopback may be asked besides IP addresses and `localhost`, without
+    /// port, in lower case; others are answered 421, because a web page can give its own name this address. A
+    /// port that other machines reach answers to every name as long as none is listed. Default: none.
+    pub allowed_hosts: Vec<String>,
 }
+
+/// What a name in the DNS may have.
+const HOST_BYTES_MAX: usize = 253;
 
 /// What turns the port off.
 const OFF: &str = "off";
@@ -24,7 +31,10 @@ impl Admin {
         let show = |listen: &Option<SocketAddr>| {
             listen.map_or_else(|| OFF.to_owned(), |address| address.to_string())
         };
-        let admin = Self { listen: section.parsed("listen", default, show, listen) };
+        let admin = Self {
+            listen: section.parsed("listen", default, show, listen),
+            allowed_hosts: section.list("allowed_hosts", Vec::new(), String::clone, host),
+        };
         section.finish();
         admin
     }
@@ -36,4 +46,14 @@ fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
     }
     let expected = "an IP address with a port, like \"127.0.0.1:8081\", or \"off\"";
     address(text).map(Some).map_err(|_| expected.to_owned())
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if name.is_empty() || name.len() > HOST_BYTES_MAX || !name.bytes().all(fits) {
+        return Err("a host name without scheme and port, like \"tidegate.internal\"".to_owned());
+    }
+    Ok(name.to_owned())
 }

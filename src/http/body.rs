@@ -40,7 +40,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) fn new(limits: &config::Limits, http: &config::Http) -> Self {
-        let config::Http { body_timeout: timeout, body_min_rate: rate_min, .. } = *http;
+        let &config::Http { body_timeout: timeout, body_min_rate: rate_min, .. } = http;
         Self { bytes_max: limits.body_bytes, timeout, rate_min }
     }
 

@@ -26,6 +26,7 @@ use crate::pipeline::report::Report;
 use crate::pipeline::{self, Step};
 use crate::queue::{Entry, Queue};
 use crate::tap::Piece;
+use crate::traffic::example::{self, Layout};
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -59,7 +60,7 @@ pub(super) async fn ingest(
                 && problem.is_about_the_body()
             {
                 state.complaints.body(&source.name, &problem);
-                source.ledger.refused(state.clock.now());
+                source.ledger.refused(&problem, state.clock.now());
             }
             Err(problem)
         }
@@ -270,10 +271,26 @@ impl Work {
             Problem::of_body(error, why)
         })?;
         let bytes = body.len() as u64;
+        let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
+            examples(body_read, format, &report)
+        } else {
+            Vec::new()
+        };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, blocks, grant })
+        Ok(Batch { source, received: now, bytes, report, examples, blocks, grant })
     }
+}
+
+/// Rejected items as they were sent, where the format is text. What names its token inside the body is none.
+#[cold]
+fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> {
+    let layout = match format {
+        Format::Json | Format::JsonStream => Layout::Values,
+        Format::Ndjson | Format::Exposition(_) => Layout::Lines,
+        Format::MessagePack | Format::RemoteWrite(_) | Format::Otlp(_) => return Vec::new(),
+    };
+    example::find(body, layout, report)
 }
 
 /// A body as tuples.
@@ -283,6 +300,8 @@ struct Batch {
     /// Of the body, decompressed.
     bytes: u64,
     report: Report,
+    /// Some of what the report rejects, by its index there.
+    examples: Vec<(u64, String)>,
     blocks: Vec<Block>,
     grant: Grant,
 }
@@ -291,7 +310,7 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, blocks, grant } = self;
+        let Self { source, received, bytes, report, examples, blocks, grant } = self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -311,7 +330,8 @@ impl Batch {
         }
         drop(grant);
         state.counts.decided(&report);
-        source.ledger.decided(bytes, std::slice::from_ref(&report), received);
+        let reports = std::slice::from_ref(&report);
+        source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }

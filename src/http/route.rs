@@ -97,5 +97,5 @@ async fn take(
     let protocol = entrance.protocol;
     state.counts.came(protocol);
     let outcome = ingest(state, rules, head, entrance, body).await;
-    protocol.respond(outcome, rules.nothing_accepted)
+    protocol.respond(outcome, rules.nothing_accepted, &rules.http.help_url)
 }

@@ -24,6 +24,7 @@ use super::connection::{Connection, Watched};
 use super::door::Door;
 use super::exchange::Edge;
 use super::problem::retry_after_s;
+use super::seats::{Seats, may_go};
 use super::state::State;
 
 /// How often idle addresses are forgotten by the limiter.
@@ -42,6 +43,9 @@ const DROPPED_PIECE_BYTES: usize = 8 << 10;
 
 /// An idle HTTP/2 connection is told to go, and gets this long to do so.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same while somebody waits for its seat.
+const MAKE_WAY_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// During a shutdown, how long a connection may stay on which no request is being worked on: time for
 /// the rest of a head, for an answer to be taken, and for an HTTP/2 client to say goodbye.
@@ -81,7 +85,7 @@ pub async fn serve(
     let server = Arc::new(Server {
         builder: builder(),
         stage: course,
-        seats: Arc::new(Semaphore::new(state.connections_limit())),
+        seats: Seats::new(state.connections_limit()),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         state,
     });
@@ -95,9 +99,9 @@ pub async fn serve(
     drop(door);
     server.state.close();
     progress.send_replace(Stage::Draining);
-    if timeout(grace, server.all_gone()).await.is_err() {
+    if timeout(grace, server.seats.all_free()).await.is_err() {
         progress.send_replace(Stage::Over);
-        server.all_gone().await;
+        server.seats.all_free().await;
     }
 }
 
@@ -105,7 +109,7 @@ struct Server {
     builder: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
     /// One for each connection that may be open.
-    seats: Arc<Semaphore>,
+    seats: Arc<Seats>,
     door: Arc<Semaphore>,
     state: Arc<State>,
 }
@@ -124,10 +128,25 @@ impl Server {
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream) {
-        if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
+        if let Some(seat) = self.seats.free_one() {
             tokio::spawn(Arc::clone(self).drive(stream, seat));
             return;
         }
+        let Some(place) = self.seats.ask() else { return self.refuse(stream) };
+        let server = Arc::clone(self);
+        tokio::spawn(async move {
+            match server.seats.wait(place).await {
+                // One that was given after accepting ended is nobody's to use.
+                Some(seat) if *server.stage.borrow() == Stage::Open => {
+                    server.drive(stream, seat).await;
+                }
+                _ => server.refuse(stream),
+            }
+        });
+    }
+
+    /// For want of a seat.
+    fn refuse(&self, stream: TcpStream) {
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
         // Nobody is left to tell if any of this fails.
         drop(turn_away(&stream));
@@ -148,9 +167,11 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seat = Seat::take(Arc::clone(&self.state), permit);
-        self.converse(stream, Connection::new(peer.ip())).await;
-        drop(seat);
+        let connection = Connection::new(peer.ip());
+        let seat = self.seats.take(permit, &connection);
+        let counted = Counted::new(&self.state);
+        self.converse(stream, connection).await;
+        drop((counted, seat));
     }
 
     async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
@@ -162,6 +183,7 @@ impl Server {
         let http = &self.state.rules().http;
         let mut timer = Alarm::new(http.header_timeout);
         let mut draining = None;
+        let mut called_with = Left::default();
 
         loop {
             let mut changed = pin!(stage.changed());
@@ -177,19 +199,31 @@ impl Server {
                 if deadline.is_some_and(|deadline| timer.rings(deadline, cx)) {
                     return Poll::Ready(Turn::Expired);
                 }
+                if (connection.call.is_made() || !called_with.is_with(cx))
+                    && called_with.poll(poll_fn(|cx| connection.call.heard(cx)), cx).is_ready()
+                    && may_go(&connection, Instant::now()).is_some()
+                {
+                    return Poll::Ready(Turn::MakesWay);
+                }
                 // It takes a lock that all connections share: not for every request.
                 if left_with.is_with(cx) && !look.has_changed().unwrap_or(true) {
                     return Poll::Pending;
                 }
                 left_with.poll(changed.as_mut(), cx).map(|changed| Turn::Stage(changed.is_ok()))
             });
-            match turn.await {
+            let turn = turn.await;
+            match turn {
                 Turn::Closed => return,
-                Turn::Expired => {
+                Turn::Expired | Turn::MakesWay => {
+                    let is_wanted = matches!(turn, Turn::MakesWay);
+                    if is_wanted {
+                        self.state.counts.made_way.fetch_add(1, Ordering::Relaxed);
+                    }
                     if connection.is_http2() && draining.is_none() {
                         wire.as_mut().graceful_shutdown();
+                        let patience = if is_wanted { MAKE_WAY_TIMEOUT } else { GOAWAY_TIMEOUT };
                         // Whoever does not go is dropped.
-                        drop(timeout(GOAWAY_TIMEOUT, wire).await);
+                        drop(timeout(patience, wire).await);
                     }
                     return;
                 }
@@ -204,30 +238,21 @@ impl Server {
             }
         }
     }
-
-    /// Resolves when no connection is left; none may begin meanwhile.
-    async fn all_gone(&self) {
-        let seats = u32::try_from(self.state.connections_limit()).unwrap_or(u32::MAX);
-        drop(self.seats.acquire_many(seats).await);
-    }
 }
 
-/// The right to be connected, counted for as long as it is held.
-struct Seat {
-    state: Arc<State>,
-    _permit: OwnedSemaphorePermit,
-}
+/// An open connection, counted for as long as it is.
+struct Counted<'s>(&'s State);
 
-impl Seat {
-    fn take(state: Arc<State>, permit: OwnedSemaphorePermit) -> Self {
+impl<'s> Counted<'s> {
+    fn new(state: &'s State) -> Self {
         state.counts.connections.fetch_add(1, Ordering::Relaxed);
-        Self { state, _permit: permit }
+        Self(state)
     }
 }
 
-impl Drop for Seat {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.state.counts.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.counts.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -235,6 +260,8 @@ impl Drop for Seat {
 enum Turn {
     Closed,
     Expired,
+    /// It does nothing, and somebody waits for its seat.
+    MakesWay,
     /// The next stage; `false` when there will be none, as whoever tells of them is gone.
     Stage(bool),
 }

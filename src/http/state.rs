@@ -134,6 +134,12 @@ impl State {
         self.budget.limit()
     }
 
+    /// `[limits]` and `[http]` as they are in effect.
+    pub fn settings(&self) -> (config::Limits, config::Http) {
+        let rules = self.rules.load();
+        (rules.limits.clone(), rules.http.clone())
+    }
+
     /// `limits.connections`
     pub fn connections_limit(&self) -> usize {
         self.connections

@@ -6,8 +6,10 @@ use crate::decode::labelled::Asides;
 use crate::normalize::{Code, Rejection};
 
 mod codes;
+mod told;
 
 pub use codes::Codes;
+pub use told::Told;
 
 /// Most entries of each list in a report; the counts go on.
 pub const ENTRIES_MAX: usize = 100;
