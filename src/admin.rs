@@ -39,6 +39,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
 use crate::scrape;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 mod content;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// Tuples as they are accepted.
     pub tap: Arc<Tap>,
+    /// What makes its connections secret.
+    pub tls: Option<Acceptor>,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -151,6 +154,11 @@ impl Admin {
         self.addr
     }
 
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.state.tls.as_ref()
+    }
+
     /// From here on the gateway is not ready: the first step of its way out (contract C6.5).
     pub fn shutting_down(&self) {
         self.state.is_closing.store(true, Ordering::Relaxed);
@@ -174,6 +182,7 @@ struct State {
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
+    tls: Option<Acceptor>,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -190,8 +199,18 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
-            parts;
+        let Parts {
+            queue,
+            meters,
+            edge,
+            mut deliveries,
+            scrapes,
+            data_dir,
+            clock,
+            traffic,
+            tap,
+            tls,
+        } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -212,6 +231,7 @@ impl State {
             clock,
             traffic,
             tap,
+            tls,
         }
     }
 

@@ -24,6 +24,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
 use crate::scrape::{self, Scraper};
 use crate::tap::Tap;
+use crate::tls::{Acceptor, Keeper, Port, ServerTls, TlsFault};
 use crate::traffic::Traffic;
 
 mod announce;
@@ -61,6 +62,14 @@ pub enum StartError {
         /// What the operating system says.
         cause: io::Error,
     },
+    /// A certificate, its key, or who vouches for clients, of one of the ports.
+    #[error("the {} port cannot speak TLS: {fault}", port.as_str())]
+    Tls {
+        /// Whose.
+        port: Port,
+        /// What is wrong.
+        fault: TlsFault,
+    },
     /// Dead letters.
     #[error(transparent)]
     DeadLetters(#[from] dead_letter::OpenError),
@@ -84,6 +93,8 @@ pub struct Gateway {
     receivers: Receivers,
     scraper: Scraper,
     admin: Option<Admin>,
+    /// They keep the certificates of the ports fresh.
+    _keepers: Vec<Keeper>,
 }
 
 /// What became of everything that was accepted, a tuple counted once for each receiver it was meant for.
@@ -122,6 +133,12 @@ impl Gateway {
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;
 
+        let tls = acceptor(Port::Ingest, config.tls.as_ref())?;
+        let admin_tls = config.admin.listen.and(config.admin.tls.as_ref());
+        let admin_tls = acceptor(Port::Admin, admin_tls)?;
+        let acceptors = tls.iter().chain(&admin_tls);
+        let keepers = acceptors.map(|tls| tls.keep(Arc::clone(&clock))).collect();
+
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
@@ -143,7 +160,7 @@ impl Gateway {
         })
         .await?;
 
-        let edge = Arc::new(http::State::new(http::Parts {
+        let edge = http::State::new(http::Parts {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
@@ -154,7 +171,8 @@ impl Gateway {
             budget,
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
-        }));
+        });
+        let edge = Arc::new(edge.with_tls(tls));
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -166,13 +184,14 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                tls: admin_tls,
             };
             let started = Admin::start(listener, parts);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
         if let Some(log) = log {
-            note_admin(&log, admin.as_ref().map(Admin::addr));
+            note_admin(&log, admin.as_ref().map(Admin::addr), config.admin.tls.as_ref());
         }
         // Nothing fails from here on.
         receivers.run();
@@ -185,7 +204,7 @@ impl Gateway {
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
-        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin })
+        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin, _keepers: keepers })
     }
 
     /// Where clients send to, with the port it got.
@@ -264,10 +283,13 @@ async fn open_queue(
     Ok((Arc::clone(&log) as Arc<dyn Queue>, Some(log)))
 }
 
-/// Leaves the admin port's address where `tidegate queue ls` looks for it; empty while it is off.
-fn note_admin(log: &LogQueue, admin: Option<SocketAddr>) {
+/// Leaves the admin port's address where `tidegate queue ls` looks for it, empty while it is off, and where
+/// the certificate lies that it shows.
+fn note_admin(log: &LogQueue, admin: Option<SocketAddr>, tls: Option<&ServerTls>) {
     let address = admin.map_or_else(String::new, |addr| addr.to_string());
-    if let Err(error) = log.note(&format!("admin={address}\n")) {
+    let file = tls.and_then(|tls| std::path::absolute(&tls.cert_file).ok());
+    let file = file.map_or_else(String::new, |path| format!("admin_cert={}\n", path.display()));
+    if let Err(error) = log.note(&format!("admin={address}\n{file}")) {
         tracing::warn!(%error, "cannot write into the lock file: {error}; commands do not find this gateway");
     }
 }
@@ -287,6 +309,12 @@ pub(crate) fn log_options(
         order: queue.order,
         meters: meters.clone(),
     }
+}
+
+/// What makes the connections of a port secret; `None` for one in clear.
+fn acceptor(port: Port, tls: Option<&ServerTls>) -> Result<Option<Acceptor>, StartError> {
+    let acceptor = tls.map(|tls| Acceptor::new(port, tls)).transpose();
+    acceptor.map_err(|fault| StartError::Tls { port, fault })
 }
 
 async fn bind_admin(

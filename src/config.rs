@@ -29,6 +29,7 @@ mod settings;
 mod shutdown;
 mod source;
 mod suggest;
+mod tls;
 mod units;
 mod unknown;
 mod values;
@@ -42,17 +43,20 @@ pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
-pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub(crate) use receiver::is_loopback;
+pub use receiver::{Compression, Proxy, Receiver, ReceiverAuth};
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
-pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
+pub use scrape::{Scheme, Scrape};
 pub use secret::Secret;
 pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::{OverSeries, Source, SourceLimits, Token};
+pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
+pub(crate) use tls::{Credentials, ServerMade, provider as tls_provider};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
@@ -79,6 +83,8 @@ pub struct Config {
     /// Tags whose value names the host of a tuple, the first that is there wins (contract C4.5).
     /// Default `host`, `hostname`; an empty list turns this off.
     pub hostname_tags: Vec<String>,
+    /// `[tls]`: of the port that clients send to. Default: none, it speaks HTTP in clear.
+    pub tls: Option<ServerTls>,
     /// `[admin]`
     pub admin: Admin,
     /// Who may send; at least one, unless something is scraped.
@@ -153,6 +159,7 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         data_dir: parts.data_dir,
         hostname: parts.hostname,
         hostname_tags: parts.hostname_tags,
+        tls: parts.tls,
         admin: parts.admin,
         sources: parts.sources,
         scrapes: parts.scrapes,
@@ -202,6 +209,7 @@ struct Parts {
     data_dir: PathBuf,
     hostname: String,
     hostname_tags: Vec<String>,
+    tls: Option<ServerTls>,
     admin: Admin,
     sources: Vec<Source>,
     scrapes: Vec<Scrape>,
@@ -242,6 +250,7 @@ impl Parts {
         let hostname = top.parsed("hostname", own, String::clone, hostname);
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
+        let tls = read_tls(top.section("tls"));
         let admin = Admin::read(top.section("admin"));
         let (sources, mut names) = source::read_all(&mut top);
         let scrapes = scrape::read_all(&mut top, &sources, &mut names);
@@ -262,6 +271,7 @@ impl Parts {
             data_dir: data_dir.into(),
             hostname,
             hostname_tags,
+            tls,
             admin,
             sources,
             scrapes,
@@ -276,6 +286,18 @@ impl Parts {
             log,
         }
     }
+}
+
+/// `[tls]`; commands that serve nobody have no use for it.
+fn read_tls(mut section: Section<'_>) -> Option<ServerTls> {
+    let tls = if section.needs() == Needs::Everything {
+        ServerTls::read(&mut section)
+    } else {
+        section.ignore(&tls::SERVER_KEYS);
+        None
+    };
+    section.finish();
+    tls
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -33,6 +33,7 @@ mod request_id;
 mod route;
 mod serve;
 mod state;
+mod strays;
 mod upload;
 mod written;
 

@@ -3,17 +3,21 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::{AlertDescription, Error as TlsError};
 use tokio::runtime;
 
 use super::place::Place;
 use super::words;
 use crate::app::{ADMIN_READ_TIMEOUT, whose};
+use crate::causes::tls_error;
 use crate::config::Admin;
 use crate::forward::install_crypto;
 use crate::queue::log::LogQueue;
 use crate::queue::log::disk::Lock;
+use crate::tls::pinned;
 
 /// Longest wait for an answer that is only looked up.
 const LOOK: Duration = Duration::from_secs(4);
@@ -30,6 +34,8 @@ const MISDIRECTED: u16 = 421;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     admin: SocketAddr,
+    /// Where the certificate lies that its admin port shows; `None` for one in clear.
+    certificate: Option<PathBuf>,
     /// The data directory that is meant, as [`whose::name_of`] has it.
     directory: String,
 }
@@ -89,9 +95,9 @@ impl Gateway {
         let unknown = |error: io::Error| Absent::Unknown { why: error.to_string() };
         let held = Lock::read(&LogQueue::lock_file(&place.data_dir)).map_err(unknown)?;
         let noted = held.as_deref().and_then(noted_admin);
-        let Admin { listen } = match (noted, place.admin_in_memory(), held) {
+        let (listen, certificate) = match (noted, place.admin_in_memory(), held) {
             (Some(noted), _, _) => noted,
-            (None, Some(configured), _) => configured,
+            (None, Some(Admin { listen, tls }), _) => (listen, tls.map(|tls| tls.cert_file)),
             (None, None, Some(text)) => {
                 let holder = text.lines().next().unwrap_or_default().to_owned();
                 return Err(Absent::Mute { holder });
@@ -101,7 +107,7 @@ impl Gateway {
         };
         let admin = reachable(listen.ok_or(Absent::Off)?);
         let directory = whose::name_of(&place.data_dir).map_err(unknown)?;
-        Ok(Self { admin, directory })
+        Ok(Self { admin, certificate, directory })
     }
 
     /// What it answers to `GET path` within [`LOOK`].
@@ -148,12 +154,16 @@ impl Gateway {
         body: String,
     ) -> Result<Answer, Broken> {
         install_crypto();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([])
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let url = format!("http://{}{path}", self.admin);
+        let builder =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let (scheme, client) = match &self.certificate {
+            None => ("http", builder.tls_certs_only([]).build()?),
+            Some(path) => {
+                let tls = pinned(path).map_err(|why| Broken { is_unreached: true, why })?;
+                ("https", builder.tls_backend_preconfigured(tls).build()?)
+            }
+        };
+        let url = format!("{scheme}://{}{path}", self.admin);
         let request = client.request(method.clone(), url).header(whose::HEADER, &self.directory);
         // The port refuses what any web page could send, and that is everything but this type.
         let request = match method {
@@ -200,14 +210,27 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    match tls_error(error) {
+        Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "it asks for a client certificate, which commands have not: use `curl --cert FILE --key FILE`, \
+             or set `admin.client_auth = \"optional\"`"
+                .to_owned()
+        }
+        Some(TlsError::InvalidCertificate(_)) => {
+            "its certificate is not the one in the file it was started with (`admin.cert_file`)"
+                .to_owned()
+        }
+        _ => cause.to_string(),
+    }
 }
 
-/// What a lock file says of the admin port, if it says anything: where it is, or that it is off.
-fn noted_admin(note: &str) -> Option<Admin> {
+/// What a lock file says of the admin port, if it says anything: where it is, or that it is off; and where
+/// its certificate lies, if it has one.
+fn noted_admin(note: &str) -> Option<(Option<SocketAddr>, Option<PathBuf>)> {
     let admin = note.lines().find_map(|line| line.strip_prefix("admin="))?;
     let listen = if admin.is_empty() { None } else { Some(admin.parse().ok()?) };
-    Some(Admin { listen })
+    let certificate = note.lines().find_map(|line| line.strip_prefix("admin_cert="));
+    Some((listen, certificate.map(PathBuf::from)))
 }
 
 /// Where somebody who listens everywhere can be reached from here.
@@ -244,7 +267,7 @@ mod tests {
     fn the_note_of_the_lock_says_where_to_ask_and_the_configuration_only_for_a_queue_in_memory() {
         let directory = tempfile::tempdir().unwrap();
         let find = |durability, listen: Option<&str>| {
-            let admin = listen.map(|text| Admin { listen: text.parse().ok() });
+            let admin = listen.map(|text| Admin { listen: text.parse().ok(), tls: None });
             let found = Gateway::find(&place(directory.path(), durability, admin));
             found.map(|gateway| gateway.admin)
         };
@@ -274,7 +297,7 @@ mod tests {
     }
 
     fn gateway(admin: SocketAddr) -> Gateway {
-        Gateway { admin, directory: "1:2".to_owned() }
+        Gateway { admin, certificate: None, directory: "1:2".to_owned() }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Place {
     /// has it on disk, or was not read.
     pub(super) fn admin_in_memory(&self) -> Option<Admin> {
         let storage = self.storage.as_ref()?;
-        (storage.queue.durability == Durability::Memory).then_some(storage.admin)
+        (storage.queue.durability == Durability::Memory).then(|| storage.admin.clone())
     }
 
     /// Whether a destination is configured; `None` when that is not known.

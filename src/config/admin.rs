@@ -4,15 +4,20 @@ use std::net::SocketAddr;
 
 use super::address;
 use super::section::Section;
+use super::tls::ServerTls;
 
 /// `[admin]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Where `/metrics`, `/livez`, `/readyz` and `/receivers` are served, and dead letters replayed: an IP
     /// address and port, port 0 takes a free one; `"off"` (`None` here) turns it off. Default
     /// `127.0.0.1:8081`. It asks for no token: `0.0.0.0:8081` only where a network policy says who may
     /// reach it.
     pub listen: Option<SocketAddr>,
+    /// `cert_file`, `key_file`, `client_ca_file`, `client_auth`, as in `[tls]`, for this port. Default: none,
+    /// it speaks HTTP in clear. Commands that ask a running gateway trust the certificate of this
+    /// `cert_file` and no other, whatever its names.
+    pub tls: Option<ServerTls>,
 }
 
 /// What turns the port off.
@@ -24,7 +29,8 @@ impl Admin {
         let show = |listen: &Option<SocketAddr>| {
             listen.map_or_else(|| OFF.to_owned(), |address| address.to_string())
         };
-        let admin = Self { listen: section.parsed("listen", default, show, listen) };
+        let listen = section.parsed("listen", default, show, listen);
+        let admin = Self { listen, tls: ServerTls::read(&mut section) };
         section.finish();
         admin
     }

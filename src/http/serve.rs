@@ -1,6 +1,7 @@
 //! The accept loop: which sockets are taken, how each is driven, and the way out (contract C6.5).
 //!
-//! hyper-util's `auto` builder speaks HTTP/1.1 and cleartext HTTP/2; everything about time is watched
+//! hyper-util's `auto` builder speaks HTTP/1.1 and HTTP/2, which it tells apart by the first bytes, in
+//! clear as above TLS; everything about time is watched
 //! from outside, see [`super::connection`].
 
 use std::future::{Future, poll_fn};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -25,6 +26,8 @@ use super::door::Door;
 use super::exchange::Edge;
 use super::problem::retry_after_s;
 use super::state::State;
+use super::strays::Strays;
+use crate::tls::Acceptor;
 
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
@@ -83,6 +86,7 @@ pub async fn serve(
         stage: course,
         seats: Arc::new(Semaphore::new(state.connections_limit())),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        strays: Strays::default(),
         state,
     });
 
@@ -107,6 +111,7 @@ struct Server {
     /// One for each connection that may be open.
     seats: Arc<Semaphore>,
     door: Arc<Semaphore>,
+    strays: Strays,
     state: Arc<State>,
 }
 
@@ -118,19 +123,28 @@ impl Server {
         loop {
             tokio::select! {
                 stream = door.next() => self.admit(stream),
-                _ = tidy.tick() => self.state.tidy(),
+                _ = tidy.tick() => {
+                    self.state.tidy();
+                    self.strays.tell(self.state.clock.monotonic());
+                }
             }
         }
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream) {
         if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
-            tokio::spawn(Arc::clone(self).drive(stream, seat));
+            // Two tasks, so that one in clear holds no room for what TLS needs.
+            match self.state.tls() {
+                None => tokio::spawn(Arc::clone(self).drive(stream, seat)),
+                Some(tls) => tokio::spawn(Arc::clone(self).drive_secret(stream, seat, tls.clone())),
+            };
             return;
         }
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-        // Nobody is left to tell if any of this fails.
-        drop(turn_away(&stream));
+        if self.state.tls().is_none() {
+            // Nobody is left to tell if this fails. By TLS it would take a handshake to tell it.
+            drop(turn_away(&stream));
+        }
         let Ok(place) = Arc::clone(&self.door).try_acquire_owned() else {
             drop(drop_what_came(&stream));
             return;
@@ -149,11 +163,48 @@ impl Server {
             return;
         }
         let seat = Seat::take(Arc::clone(&self.state), permit);
-        self.converse(stream, Connection::new(peer.ip())).await;
+        let connection = Connection::new(peer.ip());
+        self.converse(stream, Arc::clone(&connection)).await;
+        if connection.spoke_tls() {
+            self.strays.count();
+        }
         drop(seat);
     }
 
-    async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
+    /// The same by TLS. The handshake has the time of a head, and the first byte of the first head what is
+    /// left of it.
+    async fn drive_secret(
+        self: Arc<Self>,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        tls: Acceptor,
+    ) {
+        let Ok(peer) = stream.peer_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let seat = Seat::take(Arc::clone(&self.state), permit);
+        let connection = Connection::new(peer.ip());
+        let within = self.state.rules().http.header_timeout;
+        let mut stage = self.stage.clone();
+        let secret = tokio::select! {
+            secret = timeout(within, tls.accept(stream)) => secret.unwrap_or_else(|_| {
+                tls.late();
+                None
+            }),
+            // Nobody waits for an answer yet.
+            _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+        };
+        if let Some(stream) = secret {
+            self.converse(stream, connection).await;
+        }
+        drop(seat);
+    }
+
+    async fn converse<S>(&self, stream: S, connection: Arc<Connection>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let edge = Edge { state: Arc::clone(&self.state), connection: Arc::clone(&connection) };
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
         let mut wire =

@@ -23,6 +23,7 @@ use crate::config;
 use crate::normalize::Policy;
 use crate::queue::Queue;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 /// What a [`State`] is made of.
@@ -65,6 +66,7 @@ pub struct State {
     pub(super) complaints: Complaints,
     pub(super) traffic: Arc<Traffic>,
     pub(super) tap: Arc<Tap>,
+    tls: Option<Acceptor>,
 }
 
 /// What the operator may change while the edge runs. A request keeps those it began with.
@@ -109,9 +111,22 @@ impl State {
             complaints: Complaints::default(),
             traffic,
             tap,
+            tls: None,
             queue,
             clock,
         }
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Acceptor>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
     }
 
     /// The rules for a request that begins now.

@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("traffic", &["metric", "pipeline"]),
     ("tap", &["encode"]),
-    ("tls", &["config"]),
+    ("tls", &["metric", "clock", "config"]),
     (
         "http",
         &[
@@ -123,6 +123,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "forward",
             "receiver",
             "observe",
+            "tls",
+            "causes",
             "app",
         ],
     ),
