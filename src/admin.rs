@@ -82,8 +82,6 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// Tuples as they are accepted.
     pub tap: Arc<Tap>,
-    /// What makes its connections secret.
-    pub tls: Option<Acceptor>,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -143,8 +141,17 @@ pub struct Admin {
 impl Admin {
     /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
+        Self::start_with_tls(listener, parts, None)
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    pub fn start_with_tls(
+        listener: TcpListener,
+        parts: Parts,
+        tls: Option<Acceptor>,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State::new(parts));
+        let state = Arc::new(State { tls, ..State::new(parts) });
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }
@@ -199,18 +206,8 @@ struct Destination {
 
 impl State {
     fn new(parts: Parts) -> Self {
-        let Parts {
-            queue,
-            meters,
-            edge,
-            mut deliveries,
-            scrapes,
-            data_dir,
-            clock,
-            traffic,
-            tap,
-            tls,
-        } = parts;
+        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
+            parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -231,7 +228,7 @@ impl State {
             clock,
             traffic,
             tap,
-            tls,
+            tls: None,
         }
     }
 

@@ -24,15 +24,17 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
 use crate::scrape::{self, Scraper};
 use crate::tap::Tap;
-use crate::tls::{Acceptor, Keeper, Port, ServerTls, TlsFault};
+use crate::tls::{Keeper, Port, ServerTls, TlsFault};
 use crate::traffic::Traffic;
 
 mod announce;
 mod ending;
 mod epitaph;
+mod ports;
 mod receivers;
 pub mod signal;
 
+use ports::Ports;
 use receivers::Receivers;
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
@@ -133,12 +135,7 @@ impl Gateway {
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;
 
-        let tls = acceptor(Port::Ingest, config.tls.as_ref())?;
-        let admin_tls = config.admin.listen.and(config.admin.tls.as_ref());
-        let admin_tls = acceptor(Port::Admin, admin_tls)?;
-        let acceptors = tls.iter().chain(&admin_tls);
-        let keepers = acceptors.map(|tls| tls.keep(Arc::clone(&clock))).collect();
-
+        let ports = Ports::of(&config, &clock)?;
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
@@ -172,7 +169,7 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         });
-        let edge = Arc::new(edge.with_tls(tls));
+        let edge = Arc::new(edge.with_tls(ports.ingest));
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -184,9 +181,8 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
-                tls: admin_tls,
             };
-            let started = Admin::start(listener, parts);
+            let started = Admin::start_with_tls(listener, parts, ports.admin);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
@@ -204,7 +200,18 @@ impl Gateway {
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
-        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin, _keepers: keepers })
+        Ok(Self {
+            addr,
+            config,
+            stop,
+            serving,
+            edge,
+            queue,
+            receivers,
+            scraper,
+            admin,
+            _keepers: ports.keepers,
+        })
     }
 
     /// Where clients send to, with the port it got.
@@ -309,12 +316,6 @@ pub(crate) fn log_options(
         order: queue.order,
         meters: meters.clone(),
     }
-}
-
-/// What makes the connections of a port secret; `None` for one in clear.
-fn acceptor(port: Port, tls: Option<&ServerTls>) -> Result<Option<Acceptor>, StartError> {
-    let acceptor = tls.map(|tls| Acceptor::new(port, tls)).transpose();
-    acceptor.map_err(|fault| StartError::Tls { port, fault })
 }
 
 async fn bind_admin(

@@ -56,7 +56,7 @@ pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::{OverSeries, Source, SourceLimits, Token};
 pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
-pub(crate) use tls::{Credentials, ServerMade, provider as tls_provider};
+pub(crate) use tls::{Credentials, provider as tls_provider};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;

@@ -119,11 +119,7 @@ impl Acceptor {
     /// With what the files say now, which are read here: blocks.
     pub fn new(port: Port, tls: &ServerTls) -> Result<Self, TlsFault> {
         let Prepared(current) = read(port, tls)?;
-        let shared = Shared {
-            port,
-            current: ArcSwap::new(current),
-            failures: Failures::default(),
-        };
+        let shared = Shared { port, current: ArcSwap::new(current), failures: Failures::default() };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -181,7 +177,10 @@ impl Acceptor {
     }
 
     /// The same on a stream of any kind, which is taken to begin with TLS.
-    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Option<Stream<S>> {
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Option<Stream<S>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.0.current.load().config));
         let bounded = |session: &mut rustls::ServerConnection| {
             session.set_buffer_limit(Some(BUFFER_BYTES));
@@ -221,6 +220,3 @@ fn read(port: Port, tls: &ServerTls) -> Result<Prepared, TlsFault> {
 fn is_same(one: &Current, other: &Current) -> bool {
     one.digest == other.digest && one.files.client_auth == other.files.client_auth
 }
-
-#[cfg(test)]
-mod tests;

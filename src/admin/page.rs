@@ -15,6 +15,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::normalize::Code;
 use crate::queue::Books;
 use crate::scrape::{Counts, Outcome};
+use crate::tls::Acceptor;
 
 mod deliveries;
 
@@ -46,6 +47,7 @@ impl Collector for Page {
         let (sheet, reading) = (&mut Sheet::of(encoder), &self.0);
         process(sheet, reading)?;
         edge(sheet, reading)?;
+        tls(sheet, reading)?;
         metrics(sheet, reading)?;
         scrapes(sheet, &reading.scrapes)?;
         books(sheet, &reading.health)?;
@@ -82,6 +84,15 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     sheet.one(&names::PANICS, read(&counts.panics))?;
     sheet.one(&names::MEMORY, edge.memory_used())?;
     sheet.one(&names::MEMORY_LIMIT, edge.memory_limit())
+}
+
+fn tls(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    let acceptors = || reading.edge.tls().into_iter().chain(&reading.tls);
+    let port = |acceptor: &Acceptor| [("port", acceptor.port().as_str())];
+    let ends = acceptors().filter_map(|of| Some((port(of), of.not_after()? as f64)));
+    sheet.each(&names::TLS_EXPIRY, ends)?;
+    let failures = acceptors().map(|of| (port(of), of.failed_handshakes()));
+    sheet.each(&names::TLS_FAILURES, failures)
 }
 
 fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {

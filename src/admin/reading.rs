@@ -14,6 +14,7 @@ use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
 use crate::scrape;
+use crate::tls::Acceptor;
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
 /// would tell of it.
@@ -61,6 +62,8 @@ pub(super) struct Reading {
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
+    /// What makes the admin port's own connections secret.
+    pub(super) tls: Option<Acceptor>,
 }
 
 impl Health {
@@ -128,6 +131,7 @@ impl Reading {
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
             meters: state.meters.clone(),
+            tls: state.tls.clone(),
         }
     }
 }

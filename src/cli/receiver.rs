@@ -36,13 +36,12 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     let served: anyhow::Result<()> = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let receiver = Receiver::start(options).await;
-        let receiver =
-            receiver.map_err(|error| match error {
-                StartError::Listen { .. } => {
-                    anyhow!("{error}; choose another address with --listen")
-                }
-                StartError::Tls(_) => anyhow!("{error}"),
-            })?;
+        let receiver = receiver.map_err(|error| match error {
+            StartError::Listen { .. } => {
+                anyhow!("{error}; choose another address with --listen")
+            }
+            StartError::Tls(_) => anyhow!("{error}"),
+        })?;
         let url = receiver.url();
         tracing::info!(receiver.url = url, "receiver takes deliveries at {url}");
         signals.next().await;
@@ -62,7 +61,6 @@ fn tls(
     client_ca_file: Option<PathBuf>,
 ) -> Option<ServerTls> {
     let (cert_file, key_file) = cert_file.zip(key_file)?;
-    let client_auth =
-        if client_ca_file.is_some() { ClientAuth::Required } else { ClientAuth::Off };
+    let client_auth = if client_ca_file.is_some() { ClientAuth::Required } else { ClientAuth::Off };
     Some(ServerTls { cert_file, key_file, client_ca_file, client_auth })
 }

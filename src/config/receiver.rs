@@ -211,6 +211,7 @@ impl Receiver {
     fn warn_of_no_effect(&self, section: &Section<'_>, url: &Url) {
         let of = |key: &str| section.name(key);
         if url.scheme() == "http"
+            && self.tls != ClientTls::default()
             && let Some(key) = tls::CLIENT_KEYS.iter().find(|key| section.is_written(key))
         {
             section.warn(format!("`{}` has no effect: `{}` is http:", of(key), of("url")));

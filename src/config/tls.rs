@@ -15,12 +15,11 @@ mod pem;
 mod server;
 mod validity;
 
-pub use client::{ClientTls, IdentityFiles, Verify};
 pub(crate) use client::Credentials;
+pub use client::{ClientTls, IdentityFiles, Verify};
 pub(super) use client::{KEYS as CLIENT_KEYS, Peer};
-pub use server::{ClientAuth, ServerTls};
-pub(crate) use server::ServerMade;
 pub(super) use server::KEYS as SERVER_KEYS;
+pub use server::{ClientAuth, ServerTls};
 pub(crate) use validity::not_after;
 
 use super::section::Section;

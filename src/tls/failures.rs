@@ -55,7 +55,9 @@ pub(super) fn words(error: &io::Error) -> String {
         }
         Some(Error::InvalidCertificate(certificate)) => {
             let why = match certificate {
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    "has expired"
+                }
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     "is not valid yet"
                 }
@@ -63,18 +65,15 @@ pub(super) fn words(error: &io::Error) -> String {
                     "is of nobody whom `client_ca_file` names, or not for clients"
                 }
                 CertificateError::Revoked => "was revoked",
-                CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                    "is not for clients"
-                }
+                CertificateError::InvalidPurpose
+                | CertificateError::InvalidPurposeContext { .. } => "is not for clients",
                 _ => "cannot be used",
             };
             format!("the client's certificate {why}")
         }
         Some(Error::AlertReceived(alert)) => {
             let why = match alert {
-                AlertDescription::UnknownCA => {
-                    "it does not know who vouches for our certificate"
-                }
+                AlertDescription::UnknownCA => "it does not know who vouches for our certificate",
                 AlertDescription::CertificateExpired => "our certificate has expired",
                 AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
                     "it does not like our certificate"

@@ -59,7 +59,9 @@ impl Rounds {
         let (port, seen) = (self.acceptor.port(), self.acceptor.0.current.load_full());
         let files = seen.files.clone();
         // A panic in there is a bug of the reading, and the next round is another try.
-        let Ok(found) = tokio::task::spawn_blocking(move || read(port, &files)).await else { return };
+        let Ok(found) = tokio::task::spawn_blocking(move || read(port, &files)).await else {
+            return;
+        };
         match found {
             Ok(Prepared(next)) => {
                 self.fault = None;

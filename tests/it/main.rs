@@ -51,4 +51,5 @@ mod support;
 mod tame;
 mod tidy;
 mod time;
+mod tls;
 mod vector_events;

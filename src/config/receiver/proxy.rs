@@ -63,7 +63,8 @@ fn parse(text: &str) -> Result<Proxy, String> {
         return Ok(Proxy::Off);
     }
     let expected = || {
-        "the address of an HTTP proxy, like \"http://proxy.example.com:3128\", or \"off\"".to_owned()
+        "the address of an HTTP proxy, like \"http://proxy.example.com:3128\", or \"off\""
+            .to_owned()
     };
     let mut url = Url::parse(text).map_err(|_| expected())?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

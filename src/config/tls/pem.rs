@@ -25,15 +25,16 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 /// At least one certificate.
-pub(super) fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(
+    pem: &[u8],
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let list = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| format!("{shown} is not PEM: {error}"))?;
     if list.is_empty() {
-        return Err(format!(
-            "{shown} holds no certificate in PEM (`-----BEGIN CERTIFICATE-----`)"
-        ));
+        return Err(format!("{shown} holds no certificate in PEM (`-----BEGIN CERTIFICATE-----`)"));
     }
     Ok(list)
 }

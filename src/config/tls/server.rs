@@ -106,11 +106,17 @@ impl ServerTls {
         Some(tls)
     }
 
+    /// The pair and who vouches for clients, each for itself: one fault hides no other.
     fn check(&self, section: &Section<'_>) {
-        match self.load() {
+        let own = Self { client_auth: ClientAuth::Off, ..self.clone() };
+        match own.load() {
             Ok(_) => warn_of_open_key(section, &self.key_file),
-            Err(fault) if fault.key == "client_ca_file" && self.client_ca_file.is_none() => {}
             Err(fault) => fault.note(section),
+        }
+        if let Some(path) = &self.client_ca_file
+            && let Err(cause) = pem::read(path).and_then(|pem| roots(&pem, path))
+        {
+            TlsFault { key: "client_ca_file", cause }.note(section);
         }
     }
 
@@ -167,10 +173,7 @@ fn roots(pem: &[u8], path: &std::path::Path) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn verifier(
-    auth: ClientAuth,
-    roots: RootCertStore,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
+fn verifier(auth: ClientAuth, roots: RootCertStore) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let builder = match auth {
         ClientAuth::Optional => builder.allow_unauthenticated(),
