@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! serve        accept, bounds of a connection, one request each; `whose` refuses those that mean the
-//!              gateway of another data directory
+//!              gateway of another data directory, `guard` those that come from a web page
 //!   route        path and method
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
@@ -10,6 +10,8 @@
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
 //!                    form in `sheet`
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
+//!     logs         the last lines of the log, for `/logs`
+//!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
@@ -17,13 +19,14 @@
 //! no secret, and `/metrics` no client's address and no metric's name either: neither requests nor
 //! answers of receivers are quoted there. `/receivers`, and `/readyz` with it, have a receiver's own words
 //! with its key taken out, because whoever has to cure a held one needs them; they may name a metric.
+//! `/tap` shows what clients send, and `/logs` what this process wrote to stderr anyway.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -42,10 +45,17 @@ use crate::tap::Tap;
 use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
+mod assets;
+mod codes;
 mod content;
+mod events;
 mod forecast;
+mod history;
+mod logs;
+mod guard;
 mod names;
 mod oldest;
+mod openapi;
 mod page;
 mod readiness;
 mod reading;
@@ -54,9 +64,13 @@ mod replay;
 mod route;
 mod serve;
 mod sheet;
+mod status;
+mod tap;
 pub mod whose;
 
 use forecast::Forecast;
+use guard::Guard;
+use history::{History, Mark};
 use oldest::Oldest;
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
@@ -82,6 +96,8 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// Tuples as they are accepted.
     pub tap: Arc<Tap>,
+    /// `admin.allowed_hosts`
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -151,7 +167,7 @@ impl Admin {
         tls: Option<Acceptor>,
     ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State { tls, ..State::new(parts) });
+        let state = Arc::new(State { tls, ..State::new(parts, addr) });
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }
@@ -186,6 +202,7 @@ struct State {
     scrapes: Arc<scrape::Counts>,
     destinations: Vec<Destination>,
     directory: whose::Directory,
+    guard: Guard,
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
@@ -194,6 +211,7 @@ struct State {
     started_at: Duration,
     is_closing: AtomicBool,
     forecast: Mutex<Forecast>,
+    history: Mutex<History>,
 }
 
 /// A destination of the queue.
@@ -205,9 +223,9 @@ struct Destination {
 }
 
 impl State {
-    fn new(parts: Parts) -> Self {
-        let Parts { queue, meters, edge, mut deliveries, scrapes, data_dir, clock, traffic, tap } =
-            parts;
+    fn new(parts: Parts, listens: SocketAddr) -> Self {
+        let Parts { queue, meters, edge, mut deliveries, scrapes, .. } = parts;
+        let Parts { data_dir, clock, traffic, tap, allowed_hosts, .. } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -217,10 +235,12 @@ impl State {
         Self {
             destinations: queue.destinations().into_iter().map(destination).collect(),
             directory: whose::Directory::at(data_dir),
+            guard: Guard::new(listens.ip(), allowed_hosts),
             started: clock.now(),
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),
             forecast: Mutex::default(),
+            history: Mutex::default(),
             queue,
             meters,
             edge,
@@ -232,9 +252,15 @@ impl State {
         }
     }
 
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// To be called every few seconds.
     fn sample(&self) {
         let (now, room) = (self.clock.monotonic(), forecast::room(&self.queue.standing()));
         self.forecast.lock().unwrap_or_else(PoisonError::into_inner).sample(now, room);
+        let mark = Mark::of(self);
+        self.history().sample(mark);
     }
 }

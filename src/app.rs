@@ -38,6 +38,7 @@ use ports::Ports;
 use receivers::Receivers;
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
+pub(crate) use crate::http::{Heard, Rehearsal, Request};
 
 /// Why the gateway did not start. Nothing runs then.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +162,7 @@ impl Gateway {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
-            http: config.http,
+            http: config.http.clone(),
             limits: config.limits.clone(),
             queue: Arc::clone(&queue),
             clock: Arc::clone(&clock),
@@ -181,6 +182,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start_with_tls(listener, parts, ports.admin);
             started.map_err(|cause| StartError::AdminListen { listen, cause })

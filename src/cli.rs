@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Environment;
 
+mod ask;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -22,6 +23,8 @@ mod queue;
 mod receiver;
 mod serve;
 mod table;
+mod tap;
+mod test;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -48,6 +51,8 @@ enum Command {
     Receiver(ReceiverArgs),
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
+    Tap(tap::TapArgs),
+    Test(test::TestArgs),
 }
 
 /// Run the gateway
@@ -264,6 +269,8 @@ pub fn run() -> ExitCode {
         Command::Receiver(args) => receiver::run(args),
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
+        Command::Tap(args) => tap::run(&args, &environment),
+        Command::Test(args) => test::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

@@ -38,7 +38,7 @@ pub use admin::Admin;
 pub use auth::Auth;
 pub use dead_letters::DeadLetters;
 pub use file::{Environment, Needs, Setting};
-pub use http::Http;
+pub use http::{HELP_URL, Http};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
@@ -55,6 +55,7 @@ pub(crate) use secret::load as load_secret;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::{OverSeries, Source, SourceLimits, Token};
+pub(crate) use suggest::closest;
 pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
 pub(crate) use tls::{Credentials, provider as tls_provider};
 pub(crate) use units::size_text;
@@ -122,13 +123,19 @@ pub struct Loaded {
     pub settings: Settings,
 }
 
-/// What `convert` needs of a configuration.
+/// What `convert` and `test` need of a configuration; no secret is in it.
 #[derive(Clone, Debug)]
 pub struct Shaping {
     /// How tuples are shaped.
     pub policy: Arc<Policy>,
     /// Sources with their host names and tags; their tokens were not read.
     pub sources: Vec<Source>,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[http]`
+    pub http: Http,
+    /// `[limits]`
+    pub limits: Limits,
 }
 
 /// What `queue` and `dead-letters` commands need of a configuration; no secret is in it.
@@ -183,7 +190,8 @@ pub fn load_shaping(
     environment: &Environment,
 ) -> Result<Shaping, Problems> {
     let (parts, _) = read(origin, text, environment, Needs::NoSecrets)?;
-    Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
+    let Parts { policy, sources, auth, http, limits, .. } = parts;
+    Ok(Shaping { policy: Arc::new(policy), sources, auth, http, limits })
 }
 
 /// Reads where the queue is kept and for whom; no secret is looked at and nothing else has to be

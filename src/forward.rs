@@ -36,6 +36,7 @@ pub mod envelope;
 mod gate;
 mod gathering;
 mod key;
+mod latency;
 pub mod limit;
 mod loan;
 pub mod outcome;
@@ -52,6 +53,7 @@ mod worker;
 
 pub use attempts::Attempts;
 pub use client::install_crypto;
+pub use latency::{Latency, Took};
 pub use phase::Drain;
 pub use status::{State, Status, Trust};
 

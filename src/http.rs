@@ -1,7 +1,7 @@
 //! The ingest edge: everything between a client's socket and the queue (contract C1).
 //!
 //! ```text
-//! serve        accept, count connections, time-outs, ordered shutdown
+//! serve        accept, count connections, time-outs, ordered shutdown; `seats` is who makes way for whom
 //!   connection   one socket: what it is doing, and how long it may do that
 //!     exchange     one request: id, per-IP limit, panic guard, what the answer says about the socket
 //!       route        path and method
@@ -29,8 +29,10 @@ mod protocol;
 mod push;
 mod rate_limit;
 mod refusals;
+mod rehearsal;
 mod request_id;
 mod route;
+mod seats;
 mod serve;
 mod state;
 mod strays;
@@ -39,5 +41,6 @@ mod written;
 
 pub use counts::Counts;
 pub use door::Door;
+pub use rehearsal::{Heard, Rehearsal, Request};
 pub use serve::serve;
 pub use state::{Parts, State};

@@ -1,12 +1,19 @@
-//! Logs: to stderr always, human on a terminal and JSON otherwise.
+//! Logs: to stderr always, human on a terminal and JSON otherwise. The last lines of level `info` and above
+//! are kept besides, whatever `log.level` lets through to stderr: who asks for them wants to know what went
+//! on before.
 
 use std::io::{self, IsTerminal};
 
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
+
+mod recent;
+
+pub use recent::recent;
 
 /// Starts logging for the process. A second call changes nothing.
 pub fn start(log: &Log) {
@@ -17,7 +24,10 @@ pub fn start(log: &Log) {
     } else {
         fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
     };
-    let registry = tracing_subscriber::registry().with(layer.with_filter(filter));
+    let kept = fmt::layer().json().flatten_event(true).with_writer(|| recent::Keeping);
+    let registry = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .with(kept.with_filter(LevelFilter::INFO));
     // Only a test process starts twice.
     drop(registry.try_init());
 }

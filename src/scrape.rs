@@ -143,9 +143,10 @@ impl Scraper {
             let (hostname, tags) =
                 source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
             let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
+            let quota = source.and_then(|of| shared.traffic.quotas().of(&of.name, &of.limits));
             let fetcher = Fetcher::new(scrape, names.clone())?;
             let (scrape, shared) = (scrape.clone(), Arc::clone(&shared));
-            ready.push(Job::new(scrape, nth, profile, fetcher, shared, until).await);
+            ready.push(Job::new(scrape, nth, (profile, quota), fetcher, shared, until).await);
         }
         let appends = Arc::clone(&shared.appends);
         Ok(Self { ready, running: JoinSet::new(), appends, counts })

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 /// What a program answers there. HTTP/1.0: the answer ends with its connection, in one piece.
 pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the program is there");
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: peer\r\n\r\n").expect("it reads");
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers in text");
     answer

@@ -87,7 +87,7 @@ impl Serving {
 
     pub(crate) fn page(&self) -> Page {
         let mut stream = TcpStream::connect(self.admin).expect("the admin port is there");
-        let ask = b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+        let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(ask).expect("it listens");
         let mut page = String::new();
         stream.read_to_string(&mut page).expect("it answers");

@@ -85,6 +85,11 @@ pub(super) static TURNED_AWAY: Family = counter(
     "http_connections_turned_away",
     "Connections closed at limits.connections; their requests are not counted anywhere.",
 );
+pub(super) static MADE_WAY: Family = counter(
+    "http_connections_made_way",
+    "Connections closed at limits.connections because they were silent and somebody else came: without a \
+     first request for a second, or without a next one for five.",
+);
 pub(super) static OVER_LIMIT: Family = counter(
     "http_over_limit",
     "Requests refused because their address sent more than limits.requests_per_minute.",

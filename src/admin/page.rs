@@ -80,6 +80,7 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     sheet.one(&names::CONNECTIONS, read(&counts.connections))?;
     sheet.one(&names::CONNECTIONS_LIMIT, edge.connections_limit() as u64)?;
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
+    sheet.one(&names::MADE_WAY, read(&counts.made_way))?;
     sheet.one(&names::OVER_LIMIT, read(&counts.over_limit))?;
     sheet.one(&names::PANICS, read(&counts.panics))?;
     sheet.one(&names::MEMORY, edge.memory_used())?;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -120,16 +120,8 @@ pub(super) async fn answer(state: &State, headers: &HeaderMap, body: Option<Byte
 }
 
 /// Whether a page in a browser of this machine could have sent this: one cannot set this type without
-/// asking first, which nobody answers here, and its browser says where it comes from.
+/// asking first, which nobody answers here. What its browser says of it is looked at before (`guard`).
 fn check(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if headers.contains_key(ORIGIN) || site.is_some_and(|site| site != b"none") {
-        return Err((
-            StatusCode::FORBIDDEN,
-            "this was sent by a web page, and web pages must not change anything here: use \
-             `tidegate dead-letters replay`, or send it without Origin",
-        ));
-    }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
@@ -199,15 +191,10 @@ mod tests {
         for (headers, wanted) in [
             (&[("content-type", "application/json")][..], None),
             (&[("content-type", "Application/JSON; charset=utf-8")], None),
-            (&[("content-type", "application/json"), ("sec-fetch-site", "none")], None),
             (&[], Some(415)),
             (&[("content-type", "text/plain")], Some(415)),
             (&[("content-type", "application/x-www-form-urlencoded")], Some(415)),
             (&[("content-type", "application/jsonp")], Some(415)),
-            (&[("content-type", "application/json"), ("origin", "http://127.0.0.1")], Some(403)),
-            (&[("content-type", "application/json"), ("origin", "null")], Some(403)),
-            (&[("content-type", "application/json"), ("sec-fetch-site", "cross-site")], Some(403)),
-            (&[("content-type", "application/json"), ("sec-fetch-site", "same-site")], Some(403)),
         ] {
             let map = headers
                 .iter()

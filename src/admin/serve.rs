@@ -26,7 +26,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, replay, whose};
+use super::{State, guard, replay, whose};
 use crate::http::Door;
 use crate::tls::Acceptor;
 
@@ -135,7 +135,8 @@ where
     let service = service_fn(|request| {
         let (state, has_asked, is_live) = (Arc::clone(&state), Arc::clone(&has_asked), &is_live);
         async move {
-            let answer = exchange(&state, request, &has_asked).await;
+            let mut answer = exchange(&state, request, &has_asked).await;
+            guard::mark(&mut answer);
             is_live.store(matches!(answer.body(), Content::Live(_)), Ordering::Relaxed);
             Ok::<_, Infallible>(answer)
         }
@@ -156,9 +157,17 @@ where
     }
 }
 
-async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
+async fn exchange(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    has_asked: &AtomicBool,
+) -> Answer {
     let (head, body) = request.into_parts();
-    if let Some(refusal) = state.directory.refusal(head.headers.get(whose::HEADER)).await {
+    let refusal = match state.guard.refusal(&head) {
+        None => state.directory.refusal(head.headers.get(whose::HEADER)).await,
+        refusal => refusal,
+    };
+    if let Some(refusal) = refusal {
         drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
         return refusal;
     }
@@ -170,7 +179,7 @@ async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicB
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
-    answer(state, &head.method, head.uri.path()).await
+    answer(state, &head).await
 }
 
 async fn drop_body(mut body: Incoming) {

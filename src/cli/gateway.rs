@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,8 +36,9 @@ pub(super) struct Gateway {
     admin: SocketAddr,
     /// Where the certificate lies that its admin port shows; `None` for one in clear.
     certificate: Option<PathBuf>,
-    /// The data directory that is meant, as [`whose::name_of`] has it.
-    directory: String,
+    /// The data directory that is meant, as [`whose::name_of`] has it; `None` where an address was given,
+    /// and whoever is there is meant.
+    directory: Option<String>,
 }
 
 /// What it said.
@@ -87,6 +88,12 @@ impl fmt::Display for Absent {
     }
 }
 
+impl Absent {
+    fn silent(admin: SocketAddr, wait: Duration) -> Self {
+        Self::Silent { admin, why: format!("nothing came within {wait:?}") }
+    }
+}
+
 impl Gateway {
     /// The one that works on the data directory, as it noted in its lock file. One whose queue is in
     /// memory notes nothing, and has no lock before its first dead letter: it is where the configuration
@@ -97,7 +104,7 @@ impl Gateway {
         let noted = held.as_deref().and_then(noted_admin);
         let (listen, certificate) = match (noted, place.admin_in_memory(), held) {
             (Some(noted), _, _) => noted,
-            (None, Some(Admin { listen, tls }), _) => (listen, tls.map(|tls| tls.cert_file)),
+            (None, Some(Admin { listen, tls, .. }), _) => (listen, tls.map(|tls| tls.cert_file)),
             (None, None, Some(text)) => {
                 let holder = text.lines().next().unwrap_or_default().to_owned();
                 return Err(Absent::Mute { holder });
@@ -107,7 +114,29 @@ impl Gateway {
         };
         let admin = reachable(listen.ok_or(Absent::Off)?);
         let directory = whose::name_of(&place.data_dir).map_err(unknown)?;
-        Ok(Self { admin, certificate, directory })
+        Ok(Self { admin, certificate, directory: Some(directory) })
+    }
+
+    /// Whoever has an admin port at `HOST:PORT` or `http://HOST:PORT`; an error says what is wrong with that.
+    pub(super) fn at(address: &str) -> Result<Self, String> {
+        if address.starts_with("https://") {
+            // Whom to believe there, the data directory tells and an address does not.
+            return Err(format!(
+                "{address:?} speaks TLS, which is spoken to the gateway of a data directory alone: name that"
+            ));
+        }
+        let plain = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+        let found = plain.to_socket_addrs().map_err(|error| {
+            format!("{address:?} is not the address of an admin port, like http://127.0.0.1:8081: {error}")
+        })?;
+        let first = found.into_iter().next();
+        let admin = first.ok_or_else(|| format!("{address:?} has no address"))?;
+        Ok(Self { admin, certificate: None, directory: None })
+    }
+
+    /// Where it is asked.
+    pub(super) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// What it answers to `GET path` within [`LOOK`].
@@ -137,12 +166,8 @@ impl Gateway {
                 Err(Absent::Stranger { admin, says: words::plain(&body) })
             }
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Broken { is_unreached: true, why })) => Err(Absent::Unreachable { admin, why }),
-            Ok(Err(Broken { why, .. })) => Err(Absent::Silent { admin, why }),
-            Err(_) => {
-                let why = format!("nothing came within {wait:?}");
-                Err(Absent::Silent { admin, why })
-            }
+            Ok(Err(broken)) => Err(broken.at(admin)),
+            Err(_) => Err(Absent::silent(admin, wait)),
         }
     }
 
@@ -153,6 +178,21 @@ impl Gateway {
         path: &str,
         body: String,
     ) -> Result<Answer, Broken> {
+        let request = self.request(method.clone(), path)?;
+        // The port refuses what any web page could send, and that is everything but this type.
+        let request = match method {
+            reqwest::Method::POST => request.header("content-type", "application/json").body(body),
+            _ => request,
+        };
+        Self::whole(request.send().await?).await
+    }
+
+    /// A request to it, still without a body.
+    fn request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder, Broken> {
         install_crypto();
         let builder =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -163,14 +203,38 @@ impl Gateway {
                 ("https", builder.tls_backend_preconfigured(tls).build()?)
             }
         };
-        let url = format!("{scheme}://{}{path}", self.admin);
-        let request = client.request(method.clone(), url).header(whose::HEADER, &self.directory);
-        // The port refuses what any web page could send, and that is everything but this type.
-        let request = match method {
-            reqwest::Method::POST => request.header("content-type", "application/json").body(body),
-            _ => request,
+        let request = client.request(method, format!("{scheme}://{}{path}", self.admin));
+        Ok(match &self.directory {
+            Some(directory) => request.header(whose::HEADER, directory),
+            None => request,
+        })
+    }
+
+    /// The beginning of an answer to `GET path` that goes on; `Ok(Err(..))` is one of another status than
+    /// 200, to its end.
+    pub(super) async fn listen(
+        &self,
+        path: &str,
+    ) -> Result<Result<reqwest::Response, Answer>, Absent> {
+        let exchange = async {
+            let response = self.request(reqwest::Method::GET, path)?.send().await?;
+            if response.status().as_u16() == 200 {
+                return Ok(Ok(response));
+            }
+            Ok::<_, Broken>(Err(Self::whole(response).await?))
         };
-        let mut response = request.send().await?;
+        let admin = self.admin;
+        match tokio::time::timeout(LOOK, exchange).await {
+            Ok(Ok(Err(Answer { status: MISDIRECTED, body }))) => {
+                Err(Absent::Stranger { admin, says: words::plain(&body) })
+            }
+            Ok(Ok(begun)) => Ok(begun),
+            Ok(Err(broken)) => Err(broken.at(admin)),
+            Err(_) => Err(Absent::silent(admin, LOOK)),
+        }
+    }
+
+    async fn whole(mut response: reqwest::Response) -> Result<Answer, Broken> {
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -195,6 +259,13 @@ struct Broken {
 impl Broken {
     fn strange(why: &str) -> Self {
         Self { is_unreached: false, why: why.to_owned() }
+    }
+
+    fn at(self, admin: SocketAddr) -> Absent {
+        match self {
+            Self { is_unreached: true, why } => Absent::Unreachable { admin, why },
+            Self { why, .. } => Absent::Silent { admin, why },
+        }
     }
 }
 
@@ -267,7 +338,11 @@ mod tests {
     fn the_note_of_the_lock_says_where_to_ask_and_the_configuration_only_for_a_queue_in_memory() {
         let directory = tempfile::tempdir().unwrap();
         let find = |durability, listen: Option<&str>| {
-            let admin = listen.map(|text| Admin { listen: text.parse().ok(), tls: None });
+            let admin = listen.map(|text| Admin {
+                listen: text.parse().ok(),
+                tls: None,
+                allowed_hosts: Vec::new(),
+            });
             let found = Gateway::find(&place(directory.path(), durability, admin));
             found.map(|gateway| gateway.admin)
         };
@@ -297,7 +372,7 @@ mod tests {
     }
 
     fn gateway(admin: SocketAddr) -> Gateway {
-        Gateway { admin, certificate: None, directory: "1:2".to_owned() }
+        Gateway { admin, certificate: None, directory: Some("1:2".to_owned()) }
     }
 
     #[test]

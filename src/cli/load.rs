@@ -28,6 +28,16 @@ pub(super) fn shaping(path: Option<&Path>, environment: &Environment) -> Result<
     config::load_shaping(&origin, &text, environment).map_err(refused)
 }
 
+/// The same for `test`, with the configuration that `serve` would find, if there is one.
+pub(super) fn shaping_found(
+    arg: &ConfigArg,
+    environment: &Environment,
+) -> Result<Shaping, Failure> {
+    let path = named(arg, environment);
+    let default = Path::new(DEFAULT_PATH);
+    shaping(path.as_deref().or_else(|| default.exists().then_some(default)), environment)
+}
+
 /// Where the queue is kept and for whom, for `queue`.
 pub(super) fn storage(arg: &ConfigArg, environment: &Environment) -> Result<Storage, Failure> {
     let path = find(arg, environment).map_err(Failure::Usage)?;
@@ -42,8 +52,7 @@ fn refused(problems: Problems) -> Failure {
 
 fn find(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<PathBuf> {
     let default = Path::new(DEFAULT_PATH);
-    let variable = || environment.variables.get("TIDEGATE_CONFIG").filter(|path| !path.is_empty());
-    match arg.path.clone().or_else(|| variable().map(PathBuf::from)) {
+    match named(arg, environment) {
         Some(path) => Ok(path),
         None if default.exists() => Ok(default.to_owned()),
         None => Err(anyhow!(
@@ -53,6 +62,12 @@ fn find(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<PathBuf> {
             include_str!("../../fixtures/config/minimal.toml")
         )),
     }
+}
+
+/// The file that an argument or a variable names.
+fn named(arg: &ConfigArg, environment: &Environment) -> Option<PathBuf> {
+    let variable = || environment.variables.get("TIDEGATE_CONFIG").filter(|path| !path.is_empty());
+    arg.path.clone().or_else(|| variable().map(PathBuf::from))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -61,6 +61,9 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     let deliveries = loaded.config.receivers.iter().map(|receiver| receiver.concurrency);
     let scrapes = loaded.config.scrapes.iter().map(open_files::of_scrape);
     open_files::make_room(loaded.config.limits.connections, deliveries.chain(scrapes).sum());
+    if args.dev {
+        trial::explain_codes(&mut loaded);
+    }
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
     let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;

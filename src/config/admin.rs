@@ -18,7 +18,14 @@ pub struct Admin {
     /// it speaks HTTP in clear. Commands that ask a running gateway trust the certificate of this
     /// `cert_file` and no other, whatever its names.
     pub tls: Option<ServerTls>,
+    /// Names by which a port on this machine's loopback may be asked besides IP addresses and `localhost`, without
+    /// port, in lower case; others are answered 421, because a web page can give its own name this address. A
+    /// port that other machines reach answers to every name as long as none is listed. Default: none.
+    pub allowed_hosts: Vec<String>,
 }
+
+/// What a name in the DNS may have.
+const HOST_BYTES_MAX: usize = 253;
 
 /// What turns the port off.
 const OFF: &str = "off";
@@ -29,8 +36,11 @@ impl Admin {
         let show = |listen: &Option<SocketAddr>| {
             listen.map_or_else(|| OFF.to_owned(), |address| address.to_string())
         };
-        let listen = section.parsed("listen", default, show, listen);
-        let admin = Self { listen, tls: ServerTls::read(&mut section) };
+        let admin = Self {
+            listen: section.parsed("listen", default, show, listen),
+            tls: ServerTls::read(&mut section),
+            allowed_hosts: section.list("allowed_hosts", Vec::new(), String::clone, host),
+        };
         section.finish();
         admin
     }
@@ -42,4 +52,14 @@ fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
     }
     let expected = "an IP address with a port, like \"127.0.0.1:8081\", or \"off\"";
     address(text).map(Some).map_err(|_| expected.to_owned())
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if name.is_empty() || name.len() > HOST_BYTES_MAX || !name.bytes().all(fits) {
+        return Err("a host name without scheme and port, like \"tidegate.internal\"".to_owned());
+    }
+    Ok(name.to_owned())
 }

@@ -175,6 +175,7 @@ impl<'a> Delivery<'a> {
         };
         line.attempts.count(answer.reply);
         let latency = begun.elapsed();
+        line.attempts.latency().add(latency);
         let (outcome, word) = self.judge(answer.reply, encoding);
         self.report(&part, turn, &answer, outcome, Attempt { word, latency, bytes })
     }

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::problem::Problem;
 use crate::config;
 use crate::normalize::{Policy, Profile};
+use crate::quota::Quota;
 use crate::traffic::{Ledger, Traffic};
 
 /// Somebody who may send, with what their metrics get on the way.
@@ -23,6 +24,8 @@ pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) profile: Profile,
     pub(super) ledger: Arc<Ledger>,
+    /// What it may send; nothing is asked of the others.
+    pub(super) quota: Option<Arc<Quota>>,
     tokens: Vec<Hash>,
     /// Enabled, and may send metrics; anything else is as unknown as an unknown token (C1.2).
     admitted: bool,
@@ -133,6 +136,7 @@ impl Source {
         Self {
             name: Arc::clone(&source.name),
             ledger: traffic.of(&source.name),
+            quota: traffic.quotas().of(&source.name, &source.limits),
             profile: Profile::new(Arc::clone(policy), hostname, &source.tags),
             tokens: source.tokens.iter().map(|token| words(token.sha256)).collect(),
             admitted: source.enabled && source.allow_metrics,

@@ -17,6 +17,7 @@ use hyper::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::seats::Call;
 use crate::config;
 
 /// What is known of a connection. Its requests and its socket share it.
@@ -41,6 +42,21 @@ pub(super) struct Connection {
     close_after_answer: AtomicBool,
     /// Its first bytes were TLS, where nobody speaks it.
     spoke_tls: AtomicBool,
+    /// A whole head has come, once at least.
+    has_asked: AtomicBool,
+    /// Whether somebody wants its seat.
+    pub(super) call: Call,
+}
+
+/// How long nothing has been worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// A request is being worked on, or its body drained.
+    Busy,
+    /// Since it was accepted: no whole head has come.
+    BeforeRequest(Duration),
+    /// Since the last request ended, the last piece of its answer was taken, or the next head began.
+    BetweenRequests(Duration),
 }
 
 /// Something goes on in the connection for as long as this lives.
@@ -61,6 +77,8 @@ impl Connection {
             running: AtomicUsize::new(0),
             close_after_answer: AtomicBool::new(false),
             spoke_tls: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
+            call: Call::default(),
         })
     }
 
@@ -68,6 +86,7 @@ impl Connection {
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.in_head.store(false, Ordering::Release);
+        self.has_asked.store(true, Ordering::Release);
         Running(Arc::clone(self))
     }
 
@@ -123,12 +142,29 @@ impl Connection {
         deadline.map(|deadline| deadline.min(last))
     }
 
+    /// Whether it only sits there; also to be asked from outside.
+    pub(super) fn silence(&self, now: Instant) -> Silence {
+        if self.running.load(Ordering::Acquire) > 0 {
+            return Silence::Busy;
+        }
+        let age = now.saturating_duration_since(self.accepted);
+        if !self.has_asked.load(Ordering::Acquire) {
+            return Silence::BeforeRequest(age);
+        }
+        if self.entered.load(Ordering::Acquire) {
+            // A moment ago, and the clock has not been read since.
+            return Silence::BetweenRequests(Duration::ZERO);
+        }
+        let since = Duration::from_millis(self.since_ms.load(Ordering::Acquire));
+        Silence::BetweenRequests(age.saturating_sub(since))
+    }
+
     fn age_ms(&self) -> u64 {
         self.accepted.elapsed().as_millis() as u64
     }
 
     /// Reads the clock for what happened since it was last read.
-    fn stamp(&self) {
+    pub(super) fn stamp(&self) {
         let is_set =
             |flag: &AtomicBool| flag.load(Ordering::Acquire) && flag.swap(false, Ordering::AcqRel);
         let (entered, wrote) = (is_set(&self.entered), is_set(&self.wrote));

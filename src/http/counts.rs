@@ -17,6 +17,8 @@ pub struct Counts {
     pub connections: AtomicU64,
     /// Connections turned away at `limits.connections`.
     pub turned_away: AtomicU64,
+    /// Silent connections closed for the sake of others at `limits.connections`.
+    pub made_way: AtomicU64,
     /// Requests over the per-IP limit.
     pub over_limit: AtomicU64,
     /// Requests that ended in a panic, a bug.

@@ -25,9 +25,10 @@ use super::connection::{Connection, Watched};
 use super::door::Door;
 use super::exchange::Edge;
 use super::problem::retry_after_s;
+use super::seats::{Seats, may_go};
 use super::state::State;
 use super::strays::Strays;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, Stream};
 
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
@@ -45,6 +46,9 @@ const DROPPED_PIECE_BYTES: usize = 8 << 10;
 
 /// An idle HTTP/2 connection is told to go, and gets this long to do so.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same while somebody waits for its seat.
+const MAKE_WAY_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// During a shutdown, how long a connection may stay on which no request is being worked on: time for
 /// the rest of a head, for an answer to be taken, and for an HTTP/2 client to say goodbye.
@@ -84,7 +88,7 @@ pub async fn serve(
     let server = Arc::new(Server {
         builder: builder(),
         stage: course,
-        seats: Arc::new(Semaphore::new(state.connections_limit())),
+        seats: Seats::new(state.connections_limit()),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         strays: Strays::default(),
         state,
@@ -99,9 +103,9 @@ pub async fn serve(
     drop(door);
     server.state.close();
     progress.send_replace(Stage::Draining);
-    if timeout(grace, server.all_gone()).await.is_err() {
+    if timeout(grace, server.seats.all_free()).await.is_err() {
         progress.send_replace(Stage::Over);
-        server.all_gone().await;
+        server.seats.all_free().await;
     }
 }
 
@@ -109,7 +113,7 @@ struct Server {
     builder: auto::Builder<TokioExecutor>,
     stage: watch::Receiver<Stage>,
     /// One for each connection that may be open.
-    seats: Arc<Semaphore>,
+    seats: Arc<Seats>,
     door: Arc<Semaphore>,
     strays: Strays,
     state: Arc<State>,
@@ -132,14 +136,33 @@ impl Server {
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream) {
-        if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
-            // Two tasks, so that one in clear holds no room for what TLS needs.
-            match self.state.tls() {
-                None => tokio::spawn(Arc::clone(self).drive(stream, seat)),
-                Some(tls) => tokio::spawn(Arc::clone(self).drive_secret(stream, seat, tls.clone())),
-            };
+        if let Some(seat) = self.seats.free_one() {
+            self.seat(stream, seat);
             return;
         }
+        let Some(place) = self.seats.ask() else { return self.refuse(stream) };
+        let server = Arc::clone(self);
+        tokio::spawn(async move {
+            match server.seats.wait(place).await {
+                // One that was given after accepting ended is nobody's to use.
+                Some(seat) if *server.stage.borrow() == Stage::Open => {
+                    server.seat(stream, seat);
+                }
+                _ => server.refuse(stream),
+            }
+        });
+    }
+
+    /// Two tasks, so that one in clear holds no room for what TLS needs.
+    fn seat(self: &Arc<Self>, stream: TcpStream, seat: OwnedSemaphorePermit) {
+        match self.state.tls() {
+            None => tokio::spawn(Arc::clone(self).drive(stream, seat)),
+            Some(tls) => tokio::spawn(Arc::clone(self).drive_secret(stream, seat, tls.clone())),
+        };
+    }
+
+    /// For want of a seat.
+    fn refuse(&self, stream: TcpStream) {
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
         if self.state.tls().is_none() {
             // Nobody is left to tell if this fails. By TLS it would take a handshake to tell it.
@@ -162,13 +185,14 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seat = Seat::take(Arc::clone(&self.state), permit);
         let connection = Connection::new(peer.ip());
+        let seat = self.seats.take(permit, &connection);
+        let counted = Counted::new(&self.state);
         self.converse(stream, Arc::clone(&connection)).await;
         if connection.spoke_tls() {
             self.strays.count();
         }
-        drop(seat);
+        drop((counted, seat));
     }
 
     /// The same by TLS. The handshake has the time of a head, and the first byte of the first head what is
@@ -183,22 +207,41 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seat = Seat::take(Arc::clone(&self.state), permit);
         let connection = Connection::new(peer.ip());
+        let seat = self.seats.take(permit, &connection);
+        let counted = Counted::new(&self.state);
+        if let Some(stream) = self.make_secret(stream, &connection, &tls).await {
+            self.converse(stream, connection).await;
+        }
+        drop((counted, seat));
+    }
+
+    async fn make_secret(
+        &self,
+        stream: TcpStream,
+        connection: &Connection,
+        tls: &Acceptor,
+    ) -> Option<Stream<TcpStream>> {
         let within = self.state.rules().http.header_timeout;
         let mut stage = self.stage.clone();
-        let secret = tokio::select! {
+        // One that was not silent for long enough is asked again, by whoever wants a seat then.
+        let called = poll_fn(|cx| match connection.call.heard(cx) {
+            Poll::Ready(()) if may_go(connection, Instant::now()).is_some() => Poll::Ready(()),
+            Poll::Ready(()) => connection.call.heard(cx),
+            Poll::Pending => Poll::Pending,
+        });
+        tokio::select! {
             secret = timeout(within, tls.accept(stream)) => secret.unwrap_or_else(|_| {
                 tls.late();
                 None
             }),
+            () = called => {
+                self.state.counts.made_way.fetch_add(1, Ordering::Relaxed);
+                None
+            }
             // Nobody waits for an answer yet.
             _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
-        };
-        if let Some(stream) = secret {
-            self.converse(stream, connection).await;
         }
-        drop(seat);
     }
 
     async fn converse<S>(&self, stream: S, connection: Arc<Connection>)
@@ -213,6 +256,7 @@ impl Server {
         let http = &self.state.rules().http;
         let mut timer = Alarm::new(http.header_timeout);
         let mut draining = None;
+        let mut called_with = Left::default();
 
         loop {
             let mut changed = pin!(stage.changed());
@@ -228,19 +272,31 @@ impl Server {
                 if deadline.is_some_and(|deadline| timer.rings(deadline, cx)) {
                     return Poll::Ready(Turn::Expired);
                 }
+                if (connection.call.is_made() || !called_with.is_with(cx))
+                    && called_with.poll(poll_fn(|cx| connection.call.heard(cx)), cx).is_ready()
+                    && may_go(&connection, Instant::now()).is_some()
+                {
+                    return Poll::Ready(Turn::MakesWay);
+                }
                 // It takes a lock that all connections share: not for every request.
                 if left_with.is_with(cx) && !look.has_changed().unwrap_or(true) {
                     return Poll::Pending;
                 }
                 left_with.poll(changed.as_mut(), cx).map(|changed| Turn::Stage(changed.is_ok()))
             });
-            match turn.await {
+            let turn = turn.await;
+            match turn {
                 Turn::Closed => return,
-                Turn::Expired => {
+                Turn::Expired | Turn::MakesWay => {
+                    let is_wanted = matches!(turn, Turn::MakesWay);
+                    if is_wanted {
+                        self.state.counts.made_way.fetch_add(1, Ordering::Relaxed);
+                    }
                     if connection.is_http2() && draining.is_none() {
                         wire.as_mut().graceful_shutdown();
+                        let patience = if is_wanted { MAKE_WAY_TIMEOUT } else { GOAWAY_TIMEOUT };
                         // Whoever does not go is dropped.
-                        drop(timeout(GOAWAY_TIMEOUT, wire).await);
+                        drop(timeout(patience, wire).await);
                     }
                     return;
                 }
@@ -255,30 +311,21 @@ impl Server {
             }
         }
     }
-
-    /// Resolves when no connection is left; none may begin meanwhile.
-    async fn all_gone(&self) {
-        let seats = u32::try_from(self.state.connections_limit()).unwrap_or(u32::MAX);
-        drop(self.seats.acquire_many(seats).await);
-    }
 }
 
-/// The right to be connected, counted for as long as it is held.
-struct Seat {
-    state: Arc<State>,
-    _permit: OwnedSemaphorePermit,
-}
+/// An open connection, counted for as long as it is.
+struct Counted<'s>(&'s State);
 
-impl Seat {
-    fn take(state: Arc<State>, permit: OwnedSemaphorePermit) -> Self {
+impl<'s> Counted<'s> {
+    fn new(state: &'s State) -> Self {
         state.counts.connections.fetch_add(1, Ordering::Relaxed);
-        Self { state, _permit: permit }
+        Self(state)
     }
 }
 
-impl Drop for Seat {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.state.counts.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.counts.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -286,6 +333,8 @@ impl Drop for Seat {
 enum Turn {
     Closed,
     Expired,
+    /// It does nothing, and somebody waits for its seat.
+    MakesWay,
     /// The next stage; `false` when there will be none, as whoever tells of them is gone.
     Stage(bool),
 }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
 use crate::queue::Queue;
+use crate::quota::Over;
 use crate::tap::Tap;
 use crate::tls::Acceptor;
 use crate::traffic::Traffic;
@@ -78,6 +79,13 @@ pub(super) struct Rules {
     forwarding: Forwarding,
     limiter: Option<Arc<PerIp>>,
     over_limit: StatusCode,
+}
+
+impl Rules {
+    /// The answer to a source over one of its rates.
+    pub(super) fn over_quota(&self, over: Over) -> Problem {
+        Problem::OverQuota { status: self.over_limit, over }
+    }
 }
 
 impl State {
@@ -147,6 +155,12 @@ impl State {
     /// `limits.memory_bytes`
     pub fn memory_limit(&self) -> u64 {
         self.budget.limit()
+    }
+
+    /// `[limits]` and `[http]` as they are in effect.
+    pub fn settings(&self) -> (config::Limits, config::Http) {
+        let rules = self.rules.load();
+        (rules.limits.clone(), rules.http.clone())
     }
 
     /// `limits.connections`

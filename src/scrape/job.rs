@@ -20,6 +20,7 @@ use crate::decode::labelled::{Clash, Timestamps};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::queue::{AppendError, Entry};
+use crate::quota::{Quota, Rate};
 use crate::tap::Piece;
 use crate::traffic::Ledger;
 
@@ -54,7 +55,7 @@ impl Job {
     pub(super) async fn new(
         job: config::Scrape,
         nth: usize,
-        profile: Profile,
+        (profile, quota): (Profile, Option<Arc<Quota>>),
         fetcher: Fetcher,
         shared: Arc<Shared>,
         until: Instant,
@@ -70,7 +71,7 @@ impl Job {
         let fixed = job.targets.iter().filter_map(of_config).collect();
         let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
         let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
-        let rules = Rules { profile, clash, timestamps };
+        let rules = Rules { profile, quota, clash, timestamps };
         let ledger = shared.traffic.of(job.book());
         let lines = Lines::default();
         let common = Arc::new(Common { job, nth, fetcher, rules, lines, ledger, shared });
@@ -213,6 +214,11 @@ impl Common {
         // Nobody needs a page for which there is no room.
         queue.room()?;
         let (now, began) = (clock.now(), clock.monotonic());
+        if let Some(quota) = &self.rules.quota {
+            quota.admit(began).map_err(|over| {
+                Failure::new(Outcome::NoRoom, format!("source {}: {over}", quota.name()))
+            })?;
+        }
         let page = match self.fetcher.fetch(&target.url, *body_bytes, budget).await {
             Ok(page) => self.read(page, target, now).await,
             Err(failure) => Err(failure),
@@ -246,8 +252,8 @@ impl Common {
         let (common, target) = (Arc::clone(self), Arc::clone(target));
         let read = spawn_blocking(move || {
             let _turn = turn;
-            let queue = &common.shared.queue;
-            page::read(page, &target, &common.rules, now, queue)
+            let Shared { queue, clock, .. } = &*common.shared;
+            page::read(page, &target, &common.rules, (now, clock.monotonic()), queue)
         });
         // One page that meets a bug is no reason to scrape its target never again.
         read.await.unwrap_or_else(|error| {
@@ -268,7 +274,10 @@ impl Common {
         let queue = &self.shared.queue;
         let mut blocks = samples.blocks;
         blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
-        let (bytes, reports) = (samples.bytes, [samples.report, health.report]);
+        let (bytes, session) = (samples.bytes, samples.session);
+        // What the gateway says of the scrape is nobody's metrics.
+        let metrics = samples.report.accepted + samples.report.rejected;
+        let reports = [samples.report, health.report];
         let entry = Entry {
             source: Arc::clone(self.job.book()),
             received,
@@ -280,11 +289,18 @@ impl Common {
         let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
         let under_way = under_way.map_err(|_| AppendError::Closed)?;
         let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
+        let quota = self.rules.quota.clone();
         let appended = tokio::spawn(async move {
             let piece = shared.tap.is_open().then(|| Piece::of(&entry.source, &entry.blocks));
             shared.queue.append(entry).await?;
             if let Some(piece) = piece {
                 shared.tap.show(piece);
+            }
+            if let Some(session) = session {
+                session.commit();
+            }
+            if let Some(quota) = quota {
+                quota.charge(Rate::Metrics, metrics, shared.clock.monotonic());
             }
             ledger.decided(bytes, &reports, received);
             for report in &reports {

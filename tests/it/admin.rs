@@ -55,6 +55,7 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         clock: side.clock.clone(),
         traffic: Arc::default(),
         tap: Arc::default(),
+        allowed_hosts: Vec::new(),
     };
     Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap()
 }
@@ -119,7 +120,7 @@ async fn routes_and_methods_are_few() {
     let live = get(admin, "/livez").await;
     assert_eq!((live.status, live.text(), live.closes()), (200, "ok", true));
     assert_eq!(get(admin, "/livez?verbose=1").await.status, 200);
-    for path in ["/livez", "/readyz", "/metrics", "/receivers"] {
+    for path in ["/livez", "/readyz", "/metrics", "/receivers", "/status", "/"] {
         let whole = get(admin, path).await;
         let mut wire = Wire::connect(admin).await;
         wire.send(&request(&format!("HEAD {path}"), "", b"")).await;
@@ -135,10 +136,18 @@ async fn routes_and_methods_are_few() {
             assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
         }
     }
-    for path in ["/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
+    for path in ["/status/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
         let reply = get(admin, path).await;
         assert_eq!(reply.status, 404, "{path}");
-        for known in ["/metrics", "/livez", "/readyz", "/receivers", "/dead-letters/replay"] {
+        for known in [
+            "/metrics",
+            "/livez",
+            "/readyz",
+            "/receivers",
+            "/status",
+            "/events",
+            "/dead-letters/replay",
+        ] {
             assert!(reply.text().contains(known), "{path}: {}", reply.text());
         }
     }
@@ -235,14 +244,14 @@ async fn a_body_that_never_comes_and_one_that_never_ends_get_their_answer() {
     let receiver = Scripted::start(script([])).await;
     let gateway = start(config(receiver.address, "")).await;
     let admin = gateway.admin_addr().unwrap();
-    let head = "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n";
+    let head = "GET /livez HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n";
     assert_eq!(ask(admin, head.as_bytes()).await.status, 200);
-    let chunked = "POST /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunked = "POST /livez HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut wire = Wire::connect(admin).await;
     wire.send(chunked.as_bytes()).await;
     wire.send(format!("10001\r\n{}\r\n", "x".repeat(0x10001)).as_bytes()).await;
     assert_eq!(wire.reply().await.status, 405);
-    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(64 << 10));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(64 << 10));
     let mut wire = Wire::connect(admin).await;
     // Refused while it comes.
     drop(wire.try_send(long.as_bytes()).await);

@@ -422,9 +422,14 @@ async fn behind_a_trusted_proxy_the_right_most_untrusted_address_counts() {
 #[tokio::test]
 async fn connections_over_the_cap_are_told_to_come_back_and_leave_the_others_alone() {
     let edge = Edge::with(|settings| settings.limits.connections = 2).await;
+    // Requests are being worked on, so that neither makes way.
+    let request = post("", METRIC.as_bytes());
+    let (most, rest) = request.split_at(request.len() - 1);
     let mut first = Wire::connect(edge.address).await;
-    let second = Wire::connect(edge.address).await;
-    edge.until(|edge| edge.connections() == 2).await;
+    let mut second = Wire::connect(edge.address).await;
+    first.send(most).await;
+    second.send(most).await;
+    edge.until(|edge| edge.state.memory_used() > 0 && edge.connections() == 2).await;
 
     let mut third = Wire::connect(edge.address).await;
     drop(third.try_send(&post("", METRIC.as_bytes())).await);
@@ -433,7 +438,7 @@ async fn connections_over_the_cap_are_told_to_come_back_and_leave_the_others_alo
     assert!(reply.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
     assert_eq!(edge.state.counts().turned_away.load(Ordering::SeqCst), 1);
 
-    first.send(&post("", METRIC.as_bytes())).await;
+    first.send(rest).await;
     assert_eq!(first.reply().await.status, 202);
     drop(second);
     edge.until(|edge| edge.connections() == 1).await;
@@ -443,8 +448,10 @@ async fn connections_over_the_cap_are_told_to_come_back_and_leave_the_others_alo
 #[tokio::test]
 async fn a_crowd_over_the_cap_is_told_to_the_last_client() {
     let edge = Edge::with(|settings| settings.limits.connections = 1).await;
-    let _seated = Wire::connect(edge.address).await;
-    edge.until(|edge| edge.connections() == 1).await;
+    let mut seated = Wire::connect(edge.address).await;
+    // A body that has not ended: it does not make way.
+    seated.send(chunked_head("").as_bytes()).await;
+    edge.until(|edge| edge.state.memory_used() > 0).await;
 
     // More than are waited for after they were told; none of them leaves before all were. The second
     // half has sent a batch by the time it is accepted: nothing here lets the edge run in between.

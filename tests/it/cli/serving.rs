@@ -82,7 +82,7 @@ fn post(address: &str, token: &str, body: &str) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
     let request = format!(
-        "POST /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+        "POST /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
@@ -266,7 +266,7 @@ fn a_second_signal_ends_it_at_once() {
     let (mut serving, address, _silent) = undelivered("1h");
     // Half a request keeps the first signal waiting.
     let mut stream = TcpStream::connect(&address).unwrap();
-    let head = "POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret-token\r\n\
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret-token\r\n\
                 Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     let mut interim = [0; 12];
@@ -306,7 +306,7 @@ fn delivered_to_receiver(metrics: &str) -> (Serving, TcpStream) {
     let body = run_with(&["convert"], metrics.as_bytes()).stdout;
     let mut stream = TcpStream::connect(&address).unwrap();
     let head = format!(
-        "POST /stsAgent/intake?api_key=k HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        "POST /stsAgent/intake?api_key=k HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tidegate::app::Gateway;
 use tidegate::clock::SystemClock;
 use tidegate::config::{self, Environment};
-use tidegate::receiver::{Options, Receiver};
+use tidegate::receiver::{Options, Receiver, Running};
 
 use super::{client, fixture};
 
 /// A gateway whose ports speak TLS, with the files of its queue in `data_dir`.
-async fn gateway(data_dir: &std::path::Path, more: &str) -> Gateway {
+async fn gateway(data_dir: &std::path::Path, more: &str) -> (Gateway, Running) {
     let receiver = Receiver::start(Options::for_tests()).await.unwrap();
     let path = |name: &str| fixture(name).display().to_string();
     let pair =
@@ -27,7 +27,7 @@ async fn gateway(data_dir: &std::path::Path, more: &str) -> Gateway {
         receiver.url(),
     );
     let config = config::load("test", &text, &Environment::default()).unwrap().config;
-    Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap()
+    (Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap(), receiver)
 }
 
 /// What a command says, on both streams.
@@ -41,7 +41,7 @@ async fn says(arguments: &[&str], data_dir: &std::path::Path) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_ports_speak_tls_and_commands_find_the_admin_port() {
     let directory = tempfile::tempdir().unwrap();
-    let gateway = gateway(directory.path(), "").await;
+    let (gateway, _receiver) = gateway(directory.path(), "").await;
     let admin = gateway.admin_addr().unwrap();
     let client = client(None).build().unwrap();
     let metrics = format!("https://{}/metrics", gateway.addr());
@@ -73,7 +73,7 @@ async fn both_ports_speak_tls_and_commands_find_the_admin_port() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_without_the_certificate_that_is_asked_for_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
-    let gateway = gateway(directory.path(), "client_ca_file = 'CA'").await;
+    let (gateway, _receiver) = gateway(directory.path(), "client_ca_file = 'CA'").await;
     let admin = gateway.admin_addr().unwrap();
     let url = format!("https://{admin}/livez");
     let probe = client(Some("client")).build().unwrap().get(url).send().await.unwrap();

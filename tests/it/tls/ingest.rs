@@ -159,6 +159,28 @@ async fn slow_handshakes_keep_no_honest_client_out() {
 }
 
 #[tokio::test]
+async fn half_handshakes_on_every_seat_make_way_for_whoever_wants_to_send() {
+    let edge = Edge::with(|settings| {
+        settings.tls = Some(shows("server"));
+        settings.limits.connections = 10;
+    })
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(edge.address).await.unwrap();
+        stream.write_all(HELLO).await.unwrap();
+        slow.push(stream);
+    }
+    edge.until(|edge| edge.connections() == 10).await;
+    let client = client(None).build().unwrap();
+    let comes_in = async {
+        // In the first second nobody has been silent for long.
+        while send(&edge, &client, METRIC.into()).await.is_err() {}
+    };
+    timeout(PATIENCE, comes_in).await.expect("a seat is made free");
+}
+
+#[tokio::test]
 async fn a_full_port_closes_at_once_and_lets_in_whoever_comes_after() {
     let edge = Edge::with(|settings| {
         settings.tls = Some(shows("server"));

@@ -22,7 +22,7 @@ impl Books {
     /// Reads the page once.
     pub(crate) async fn read(admin: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(admin).await.expect("the admin port answers");
-        let request = "GET /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+        let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("it answers in UTF-8");
