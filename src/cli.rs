@@ -226,6 +226,18 @@ struct ReceiverArgs {
     #[arg(long = "poison", value_name = "NAMES")]
     poisons: Vec<crate::receiver::Poison>,
 
+    /// Speak TLS with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
+
+    /// Refuse clients without a certificate of the authorities in this file
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    client_ca_file: Option<PathBuf>,
+
     /// Do not print tuples
     #[arg(long)]
     quiet: bool,

@@ -132,6 +132,17 @@ pub(super) static MEMORY: Family =
 pub(super) static MEMORY_LIMIT: Family =
     gauge("http_memory_limit", "How much they may hold, limits.memory_bytes.").bytes();
 
+pub(super) static TLS_EXPIRY: Family = gauge(
+    "tls_certificate_expiry_timestamp",
+    "When the certificate that a port shows ends, as a Unix time, by port; none for ports in clear.",
+)
+.seconds();
+pub(super) static TLS_FAILURES: Family = counter(
+    "tls_handshake_failures",
+    "Handshakes of a port that came to nothing, requests in clear among them, by port; none for ports in \
+     clear.",
+);
+
 // -- the books: metrics as sent --
 
 pub(super) static RECEIVED: Family = counter(

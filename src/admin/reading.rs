@@ -17,6 +17,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
 use crate::scrape;
 use crate::spread::Seen;
+use crate::tls::Acceptor;
 use crate::traffic::Ledger;
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
@@ -70,6 +71,8 @@ pub(super) struct Reading {
     pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
     pub(super) reloaded: Reloaded,
+    /// What makes the admin port's own connections secret.
+    pub(super) tls: Option<Acceptor>,
     /// By source.
     pub(super) traffic: Vec<(Arc<str>, Arc<Ledger>)>,
     pub(super) process: Process,
@@ -167,6 +170,7 @@ impl Reading {
             traffic: state.traffic.list(),
             process,
             runtime: Runtime::look(),
+            tls: state.tls.clone(),
         }
     }
 }

@@ -60,5 +60,6 @@ mod support;
 mod tame;
 mod tidy;
 mod time;
+mod tls;
 mod uninvited;
 mod vector_events;
