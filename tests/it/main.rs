@@ -54,5 +54,6 @@ mod support;
 mod tame;
 mod tidy;
 mod time;
+mod token;
 mod uninvited;
 mod vector_events;
