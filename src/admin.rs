@@ -7,8 +7,8 @@
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
 //!       readiness    why the gateway is not ready, for `/readyz`
-//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
-//!                    form in `sheet`
+//!       page         the reading as text, for `/metrics`; its names stand in `names`, its form in `sheet`,
+//!                    and `process` is what the operating system adds
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
 //!     logs         the last lines of the log, for `/logs`
 //!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
@@ -57,6 +57,7 @@ mod names;
 mod oldest;
 mod openapi;
 mod page;
+mod process;
 mod readiness;
 mod reading;
 mod receivers;
@@ -163,6 +164,8 @@ impl Admin {
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let state = Arc::new(State::new(parts, addr));
+        // What comes from here on has a beginning to be measured against.
+        state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Environment;
 
 mod ask;
+mod bundle;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -55,6 +56,7 @@ enum Command {
     Tap(tap::TapArgs),
     Test(test::TestArgs),
     Token(token::TokenArgs),
+    Bundle(bundle::BundleArgs),
 }
 
 /// Run the gateway
@@ -262,6 +264,7 @@ pub fn run() -> ExitCode {
         Command::Tap(args) => tap::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
         Command::Token(args) => token::run(&args),
+        Command::Bundle(args) => bundle::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

@@ -158,6 +158,13 @@ impl State {
         self.budget.limit()
     }
 
+    /// Addresses that the per-IP limit remembers, and how many it may, `limits.limiter_keys`; `None` while
+    /// the limit is off.
+    pub fn limiter_keys(&self) -> Option<(usize, usize)> {
+        let rules = self.rules.load();
+        rules.limiter.as_ref().map(|limiter| (limiter.keys(), rules.limits.limiter_keys))
+    }
+
     /// `[limits]` and `[http]` as they are in effect.
     pub fn settings(&self) -> (config::Limits, config::Http) {
         let rules = self.rules.load();
