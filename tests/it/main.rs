@@ -61,5 +61,6 @@ mod tame;
 mod tidy;
 mod time;
 mod tls;
+mod token;
 mod uninvited;
 mod vector_events;
