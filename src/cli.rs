@@ -26,6 +26,7 @@ mod serve;
 mod table;
 mod tap;
 mod test;
+mod top;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -53,6 +54,7 @@ enum Command {
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
+    Top(top::TopArgs),
     Test(test::TestArgs),
     Bundle(bundle::BundleArgs),
 }
@@ -260,6 +262,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
+        Command::Top(args) => top::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
         Command::Bundle(args) => bundle::run(&args, &environment),
     };
