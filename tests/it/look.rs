@@ -87,7 +87,6 @@ impl Running {
 
     /// The same once more, after its end.
     fn again(mut self) -> Self {
-        self.end();
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
         Self::of(tidegate(directory.path(), &["serve"]), directory)
     }

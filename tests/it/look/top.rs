@@ -70,7 +70,7 @@ impl Terminal {
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = File::options().read(true).write(true).open(name).unwrap();
-        let size = Winsize { ws_row: 12, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: 20, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).unwrap();
         let mut command = gateway.command(&["top", "--interval", "200ms"]);
         command.envs(variables.iter().copied());
@@ -127,7 +127,7 @@ fn on_a_terminal_it_is_drawn_in_place_and_leaves_everything_as_it_was() {
         assert!(drawn.starts_with("\u{1b}[?1049h"), "{drawn:?}");
         assert!(terminal.is_raw());
         let frame = drawn.rsplit("\u{1b}[H").next().unwrap();
-        assert!(frame.split("\r\n").count() <= 12, "{frame:?}");
+        assert!(frame.split("\r\n").count() <= 20, "{frame:?}");
         terminal.master.write_all(key).unwrap();
         assert_eq!(exit_code(&mut terminal.child), Some(0));
         terminal.until("\u{1b}[?1049l");
@@ -144,11 +144,13 @@ fn a_restart_is_said_and_survived_and_colours_can_be_done_without() {
     gateway.end();
     terminal.until("trying again");
     let gateway = gateway.again();
-    terminal.forget();
-    let drawn = terminal.until("SOURCE");
-    // What came behind the last complaint is a page of the new one.
-    terminal.forget();
-    let again = terminal.until("SOURCE");
-    assert!(!again.contains("trying again") || !drawn.is_empty());
+    // Frames that were drawn before it answered may still complain.
+    let is_back = || {
+        terminal.forget();
+        terminal.until("\u{1b}[J");
+        let drawn = terminal.until("\u{1b}[H");
+        drawn.contains("SOURCE") && !drawn.contains("trying again")
+    };
+    assert!((0..500).any(|_| is_back()));
     drop(gateway);
 }

@@ -65,7 +65,7 @@ fn a_difference_is_shown_fails_and_can_be_blessed() {
 #[test]
 fn what_is_wrong_with_a_case_is_said() {
     for (case, wanted) in [
-        ("sauce = \"checkout\"", "unknown key `sauce`: did you mean `source`?"),
+        ("sourc = \"checkout\"", "unknown key `sourc`: did you mean `source`?"),
         ("source = \"shed\"", "no source \"shed\"; it has: checkout, billing"),
         ("", "several sources: name one with `source`"),
         (
