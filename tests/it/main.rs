@@ -31,6 +31,7 @@ mod inflate;
 mod ingest;
 mod json_suite;
 mod kill;
+mod look;
 mod manners;
 mod mutation;
 mod operations;
