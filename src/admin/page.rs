@@ -118,6 +118,7 @@ impl Collector for Page {
 
 fn gateway(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     itself(sheet, reading)?;
+    configuration(sheet, reading)?;
     edge(sheet, reading)?;
     bodies(sheet, reading)?;
     metrics(sheet, reading)?;
@@ -156,6 +157,16 @@ fn itself(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     sheet.one(&names::WORKERS, reading.runtime.workers)?;
     sheet.one(&names::TASKS, reading.runtime.tasks)?;
     sheet.one(&names::TASKS_WAITING, reading.runtime.waiting)
+}
+
+fn configuration(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    sheet.one(&names::RELOADED, u64::from(reading.reloaded.is_ok()))?;
+    sheet.one(&names::RELOADED_AT, reading.reloaded.succeeded_s)?;
+    let tokens = reading.edge.tokens();
+    let used = tokens.iter().filter_map(|token| {
+        Some(([("source", &*token.source), ("token", token.key)], token.last_used_s?))
+    });
+    sheet.each(&names::TOKEN_USED, used)
 }
 
 fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::oldest::{Asked, Oldest};
 use super::process::Process;
-use super::{Facts, State};
+use super::{Facts, Reloaded, State};
 use crate::dead_letter;
 use crate::forward::Status;
 use crate::http;
@@ -69,6 +69,7 @@ pub(super) struct Reading {
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
+    pub(super) reloaded: Reloaded,
     /// By source.
     pub(super) traffic: Vec<(Arc<str>, Arc<Ledger>)>,
     pub(super) process: Process,
@@ -162,6 +163,7 @@ impl Reading {
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
             meters: state.meters.clone(),
+            reloaded: state.reload.last(),
             traffic: state.traffic.list(),
             process,
             runtime: Runtime::look(),

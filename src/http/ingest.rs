@@ -51,7 +51,7 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: impl Stream,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
     if let Sender::Known(source) = &sender {
         source.admit(state, rules)?;
     }
@@ -85,7 +85,7 @@ async fn read(
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     if let Sender::InLabel(_) = &sender {
         let format = format_of(received.declared, &received.body)?;
-        sender.find(&received.body, format)?.0.admit(state, rules)?;
+        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
     }
     let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
     let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
@@ -155,8 +155,14 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(
+        state: &State,
+        rules: &Rules,
+        head: &Parts,
+        entrance: &Entrance,
+    ) -> Result<Self, Problem> {
+        let now = state.clock.now();
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
@@ -200,6 +206,7 @@ impl Sender {
         &self,
         body: &'b [u8],
         format: Format,
+        now: Timestamp,
     ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
         match self {
             Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
@@ -208,7 +215,7 @@ impl Sender {
                     Format::RemoteWrite(version) => remote_write::label_token(body, version),
                     _ => None,
                 };
-                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
             }
         }
     }
@@ -328,7 +335,7 @@ impl Work {
         let Self { received, sender, intent, now, at } = self;
         let Received { protocol, body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
         let mut session = source.quota.as_ref().and_then(|quota| {
             quota.charge(Rate::Bytes, body.len() as u64, at);
             quota.session(intent, at)
