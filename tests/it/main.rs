@@ -46,6 +46,7 @@ mod receiver_rules;
 mod remote_write;
 mod report;
 mod scrape;
+mod secrets;
 mod siege;
 mod strace;
 mod support;
