@@ -10,6 +10,9 @@
 //!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
 //!                    form in `sheet`
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
+//!     logs         the last lines of the log, for `/logs`
+//!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
+//!   reload     the configuration read again, for POST
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
@@ -17,13 +20,14 @@
 //! no secret, and `/metrics` no client's address and no metric's name either: neither requests nor
 //! answers of receivers are quoted there. `/receivers`, and `/readyz` with it, have a receiver's own words
 //! with its key taken out, because whoever has to cure a held one needs them; they may name a metric.
+//! `/tap` shows what clients send, and `/logs` what this process wrote to stderr anyway.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -41,24 +45,35 @@ use crate::scrape;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
+mod assets;
+mod codes;
 mod content;
+mod events;
 mod forecast;
+mod history;
+mod logs;
 mod guard;
 mod names;
 mod oldest;
+mod openapi;
 mod page;
 mod readiness;
 mod reading;
 mod receivers;
+mod reload;
 mod replay;
 mod route;
 mod serve;
 mod sheet;
+mod status;
+mod tap;
 pub mod whose;
 
 use forecast::Forecast;
 use guard::Guard;
+use history::{History, Mark};
 use oldest::Oldest;
+pub use reload::{Asked, Desk, Reloaded};
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
 pub(crate) use reading::READ_TIMEOUT;
@@ -85,6 +100,8 @@ pub struct Parts {
     pub tap: Arc<Tap>,
     /// `admin.allowed_hosts`
     pub allowed_hosts: Vec<String>,
+    /// Where the configuration is read again.
+    pub reload: Desk,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -146,6 +163,8 @@ impl Admin {
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let state = Arc::new(State::new(parts, addr));
+        // What comes from here on has a beginning to be measured against.
+        state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }
@@ -179,10 +198,12 @@ struct State {
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
+    reload: Desk,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
     forecast: Mutex<Forecast>,
+    history: Mutex<History>,
 }
 
 /// A destination of the queue.
@@ -196,7 +217,7 @@ struct Destination {
 impl State {
     fn new(parts: Parts, listens: SocketAddr) -> Self {
         let Parts { queue, meters, edge, mut deliveries, scrapes, .. } = parts;
-        let Parts { data_dir, clock, traffic, tap, allowed_hosts, .. } = parts;
+        let Parts { data_dir, clock, traffic, tap, reload, allowed_hosts, .. } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -211,6 +232,7 @@ impl State {
             started_at: clock.monotonic(),
             is_closing: AtomicBool::new(false),
             forecast: Mutex::default(),
+            history: Mutex::default(),
             queue,
             meters,
             edge,
@@ -218,12 +240,19 @@ impl State {
             clock,
             traffic,
             tap,
+            reload,
         }
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be called every few seconds.
     fn sample(&self) {
         let (now, room) = (self.clock.monotonic(), forecast::room(&self.queue.standing()));
         self.forecast.lock().unwrap_or_else(PoisonError::into_inner).sample(now, room);
+        let mark = Mark::of(self);
+        self.history().sample(mark);
     }
 }

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Environment;
 
+mod ask;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -22,6 +23,9 @@ mod queue;
 mod receiver;
 mod serve;
 mod table;
+mod tap;
+mod test;
+mod token;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -48,6 +52,9 @@ enum Command {
     Receiver(ReceiverArgs),
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
+    Tap(tap::TapArgs),
+    Test(test::TestArgs),
+    Token(token::TokenArgs),
 }
 
 /// Run the gateway
@@ -252,6 +259,9 @@ pub fn run() -> ExitCode {
         Command::Receiver(args) => receiver::run(args),
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
+        Command::Tap(args) => tap::run(&args, &environment),
+        Command::Test(args) => test::run(&args, &environment),
+        Command::Token(args) => token::run(&args),
     };
     match outcome {
         Ok(code) => code,

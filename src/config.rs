@@ -21,6 +21,7 @@ mod problem;
 mod queue;
 mod receiver;
 mod receivers;
+mod reload;
 mod scalar;
 mod scrape;
 mod secret;
@@ -37,22 +38,24 @@ pub use admin::Admin;
 pub use auth::Auth;
 pub use dead_letters::DeadLetters;
 pub use file::{Environment, Needs, Setting};
-pub use http::Http;
+pub use http::{HELP_URL, Http};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
 pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub use reload::Reload;
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
 pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
 pub use secret::Secret;
-pub(crate) use secret::load as load_secret;
+pub(crate) use secret::{load as load_secret, usable as usable_secret};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
-pub use source::{OverSeries, Source, SourceLimits, Token};
+pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};
+pub(crate) use suggest::closest;
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
@@ -103,6 +106,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// `[log]`
     pub log: Log,
+    /// `[reload]`
+    pub reload: Reload,
 }
 
 /// A configuration, and what there is to say about it.
@@ -114,15 +119,23 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings as text.
     pub settings: Settings,
+    /// Files that it names and whose contents are part of it.
+    pub files: Vec<PathBuf>,
 }
 
-/// What `convert` needs of a configuration.
+/// What `convert` and `test` need of a configuration; no secret is in it.
 #[derive(Clone, Debug)]
 pub struct Shaping {
     /// How tuples are shaped.
     pub policy: Arc<Policy>,
     /// Sources with their host names and tags; their tokens were not read.
     pub sources: Vec<Source>,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[http]`
+    pub http: Http,
+    /// `[limits]`
+    pub limits: Limits,
 }
 
 /// What `queue` and `dead-letters` commands need of a configuration; no secret is in it.
@@ -143,7 +156,7 @@ pub struct Storage {
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
-    let Outcome { warnings, settings, known, .. } = outcome;
+    let Outcome { warnings, settings, known, files, .. } = outcome;
     if parts.receivers.list.is_empty() {
         // Reading notes a fault for every receiver it does not return.
         return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
@@ -165,8 +178,9 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         queue: parts.queue,
         shutdown: parts.shutdown,
         log: parts.log,
+        reload: parts.reload,
     };
-    Ok(Loaded { config, warnings, settings: Settings::new(settings, known) })
+    Ok(Loaded { config, warnings, settings: Settings::new(settings, known), files })
 }
 
 /// Reads what shapes tuples; no secret is looked at and nothing else has to be there.
@@ -176,7 +190,8 @@ pub fn load_shaping(
     environment: &Environment,
 ) -> Result<Shaping, Problems> {
     let (parts, _) = read(origin, text, environment, Needs::NoSecrets)?;
-    Ok(Shaping { policy: Arc::new(parts.policy), sources: parts.sources })
+    let Parts { policy, sources, auth, http, limits, .. } = parts;
+    Ok(Shaping { policy: Arc::new(policy), sources, auth, http, limits })
 }
 
 /// Reads where the queue is kept and for whom; no secret is looked at and nothing else has to be
@@ -214,6 +229,7 @@ struct Parts {
     queue: Queue,
     shutdown: Shutdown,
     log: Log,
+    reload: Reload,
 }
 
 fn read(
@@ -228,7 +244,7 @@ fn read(
     if outcome.problems.is_empty() {
         return Ok((parts, outcome));
     }
-    Err(Problems::new(origin, outcome.problems))
+    Err(Problems { files: outcome.files, ..Problems::new(origin, outcome.problems) })
 }
 
 impl Parts {
@@ -256,6 +272,7 @@ impl Parts {
         let dead_letters = DeadLetters::read(top.section("dead_letters"));
         let shutdown = Shutdown::read(top.section("shutdown"));
         let log = Log::read(top.section("log"));
+        let reload = Reload::read(top.section("reload"));
         top.finish();
         Self {
             listen,
@@ -274,6 +291,7 @@ impl Parts {
             queue,
             shutdown,
             log,
+            reload,
         }
     }
 }

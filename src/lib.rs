@@ -57,6 +57,7 @@ pub mod budget;
 pub mod intake;
 mod blocks;
 mod causes;
+pub mod quota;
 pub mod traffic;
 pub mod tap;
 pub mod queue;

@@ -67,6 +67,18 @@ impl Durability {
             Self::Memory => "memory",
         }
     }
+
+    /// What a crash would lose, as a sentence (contract C5.4).
+    pub fn at_risk(self) -> &'static str {
+        match self {
+            Self::Fsync => "a crash loses nothing that was acknowledged",
+            Self::Os => {
+                "a crash of this process loses nothing that was acknowledged, one of the machine what \
+                 the operating system had not written yet"
+            }
+            Self::Memory => "a crash loses everything not yet delivered",
+        }
+    }
 }
 
 /// Why an entry was not taken. The client gets a 503 (contract C1.12).

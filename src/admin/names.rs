@@ -1,7 +1,7 @@
 //! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
 //!
 //! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
-//! receivers and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
+//! receivers, sources and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -62,6 +62,23 @@ pub(super) static UNREADY: Family = gauge(
     "unready",
     "1 for each cause for which the gateway is not ready; /readyz says more about it.",
 );
+
+pub(super) static RELOADED: Family = gauge(
+    "config_last_reload_successful",
+    "1 if the configuration could be used when it was last read, at the start or since, else 0: then \
+     the one before is in effect, and /status says what is wrong.",
+);
+pub(super) static RELOADED_AT: Family = gauge(
+    "config_last_reload_success_timestamp",
+    "When the configuration was last read and could be used, as a Unix time.",
+)
+.seconds();
+pub(super) static TOKEN_USED: Family = gauge(
+    "source_token_last_used_timestamp",
+    "When a token of a source last let a request in, as a Unix time; none if it has not since this process \
+     started. token: the key that gave it, token or next_token.",
+)
+.seconds();
 
 // -- what comes in --
 

@@ -45,6 +45,7 @@ impl Collector for Page {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (sheet, reading) = (&mut Sheet::of(encoder), &self.0);
         process(sheet, reading)?;
+        configuration(sheet, reading)?;
         edge(sheet, reading)?;
         metrics(sheet, reading)?;
         scrapes(sheet, &reading.scrapes)?;
@@ -65,6 +66,16 @@ fn process(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     let has = |kind| readiness.causes.iter().any(|cause| cause.kind == kind);
     let causes = Kind::ALL.map(|kind| ([("cause", kind.as_str())], u64::from(has(kind))));
     sheet.each(&names::UNREADY, causes)
+}
+
+fn configuration(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    sheet.one(&names::RELOADED, u64::from(reading.reloaded.is_ok()))?;
+    sheet.one(&names::RELOADED_AT, reading.reloaded.succeeded_s)?;
+    let tokens = reading.edge.tokens();
+    let used = tokens.iter().filter_map(|token| {
+        Some(([("source", &*token.source), ("token", token.key)], token.last_used_s?))
+    });
+    sheet.each(&names::TOKEN_USED, used)
 }
 
 fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::oldest::{Asked, Oldest};
-use super::{Facts, State};
+use super::{Facts, Reloaded, State};
 use crate::dead_letter;
 use crate::forward::Status;
 use crate::http;
@@ -61,6 +61,7 @@ pub(super) struct Reading {
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
+    pub(super) reloaded: Reloaded,
 }
 
 impl Health {
@@ -128,6 +129,7 @@ impl Reading {
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
             meters: state.meters.clone(),
+            reloaded: state.reload.last(),
         }
     }
 }

@@ -86,7 +86,7 @@ fn books(books: &Books) -> Value {
 }
 
 /// `2026-11-22T04:41:59.123Z`; nothing for what cannot be written so, which no clock says.
-fn instant(at: Timestamp) -> Option<String> {
+pub(super) fn instant(at: Timestamp) -> Option<String> {
     Some(humantime::format_rfc3339_millis(system_time(at)?).to_string())
 }
 

@@ -1,44 +1,93 @@
 //! Path and method of one request, and its answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, page, receivers, replay};
+use super::{State, assets, codes, events, logs, openapi, page, receivers, reload};
+use super::{replay, status, tap};
 
 pub(super) type Answer = Response<Content>;
 
+pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Everything that GET finds here.
+const PATHS: [&str; 12] = [
+    "/",
+    "/status",
+    "/events",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/receivers",
+    logs::PATH,
+    tap::PATH,
+    codes::PATH,
+    openapi::INGEST,
+    openapi::ADMIN,
+];
+
 /// What the port answers; errors are text.
-pub(super) async fn answer(state: &State, method: &Method, path: &str) -> Answer {
+pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
+    let path = head.uri.path();
     if path == replay::PATH {
         return replay::wrong_method();
     }
-    if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/receivers") {
-        let text = "there is nothing here: the admin port has /metrics, /livez, /readyz, /receivers and, for \
-             POST, /dead-letters/replay";
-        return respond(StatusCode::NOT_FOUND, TEXT, text);
+    if path == reload::PATH {
+        return reload::wrong_method();
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    let asset = assets::find(path);
+    if asset.is_none() && !PATHS.contains(&path) {
+        return nothing_here();
+    }
+    if path == tap::PATH {
+        return tap::answer(&state.tap, &head.method, head.uri.query());
+    }
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         let text = "this method does nothing here: the admin port is for GET and HEAD";
         let mut answer = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
+    if let Some(asset) = asset {
+        return asset.answer();
+    }
     match path {
         "/livez" => respond(StatusCode::OK, TEXT, "ok"),
         "/receivers" => {
             let told = receivers::render(&Health::of(state).await).to_string();
-            respond(StatusCode::OK, "application/json", told)
+            respond(StatusCode::OK, JSON, told)
         }
+        logs::PATH => logs::answer(),
+        codes::PATH => codes::page(),
+        openapi::INGEST => openapi::ingest(),
+        openapi::ADMIN => openapi::admin(),
         "/readyz" => readyz(&Health::of(state).await),
+        "/status" => respond(StatusCode::OK, JSON, status::tell(state).await.to_string()),
+        // Whoever asks for the head alone would never see its end.
+        "/events" if head.method == Method::HEAD => respond(StatusCode::OK, events::TYPE, ""),
+        "/events" => events::answer(state, &head.headers),
+        "/" => assets::page(&status::tell(state).await),
         _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
     }
+}
+
+fn nothing_here() -> Answer {
+    let text = format!(
+        "there is nothing here: the admin port has {} and, for POST, {} and {}",
+        PATHS.join(", "),
+        replay::PATH,
+        reload::PATH
+    );
+    respond(StatusCode::NOT_FOUND, TEXT, text)
 }
 
 /// The causes, and every receiver, so that whoever finds the gateway not ready need not ask again.
@@ -46,7 +95,7 @@ fn readyz(health: &Health) -> Answer {
     let Readiness { ready, causes } = Readiness::of(health);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let told = json!({"ready": ready, "causes": causes, "receivers": receivers::render(health)});
-    respond(status, "application/json", told.to_string())
+    respond(status, JSON, told.to_string())
 }
 
 pub(super) fn respond(

@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, guard, replay, whose};
+use super::{State, guard, reload, replay, whose};
 use crate::http::Door;
 
 /// Open connections; a further one takes the place of another.
@@ -134,7 +134,11 @@ async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBoo
     }
 }
 
-async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicBool) -> Answer {
+async fn exchange(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    has_asked: &AtomicBool,
+) -> Answer {
     let (head, body) = request.into_parts();
     let refusal = match state.guard.refusal(&head) {
         None => state.directory.refusal(head.headers.get(whose::HEADER)).await,
@@ -152,7 +156,10 @@ async fn exchange(state: &State, request: Request<Incoming>, has_asked: &AtomicB
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
-    answer(state, &head.method, head.uri.path()).await
+    if head.method == Method::POST && head.uri.path() == reload::PATH {
+        return reload::answer(&state.reload, &head.headers).await;
+    }
+    answer(state, &head).await
 }
 
 async fn drop_body(mut body: Incoming) {

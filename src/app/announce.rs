@@ -132,14 +132,7 @@ fn promise(config: &Config) -> String {
     let config::Queue { durability, max_bytes, .. } = config.queue;
     let place =
         data_dir(config).map_or("in memory".to_owned(), |directory| format!("in {directory}"));
-    let at_risk = match durability {
-        Durability::Fsync => "a crash loses nothing that was acknowledged",
-        Durability::Os => {
-            "a crash of this process loses nothing that was acknowledged, one of the machine what \
-             the operating system had not written yet"
-        }
-        Durability::Memory => "a crash loses everything not yet delivered",
-    };
+    let at_risk = durability.at_risk();
     format!(
         "the queue is {place} (durability {}, up to {}): {at_risk}",
         durability.as_str(),

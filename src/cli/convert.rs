@@ -54,6 +54,7 @@ impl From<anyhow::Error> for Stop {
 
 pub(super) fn run(args: &ConvertArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let shaping = load::shaping(args.config.as_deref(), environment)?;
+    let help = Arc::clone(&shaping.http.help_url);
     let profile = profile(shaping, args.source.as_deref()).map_err(Failure::Usage)?;
     let path = args.input.as_deref().filter(|path| *path != Path::new("-"));
     let input = input::open(path).map_err(Failure::Usage)?;
@@ -66,7 +67,7 @@ pub(super) fn run(args: &ConvertArgs, environment: &Environment) -> Result<ExitC
         Err(Stop::Closed) => return Ok(ExitCode::SUCCESS),
         Err(Stop::Failed(error)) => return Err(Failure::Run(error)),
     };
-    show(&report);
+    show(&report, &help);
     Ok(if report.rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -86,11 +87,12 @@ fn profile(shaping: Shaping, source: Option<&str>) -> anyhow::Result<Profile> {
 }
 
 /// The report of contract C1.6, indented for people and on one line for programs.
-fn show(report: &Report) {
+fn show(report: &Report, help: &str) {
+    let told = report.told(help);
     let text = if io::stderr().is_terminal() {
-        serde_json::to_string_pretty(report)
+        serde_json::to_string_pretty(&told)
     } else {
-        serde_json::to_string(report)
+        serde_json::to_string(&told)
     };
     super::say(&text.expect("a report is numbers and strings"));
 }

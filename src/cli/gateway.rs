@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use tokio::runtime;
@@ -30,8 +30,9 @@ const MISDIRECTED: u16 = 421;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     admin: SocketAddr,
-    /// The data directory that is meant, as [`whose::name_of`] has it.
-    directory: String,
+    /// The data directory that is meant, as [`whose::name_of`] has it; `None` where an address was given,
+    /// and whoever is there is meant.
+    directory: Option<String>,
 }
 
 /// What it said.
@@ -81,6 +82,12 @@ impl fmt::Display for Absent {
     }
 }
 
+impl Absent {
+    fn silent(admin: SocketAddr, wait: Duration) -> Self {
+        Self::Silent { admin, why: format!("nothing came within {wait:?}") }
+    }
+}
+
 impl Gateway {
     /// The one that works on the data directory, as it noted in its lock file. One whose queue is in
     /// memory notes nothing, and has no lock before its first dead letter: it is where the configuration
@@ -101,7 +108,23 @@ impl Gateway {
         };
         let admin = reachable(listen.ok_or(Absent::Off)?);
         let directory = whose::name_of(&place.data_dir).map_err(unknown)?;
-        Ok(Self { admin, directory })
+        Ok(Self { admin, directory: Some(directory) })
+    }
+
+    /// Whoever has an admin port at `HOST:PORT` or `http://HOST:PORT`; an error says what is wrong with that.
+    pub(super) fn at(address: &str) -> Result<Self, String> {
+        let plain = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+        let found = plain.to_socket_addrs().map_err(|error| {
+            format!("{address:?} is not the address of an admin port, like http://127.0.0.1:8081: {error}")
+        })?;
+        let first = found.into_iter().next();
+        let admin = first.ok_or_else(|| format!("{address:?} has no address"))?;
+        Ok(Self { admin, directory: None })
+    }
+
+    /// Where it is asked.
+    pub(super) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// What it answers to `GET path` within [`LOOK`].
@@ -131,12 +154,8 @@ impl Gateway {
                 Err(Absent::Stranger { admin, says: words::plain(&body) })
             }
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Broken { is_unreached: true, why })) => Err(Absent::Unreachable { admin, why }),
-            Ok(Err(Broken { why, .. })) => Err(Absent::Silent { admin, why }),
-            Err(_) => {
-                let why = format!("nothing came within {wait:?}");
-                Err(Absent::Silent { admin, why })
-            }
+            Ok(Err(broken)) => Err(broken.at(admin)),
+            Err(_) => Err(Absent::silent(admin, wait)),
         }
     }
 
@@ -147,20 +166,59 @@ impl Gateway {
         path: &str,
         body: String,
     ) -> Result<Answer, Broken> {
+        let request = self.request(method.clone(), path)?;
+        // The port refuses what any web page could send, and that is everything but this type.
+        let request = match method {
+            reqwest::Method::POST => request.header("content-type", "application/json").body(body),
+            _ => request,
+        };
+        Self::whole(request.send().await?).await
+    }
+
+    /// A request to it, still without a body.
+    fn request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder, Broken> {
         install_crypto();
         let client = reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([])
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let url = format!("http://{}{path}", self.admin);
-        let request = client.request(method.clone(), url).header(whose::HEADER, &self.directory);
-        // The port refuses what any web page could send, and that is everything but this type.
-        let request = match method {
-            reqwest::Method::POST => request.header("content-type", "application/json").body(body),
-            _ => request,
+        let request = client.request(method, format!("http://{}{path}", self.admin));
+        Ok(match &self.directory {
+            Some(directory) => request.header(whose::HEADER, directory),
+            None => request,
+        })
+    }
+
+    /// The beginning of an answer to `GET path` that goes on; `Ok(Err(..))` is one of another status than
+    /// 200, to its end.
+    pub(super) async fn listen(
+        &self,
+        path: &str,
+    ) -> Result<Result<reqwest::Response, Answer>, Absent> {
+        let exchange = async {
+            let response = self.request(reqwest::Method::GET, path)?.send().await?;
+            if response.status().as_u16() == 200 {
+                return Ok(Ok(response));
+            }
+            Ok::<_, Broken>(Err(Self::whole(response).await?))
         };
-        let mut response = request.send().await?;
+        let admin = self.admin;
+        match tokio::time::timeout(LOOK, exchange).await {
+            Ok(Ok(Err(Answer { status: MISDIRECTED, body }))) => {
+                Err(Absent::Stranger { admin, says: words::plain(&body) })
+            }
+            Ok(Ok(begun)) => Ok(begun),
+            Ok(Err(broken)) => Err(broken.at(admin)),
+            Err(_) => Err(Absent::silent(admin, LOOK)),
+        }
+    }
+
+    async fn whole(mut response: reqwest::Response) -> Result<Answer, Broken> {
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -185,6 +243,13 @@ struct Broken {
 impl Broken {
     fn strange(why: &str) -> Self {
         Self { is_unreached: false, why: why.to_owned() }
+    }
+
+    fn at(self, admin: SocketAddr) -> Absent {
+        match self {
+            Self { is_unreached: true, why } => Absent::Unreachable { admin, why },
+            Self { why, .. } => Absent::Silent { admin, why },
+        }
     }
 }
 
@@ -275,7 +340,7 @@ mod tests {
     }
 
     fn gateway(admin: SocketAddr) -> Gateway {
-        Gateway { admin, directory: "1:2".to_owned() }
+        Gateway { admin, directory: Some("1:2".to_owned()) }
     }
 
     #[test]

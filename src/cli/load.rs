@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
+use crate::app::reload::Origin;
 use crate::config::{self, Environment, Loaded, Problems, Shaping, Storage};
 
 use super::{ConfigArg, Failure};
@@ -11,7 +12,16 @@ use super::{ConfigArg, Failure};
 /// Where the configuration is looked for when nothing names it.
 const DEFAULT_PATH: &str = "tidegate.toml";
 
-/// The whole configuration, for `serve` and `check-config`.
+/// The whole configuration, and where it can be read again; for `serve`.
+pub(super) fn origin(
+    arg: &ConfigArg,
+    environment: &Environment,
+) -> Result<(Origin, Loaded), Failure> {
+    let path = find(arg, environment).map_err(Failure::Usage)?;
+    Origin::read(&path, environment).map_err(refused)
+}
+
+/// The whole configuration, for `check-config`.
 pub(super) fn whole(arg: &ConfigArg, environment: &Environment) -> Result<Loaded, Failure> {
     let path = find(arg, environment).map_err(Failure::Usage)?;
     let text = read(&path).map_err(Failure::Usage)?;
@@ -28,6 +38,16 @@ pub(super) fn shaping(path: Option<&Path>, environment: &Environment) -> Result<
     config::load_shaping(&origin, &text, environment).map_err(refused)
 }
 
+/// The same for `test`, with the configuration that `serve` would find, if there is one.
+pub(super) fn shaping_found(
+    arg: &ConfigArg,
+    environment: &Environment,
+) -> Result<Shaping, Failure> {
+    let path = named(arg, environment);
+    let default = Path::new(DEFAULT_PATH);
+    shaping(path.as_deref().or_else(|| default.exists().then_some(default)), environment)
+}
+
 /// Where the queue is kept and for whom, for `queue`.
 pub(super) fn storage(arg: &ConfigArg, environment: &Environment) -> Result<Storage, Failure> {
     let path = find(arg, environment).map_err(Failure::Usage)?;
@@ -42,8 +62,7 @@ fn refused(problems: Problems) -> Failure {
 
 fn find(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<PathBuf> {
     let default = Path::new(DEFAULT_PATH);
-    let variable = || environment.variables.get("TIDEGATE_CONFIG").filter(|path| !path.is_empty());
-    match arg.path.clone().or_else(|| variable().map(PathBuf::from)) {
+    match named(arg, environment) {
         Some(path) => Ok(path),
         None if default.exists() => Ok(default.to_owned()),
         None => Err(anyhow!(
@@ -53,6 +72,12 @@ fn find(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<PathBuf> {
             include_str!("../../fixtures/config/minimal.toml")
         )),
     }
+}
+
+/// The file that an argument or a variable names.
+fn named(arg: &ConfigArg, environment: &Environment) -> Option<PathBuf> {
+    let variable = || environment.variables.get("TIDEGATE_CONFIG").filter(|path| !path.is_empty());
+    arg.path.clone().or_else(|| variable().map(PathBuf::from))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

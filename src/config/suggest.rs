@@ -2,7 +2,7 @@
 
 /// The name in `known` that `written` was probably meant to be, if any is close enough: one edit in
 /// three letters, so that `lisen` finds `listen` and `xyz` finds nothing.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

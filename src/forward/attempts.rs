@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::latency::Latency;
 use super::outcome::{Failure, Outcome, Reply, classify};
 
 /// Attempts since the start, by outcome and by class of answer.
 #[derive(Debug, Default)]
-pub struct Attempts([AtomicU64; LABELS.len()]);
+pub struct Attempts {
+    counts: [AtomicU64; LABELS.len()],
+    latency: Latency,
+}
 
 /// Every pair there can be: what it meant for the delivery (contract C6.2), and what came back.
 const LABELS: [(&str, &str); 12] = [
@@ -29,13 +33,18 @@ impl Attempts {
     pub(super) fn count(&self, reply: Reply) {
         let label = label(reply);
         let slot = LABELS.iter().position(|known| *known == label);
-        self.0[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
+        self.counts[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How long attempts took, whatever came of them.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// Outcome, class of answer, attempts: `done`, `retry`, `split`, `step_down`, `halve` or `hold`; `2xx` to `5xx`, `timeout`,
     /// `connect` (no connection came up), `broken` (it ended before the answer) or `other`.
     pub fn read(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let counts = LABELS.into_iter().zip(&self.0);
+        let counts = LABELS.into_iter().zip(&self.counts);
         counts.map(|((outcome, answer), count)| (outcome, answer, count.load(Ordering::Relaxed)))
     }
 }

@@ -1,4 +1,5 @@
-//! What a request that was read and understood is told (contract C1.6, C1.8, C1.14).
+//! What a request that was read and understood is told (contract C1.6, C1.8, C1.14), with the place that
+//! explains each code (`http.help_url`).
 
 use std::collections::VecDeque;
 
@@ -42,16 +43,17 @@ pub(super) struct Statuses {
 }
 
 impl Answer {
-    /// With a report as its body where there is something to report.
-    pub(super) fn into_response(self, statuses: Statuses) -> Response {
+    /// With a report as its body where there is something to report; `help` is where its codes are
+    /// explained.
+    pub(super) fn into_response(self, statuses: Statuses, help: &str) -> Response {
         let Statuses { taken, nothing_accepted } = statuses;
         let (status, body) = match self {
             Self::Taken(report) if report.is_nothing_accepted() => {
-                (nothing_accepted, Content::Whole(json(&report).into()))
+                (nothing_accepted, Content::Whole(json(&report, help).into()))
             }
             Self::Taken(report) if report.is_clean() => (taken, Content::EMPTY),
-            Self::Taken(report) => (taken, Content::Whole(json(&report).into())),
-            Self::Preview(preview) => (StatusCode::OK, Content::Pieces(Frames::of(preview))),
+            Self::Taken(report) => (taken, Content::Whole(json(&report, help).into())),
+            Self::Preview(preview) => (StatusCode::OK, Content::Pieces(Frames::of(preview, help))),
         };
         let has_content = body.left() > 0;
         let mut response = Response::new(body);
@@ -63,8 +65,8 @@ impl Answer {
     }
 }
 
-fn json(report: &Report) -> Vec<u8> {
-    serde_json::to_vec(report).expect("a report is numbers and text")
+fn json(report: &Report, help: &str) -> Vec<u8> {
+    serde_json::to_vec(&report.told(help)).expect("a report is numbers and text")
 }
 
 /// A body in several pieces, so that tuples are sent without being copied together.
@@ -76,7 +78,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// `{"tuples":[...],` and then the members of the report.
-    fn of(Preview { report, blocks, mut grant }: Preview) -> Self {
+    fn of(Preview { report, blocks, mut grant }: Preview, help: &str) -> Self {
         let mut frames = VecDeque::from([Bytes::from_static(b"{\"tuples\":[")]);
         let mut left = PREVIEW_TUPLES_MAX;
         let mut kept_bytes = 0;
@@ -93,7 +95,7 @@ impl Frames {
             left -= left.min(tuples);
         }
         frames.push_back(Bytes::from_static(b"],"));
-        frames.push_back(Bytes::from(json(&report)).slice(1..));
+        frames.push_back(Bytes::from(json(&report, help)).slice(1..));
         // The other blocks are gone, and a client may take its time over these. A slice keeps the
         // whole block it was cut from.
         grant.resize(kept_bytes).expect("a share that shrinks always fits");
@@ -139,7 +141,7 @@ mod tests {
         }
         let grant = Arc::new(Budget::new(u64::MAX)).grant().unwrap();
         let report = Report { accepted: from as u64, ..Report::default() };
-        let frames = Frames::of(Preview { report, blocks, grant });
+        let frames = Frames::of(Preview { report, blocks, grant }, "codes");
         let promised = frames.left();
         let bytes = frames.frames.iter().flatten().copied().collect::<Vec<_>>();
         assert_eq!(bytes.len() as u64, promised);
@@ -155,7 +157,7 @@ mod tests {
         grant.resize(100 << 20).unwrap();
         let blocks = vec![block(0, PREVIEW_TUPLES_MAX), block(0, PREVIEW_TUPLES_MAX)];
         let shown = blocks[0].bytes.len() as u64;
-        let frames = Frames::of(Preview { report: Report::default(), blocks, grant });
+        let frames = Frames::of(Preview { report: Report::default(), blocks, grant }, "codes");
         assert_eq!(budget.used(), shown.next_multiple_of(GRAIN_BYTES));
         drop(frames);
         assert_eq!(budget.used(), 0);

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame};
+use hyper::body::Frame;
 use tokio::time::{Instant, timeout_at};
 
+use super::ingest::Stream;
 use super::problem::Problem;
-use super::upload::Upload;
 use crate::budget::Grant;
 use crate::config;
 use crate::decode::buffer::Buffer;
@@ -40,7 +40,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) fn new(limits: &config::Limits, http: &config::Http) -> Self {
-        let config::Http { body_timeout: timeout, body_min_rate: rate_min, .. } = *http;
+        let &config::Http { body_timeout: timeout, body_min_rate: rate_min, .. } = http;
         Self { bytes_max: limits.body_bytes, timeout, rate_min }
     }
 
@@ -49,7 +49,7 @@ impl Bounds {
     }
 
     /// Refuses a body whose declared length is over the limit, before any of it is read (C1.9).
-    pub(super) fn check_declared(&self, body: &Upload) -> Result<(), Problem> {
+    pub(super) fn check_declared(&self, body: &impl Stream) -> Result<(), Problem> {
         let declared = body.size_hint().lower();
         if declared > self.bytes_max as u64 { Err(self.too_large()) } else { Ok(()) }
     }
@@ -57,7 +57,7 @@ impl Bounds {
     /// The whole body, decompressed; `grant` holds its bytes.
     pub(super) async fn receive(
         &self,
-        mut body: Upload,
+        mut body: impl Stream,
         coding: Coding,
         grant: &mut Grant,
     ) -> Result<Buffer, Problem> {
@@ -94,7 +94,7 @@ impl Bounds {
 }
 
 /// One look for the next frame.
-async fn at_hand(body: &mut Upload) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+async fn at_hand<B: Stream>(body: &mut B) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await
 }
 

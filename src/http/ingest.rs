@@ -1,8 +1,11 @@
 //! `POST /metrics`: the one thing this edge is for (contract C1.9 gives the order).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Uri;
+use hyper::body::Body;
 use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
@@ -12,7 +15,6 @@ use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
-use super::upload::Upload;
 use crate::blocks::Blocks;
 use crate::budget::Grant;
 use crate::decode::buffer::Buffer;
@@ -22,9 +24,11 @@ use crate::decode::{Format, RemoteWrite, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, Step};
+use crate::pipeline::{self, Guard, Step, Terms};
 use crate::queue::{Entry, Queue};
+use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
+use crate::traffic::example::{self, Layout};
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -33,18 +37,26 @@ const INLINE_BYTES_MAX: usize = 16 << 10;
 /// The same of formats that say once what their tuples say each time: a few KiB may become many MiB.
 const INLINE_UNFOLDING_BYTES_MAX: usize = 1 << 10;
 
+/// A body as it comes: over a connection, or out of a file that is tried against a configuration.
+pub(super) trait Stream: Body<Data = Bytes, Error: Send> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Send> + Send + Unpin> Stream for B {}
+
 /// Takes one body of metrics.
 pub(super) async fn ingest(
     state: &State,
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
+    if let Sender::Known(source) = &sender {
+        source.admit(state, rules)?;
+    }
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
     let source = sender.source();
-    let batch = read(state, rules, head, entrance, body, sender).await;
+    let batch = read(state, rules, head, entrance, body, sender, purpose).await;
     match (batch, purpose) {
         (Ok(batch), Purpose::Preview) => Ok(batch.preview()),
         (Ok(batch), Purpose::Take) => batch.append(state).await,
@@ -52,8 +64,7 @@ pub(super) async fn ingest(
             if let (Some(source), Purpose::Take) = (source, purpose)
                 && problem.is_about_the_body()
             {
-                state.complaints.body(&source.name, &problem);
-                source.ledger.refused(state.clock.now());
+                source.refused(state, &problem);
             }
             Err(problem)
         }
@@ -65,13 +76,38 @@ async fn read(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
     sender: Sender,
+    purpose: Purpose,
 ) -> Result<Batch, Problem> {
     let received = receive(state, rules, head, entrance, body).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
-    let work = Work { received, sender, now: state.clock.now() };
+    if let Sender::InLabel(_) = &sender {
+        let format = format_of(received.declared, &received.body)?;
+        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
+    }
+    let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
+    let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
     work.run(state).await
+}
+
+impl Source {
+    /// Counts a request of this source, or refuses it as one too many.
+    fn admit(&self, state: &State, rules: &Rules) -> Result<(), Problem> {
+        let Some(quota) = &self.quota else { return Ok(()) };
+        quota.admit(state.clock.monotonic()).map_err(|over| {
+            let problem = rules.over_quota(over);
+            self.refused(state, &problem);
+            problem
+        })
+    }
+
+    /// One of its bodies was refused, so the operator hears of it.
+    #[cold]
+    fn refused(&self, state: &State, problem: &Problem) {
+        state.complaints.body(&self.name, problem);
+        self.ledger.refused(problem, state.clock.now());
+    }
 }
 
 /// A whole body, and what its request says of it.
@@ -88,7 +124,7 @@ async fn receive(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
@@ -113,8 +149,14 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(
+        state: &State,
+        rules: &Rules,
+        head: &Parts,
+        entrance: &Entrance,
+    ) -> Result<Self, Problem> {
+        let now = state.clock.now();
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
@@ -130,6 +172,14 @@ impl Sender {
         match self {
             Self::Known(source) => Some(Arc::clone(source)),
             Self::InLabel(_) => None,
+        }
+    }
+
+    /// Whether it may have a quota, as far as that is known.
+    fn may_be_limited(&self) -> bool {
+        match self {
+            Self::Known(source) => source.quota.is_some(),
+            Self::InLabel(_) => true,
         }
     }
 
@@ -150,6 +200,7 @@ impl Sender {
         &self,
         body: &'b [u8],
         format: Format,
+        now: Timestamp,
     ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
         match self {
             Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
@@ -158,7 +209,7 @@ impl Sender {
                     Format::RemoteWrite(version) => remote_write::label_token(body, version),
                     _ => None,
                 };
-                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
             }
         }
     }
@@ -196,6 +247,15 @@ enum Purpose {
     Preview,
 }
 
+impl Purpose {
+    fn intent(self) -> Intent {
+        match self {
+            Self::Take => Intent::Take,
+            Self::Preview => Intent::Preview,
+        }
+    }
+}
+
 /// Anything that looks like a wish for a preview is one, or is refused: who asked for a test must not
 /// have sent.
 fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
@@ -225,7 +285,10 @@ fn inline_bytes_max(declared: Declared) -> usize {
 struct Work {
     received: Received,
     sender: Sender,
+    intent: Intent,
     now: Timestamp,
+    /// A monotonic reading, for a sender that may be limited.
+    at: Duration,
 }
 
 impl Work {
@@ -245,10 +308,14 @@ impl Work {
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
-        let Self { received, sender, now } = self;
+        let Self { received, sender, intent, now, at } = self;
         let Received { body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
+        let mut session = source.quota.as_ref().and_then(|quota| {
+            quota.charge(Rate::Bytes, body.len() as u64, at);
+            quota.session(intent, at)
+        });
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
@@ -257,17 +324,34 @@ impl Work {
         let mut steps = |step: Step| blocks.take(step, body.memory(), &mut grant);
         let (clash, ending) = (Clash::Replaced, Ending::Whole);
         let origin = Origin { labels: &labels, clash, timestamps, ending, own: &[], token };
-        let (body_read, profile) = (&body[lead..], &source.profile);
-        let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
+        let guard = session.as_mut().map(|session| session as &mut dyn Guard);
+        let terms = Terms { profile: &source.profile, now, guard };
+        let outcome = pipeline::run_guarded(&body[lead..], format, &origin, terms, &mut steps);
         let report = outcome.map_err(|error| {
             let why = || blocks.spent().expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
         })?;
         let bytes = body.len() as u64;
+        let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
+            examples(&body[lead..], format, &report)
+        } else {
+            Vec::new()
+        };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, blocks, grant })
+        Ok(Batch { source, received: now, bytes, report, examples, session, blocks, grant })
     }
+}
+
+/// Rejected items as they were sent, where the format is text. What names its token inside the body is none.
+#[cold]
+fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> {
+    let layout = match format {
+        Format::Json | Format::JsonStream => Layout::Values,
+        Format::Ndjson | Format::Exposition(_) => Layout::Lines,
+        Format::MessagePack | Format::RemoteWrite(_) | Format::Otlp(_) => return Vec::new(),
+    };
+    example::find(body, layout, report)
 }
 
 /// A body as tuples.
@@ -277,6 +361,10 @@ struct Batch {
     /// Of the body, decompressed.
     bytes: u64,
     report: Report,
+    /// Some of what the report rejects, by its index there.
+    examples: Vec<(u64, String)>,
+    /// The series that it begins.
+    session: Option<Session>,
     blocks: Vec<Block>,
     grant: Grant,
 }
@@ -285,7 +373,7 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, blocks, grant } = self;
+        let Self { source, received, bytes, report, examples, session, blocks, grant } = self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -304,8 +392,16 @@ impl Batch {
             }
         }
         drop(grant);
+        if let Some(session) = session {
+            session.commit();
+        }
+        if let Some(quota) = &source.quota {
+            let metrics = report.accepted + report.rejected;
+            quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
+        }
         state.counts.decided(&report);
-        source.ledger.decided(bytes, std::slice::from_ref(&report), received);
+        let reports = std::slice::from_ref(&report);
+        source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);
         Ok(Answer::Taken(report))
     }

@@ -23,8 +23,8 @@ const ENTRIES_MAX: usize = 10;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// The answer to a request that was spoken in `encoding`.
-pub(super) fn respond(outcome: Result<Answer, Problem>, encoding: Otlp) -> Response {
+/// The answer to a request that was spoken in `encoding`; `help` as reports have it.
+pub(super) fn respond(outcome: Result<Answer, Problem>, encoding: Otlp, help: &str) -> Response {
     match outcome {
         Ok(Answer::Taken(report)) if report.is_nothing_accepted() => {
             let response = Response::new(Content::EMPTY);
@@ -34,7 +34,7 @@ pub(super) fn respond(outcome: Result<Answer, Problem>, encoding: Otlp) -> Respo
         // What was asked for is tuples, and those are JSON (contract C1.14).
         Ok(preview @ Answer::Preview(_)) => {
             let ok = StatusCode::OK;
-            preview.into_response(Statuses { taken: ok, nothing_accepted: ok })
+            preview.into_response(Statuses { taken: ok, nothing_accepted: ok }, help)
         }
         Err(problem) => refuse(problem, encoding),
     }

@@ -163,19 +163,20 @@ impl Protocol {
         }
     }
 
-    /// What the client is told.
+    /// What the client is told; `help` is where the codes of a report are explained.
     pub(super) fn respond(
         self,
         outcome: Result<Answer, Problem>,
         nothing_accepted: StatusCode,
+        help: &str,
     ) -> Response {
         let better_stack = Statuses { taken: StatusCode::ACCEPTED, nothing_accepted };
         match self {
-            Self::BetterStack => respond(outcome, better_stack),
-            Self::Exposition => respond(outcome.map_err(not_json), better_stack),
-            Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY),
-            Self::RemoteWrite(_) => to_remote_writer(outcome.map_err(not_json)),
-            Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding),
+            Self::BetterStack => respond(outcome, better_stack, help),
+            Self::Exposition => respond(outcome.map_err(not_json), better_stack, help),
+            Self::Pushgateway => respond(outcome.map_err(not_json), PUSHGATEWAY, help),
+            Self::RemoteWrite(_) => to_remote_writer(outcome.map_err(not_json), help),
+            Self::Otlp(encoding) => otlp::respond(outcome.map_err(not_json), encoding, help),
         }
     }
 }
@@ -184,7 +185,7 @@ impl Protocol {
 pub(super) fn refuse(head: &Parts, problem: Problem) -> Response {
     if head.uri.path() == OTLP_PATH {
         let entrance = Entrance::otlp(&head.headers);
-        return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST);
+        return entrance.protocol.respond(Err(problem), StatusCode::BAD_REQUEST, "");
     }
     problem.into_response()
 }
@@ -194,19 +195,19 @@ const PUSHGATEWAY: Statuses =
     Statuses { taken: StatusCode::OK, nothing_accepted: StatusCode::BAD_REQUEST };
 
 /// With a report, or the problem's text.
-fn respond(outcome: Result<Answer, Problem>, statuses: Statuses) -> Response {
+fn respond(outcome: Result<Answer, Problem>, statuses: Statuses, help: &str) -> Response {
     match outcome {
-        Ok(answer) => answer.into_response(statuses),
+        Ok(answer) => answer.into_response(statuses, help),
         Err(problem) => problem.into_response(),
     }
 }
 
 /// As the specifications of remote write have it, which do not differ in what is answered.
-fn to_remote_writer(outcome: Result<Answer, Problem>) -> Response {
+fn to_remote_writer(outcome: Result<Answer, Problem>, help: &str) -> Response {
     match outcome {
         Ok(Answer::Taken(report)) => written::respond(&report),
         Err(problem) => written::nothing(problem.into_response()),
-        outcome => respond(outcome, PUSHGATEWAY),
+        outcome => respond(outcome, PUSHGATEWAY, help),
     }
 }
 

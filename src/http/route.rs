@@ -6,15 +6,19 @@ use hyper::{Method, StatusCode};
 
 use super::auth::Credentials;
 use super::content::{Content, Response};
-use super::ingest::ingest;
+use super::ingest::{Stream, ingest};
 use super::problem::Problem;
 use super::protocol::{Entrance, OTLP_PATH, refuse};
 use super::push::{self, GroupingKey, PathFault};
 use super::state::{Rules, State};
-use super::upload::Upload;
 
 /// The flat route table.
-pub(super) async fn route(state: &State, rules: &Rules, head: &Parts, body: Upload) -> Response {
+pub(super) async fn route(
+    state: &State,
+    rules: &Rules,
+    head: &Parts,
+    body: impl Stream,
+) -> Response {
     let (path, headers) = (head.uri.path(), &head.headers);
     let problem = match (path, &head.method) {
         ("/" | "/metrics", &Method::POST) => {
@@ -55,7 +59,7 @@ async fn at_pushgateway(
     head: &Parts,
     method: &Method,
     key: Result<GroupingKey, PathFault>,
-    body: Upload,
+    body: impl Stream,
 ) -> Response {
     match *method {
         Method::PUT | Method::POST => {
@@ -63,8 +67,8 @@ async fn at_pushgateway(
         }
         Method::DELETE => {
             drop(body);
-            let known =
-                rules.sources.authenticate(&head.headers, Credentials::BearerOrBasic).map(|_| ());
+            let (now, way) = (state.clock.now(), Credentials::BearerOrBasic);
+            let known = rules.sources.authenticate(&head.headers, way, now).map(|_| ());
             match known.and_then(|()| Ok(key.map(|_| ())?)) {
                 Ok(()) => empty(StatusCode::ACCEPTED),
                 Err(problem) => problem.into_response(),
@@ -88,10 +92,10 @@ async fn take(
     rules: &Rules,
     head: &Parts,
     entrance: Entrance,
-    body: Upload,
+    body: impl Stream,
 ) -> Response {
     let protocol = entrance.protocol;
     state.counts.came(protocol);
     let outcome = ingest(state, rules, head, entrance, body).await;
-    protocol.respond(outcome, rules.nothing_accepted)
+    protocol.respond(outcome, rules.nothing_accepted, &rules.http.help_url)
 }

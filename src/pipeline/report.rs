@@ -6,8 +6,10 @@ use crate::decode::labelled::Asides;
 use crate::normalize::{Code, Rejection};
 
 mod codes;
+mod told;
 
 pub use codes::Codes;
+pub use told::Told;
 
 /// Most entries of each list in a report; the counts go on.
 pub const ENTRIES_MAX: usize = 100;
@@ -100,10 +102,15 @@ impl Report {
         self.accepted == 0 && self.rejected > 0
     }
 
+    /// Whether the text of a rejection is kept.
+    pub(super) fn takes_errors(&self) -> bool {
+        self.errors.len() < ENTRIES_MAX
+    }
+
     pub(super) fn reject(&mut self, index: u64, line: Option<u64>, rejection: Rejection) {
         self.rejected += 1;
         self.tally.by_code().rejections[rejection.code as usize] += 1;
-        if self.errors.len() < ENTRIES_MAX {
+        if self.takes_errors() {
             let message = rejection.message.into_owned();
             self.errors.push(Entry { index, line, code: rejection.code, message });
         }

@@ -56,6 +56,7 @@ async fn admin_of(queue: Arc<dyn Queue>, edge: &Edge, side: &Side, delivery: Del
         traffic: Arc::default(),
         tap: Arc::default(),
         allowed_hosts: Vec::new(),
+        reload: tidegate::admin::Desk::closed(tidegate::admin::Reloaded::default()),
     };
     Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap()
 }
@@ -120,7 +121,7 @@ async fn routes_and_methods_are_few() {
     let live = get(admin, "/livez").await;
     assert_eq!((live.status, live.text(), live.closes()), (200, "ok", true));
     assert_eq!(get(admin, "/livez?verbose=1").await.status, 200);
-    for path in ["/livez", "/readyz", "/metrics", "/receivers"] {
+    for path in ["/livez", "/readyz", "/metrics", "/receivers", "/status", "/"] {
         let whole = get(admin, path).await;
         let mut wire = Wire::connect(admin).await;
         wire.send(&request(&format!("HEAD {path}"), "", b"")).await;
@@ -136,10 +137,18 @@ async fn routes_and_methods_are_few() {
             assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
         }
     }
-    for path in ["/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
+    for path in ["/status/", "/metrics/", "/metricsx", "/readyz/x", "*", "/%6civez"] {
         let reply = get(admin, path).await;
         assert_eq!(reply.status, 404, "{path}");
-        for known in ["/metrics", "/livez", "/readyz", "/receivers", "/dead-letters/replay"] {
+        for known in [
+            "/metrics",
+            "/livez",
+            "/readyz",
+            "/receivers",
+            "/status",
+            "/events",
+            "/dead-letters/replay",
+        ] {
             assert!(reply.text().contains(known), "{path}: {}", reply.text());
         }
     }
@@ -271,7 +280,9 @@ async fn no_answer_holds_a_secret_an_address_or_the_name_of_a_metric() {
         let headers = format!("authorization: Bearer {TOKEN}\r\nx-forwarded-for: 10.1.2.3\r\n");
         let reply = ask(admin, &request(&format!("{line}{asked}"), &headers, b"secret")).await;
         let told = format!("{:?} {}", reply.headers, reply.text());
-        for hidden in [TOKEN, KEY, "wr0ng", "secret", "10.1.2.3", "127.0.0.1", "checkout"] {
+        // The one page that names sources, as labels.
+        let source = if line == "GET /metrics" { "sources" } else { "checkout" };
+        for hidden in [TOKEN, KEY, "wr0ng", "secret", "10.1.2.3", "127.0.0.1", source] {
             assert!(!told.contains(hidden), "{line} tells {hidden}: {told}");
         }
     }
@@ -286,7 +297,7 @@ async fn no_answer_holds_a_secret_an_address_or_the_name_of_a_metric() {
     let page = scrape(admin).await;
     let known = [
         "receiver", "cause", "status", "code", "state", "outcome", "answer", "encoding", "le",
-        "protocol",
+        "protocol", "source", "token",
     ];
     for key in page.label_keys() {
         assert!(known.contains(&key) || key == "version" || key == "durability", "{key}");

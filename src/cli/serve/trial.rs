@@ -1,9 +1,11 @@
-//! The data directory of `serve --dev`: a temporary one, so that a trial leaves nothing behind.
+//! What `serve --dev` decides by itself: its data directory, a temporary one, so that a trial leaves nothing
+//! behind, and where reports point to.
 
 use std::io;
 
 use tempfile::TempDir;
 
+use super::super::gateway;
 use crate::config::{Loaded, Place};
 use crate::queue::Durability;
 
@@ -45,6 +47,17 @@ impl Trial {
     }
 }
 
+/// Reports point to the admin port's own page of codes, which whoever tries something out can open. A port
+/// that is not known yet cannot be named.
+pub(super) fn explain_codes(loaded: &mut Loaded) {
+    let is_theirs = !is_default(loaded, "help_url");
+    let admin = loaded.config.admin.listen.filter(|admin| admin.port() != 0 && !is_theirs);
+    if let Some(admin) = admin {
+        let url = format!("http://{}/codes", gateway::reachable(admin));
+        loaded.config.http.help_url = url.into();
+    }
+}
+
 fn is_default(loaded: &Loaded, key: &str) -> bool {
     let setting = loaded.settings.iter().find(|setting| setting.key == key);
     setting.is_some_and(|setting| setting.place == Place::File)
@@ -74,6 +87,21 @@ mod tests {
         std::fs::create_dir(config.data_dir.join("queue")).unwrap();
         trial.end(0);
         assert!(!config.data_dir.exists());
+    }
+
+    #[test]
+    fn reports_point_to_the_admin_port_unless_something_else_is_said() {
+        for (variables, expected) in [
+            (&[][..], "http://127.0.0.1:8081/codes"),
+            (&[("TIDEGATE_ADMIN__LISTEN", "0.0.0.0:9")], "http://127.0.0.1:9/codes"),
+            (&[("TIDEGATE_ADMIN__LISTEN", "127.0.0.1:0")], "docs/codes.md"),
+            (&[("TIDEGATE_ADMIN__LISTEN", "off")], "docs/codes.md"),
+            (&[("TIDEGATE_HTTP__HELP_URL", "https://wiki/codes")], "https://wiki/codes"),
+        ] {
+            let mut loaded = loaded(variables);
+            explain_codes(&mut loaded);
+            assert_eq!(&*loaded.config.http.help_url, expected, "{variables:?}");
+        }
     }
 
     #[test]

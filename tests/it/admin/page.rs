@@ -202,6 +202,7 @@ async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measure
         traffic: Arc::default(),
         tap: Arc::default(),
         allowed_hosts: Vec::new(),
+        reload: tidegate::admin::Desk::closed(tidegate::admin::Reloaded::default()),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
 

@@ -17,7 +17,7 @@ pub(super) async fn run(case: &Case) -> Answer {
         let config = &case.config;
         settings.sources.clone_from(&config.sources);
         settings.auth = config.auth;
-        settings.http = config.http;
+        settings.http = config.http.clone();
         settings.limits = config.limits.clone();
         settings.policy = Policy::clone(&config.policy);
         settings.now = case.now;

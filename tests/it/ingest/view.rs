@@ -139,12 +139,19 @@ fn report_json(expect: &Expect) -> Value {
         };
         entries.iter().map(entry).collect()
     };
-    json!({
+    let mut report = json!({
         "accepted": expect.accepted,
         "rejected": expect.rejected,
         "errors": list(&expect.errors),
         "warnings": list(&expect.warnings),
-    })
+    });
+    let codes = expect.errors.iter().chain(&expect.warnings).map(|entry| entry.code.as_str());
+    let help: serde_json::Map<_, _> =
+        codes.map(|code| (code.to_owned(), format!("docs/codes.md#{code}").into())).collect();
+    if !help.is_empty() {
+        report["help"] = help.into();
+    }
+    report
 }
 
 fn pretty(value: &Value) -> String {

@@ -49,6 +49,7 @@ impl Default for Settings {
                 body_timeout: PATIENCE,
                 body_min_rate: 1024,
                 drain_timeout: Duration::from_secs(2),
+                help_url: config::HELP_URL.into(),
             },
             limits: config::Limits {
                 requests_per_minute: 0,

@@ -1,0 +1,232 @@
+//! What is wrong, worst first, and the one sentence above everything: a pure reading of what `/status` tells.
+
+use serde_json::{Value, json};
+
+/// A queue that will be full within this is worth a look.
+const FULL_SOON_S: f64 = 6.0 * 3600.0;
+
+/// As is one that is so full.
+const FULL_SHARE: f64 = 0.8;
+
+/// A source that sent before and is silent for so long.
+const SILENT_S: f64 = 600.0;
+
+/// The summary, `{state, text}` with the state `well`, `look` or `trouble`, and the list of problems.
+pub(super) fn of(told: &Value) -> (Value, Value) {
+    let mut problems = troubles(told);
+    let is_trouble = !problems.is_empty();
+    receivers(told, &mut problems);
+    queue(told, &mut problems);
+    sources(told, &mut problems);
+    strays(told, &mut problems);
+    let more = match problems.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more below)", count - 1),
+    };
+    let first = problems.first().map(|problem| problem["text"].as_str().unwrap_or_default());
+    let (state, text) = match first {
+        None => ("well", well(told).to_owned()),
+        Some(text) if is_trouble => ("trouble", format!("Needs attention: {text}{more}")),
+        Some(text) => ("look", format!("Works, but worth a look: {text}{more}")),
+    };
+    (json!({"state": state, "text": text}), Value::Array(problems))
+}
+
+/// Numbers are not in it: a sentence that is read aloud changes when something happens.
+fn well(told: &Value) -> &'static str {
+    if list(&told["sources"]).all(|source| source["last_seen"].is_null()) {
+        "All is well; nothing has come in since the start."
+    } else if told["queue"]["tuples"] == 0 {
+        "All is well: everything that came in is delivered."
+    } else {
+        "All is well: metrics come in and are delivered."
+    }
+}
+
+fn list(of: &Value) -> impl Iterator<Item = &Value> {
+    of.as_array().into_iter().flatten()
+}
+
+fn text(of: &Value) -> &str {
+    of.as_str().unwrap_or_default()
+}
+
+fn notice(problems: &mut Vec<Value>, about: &str, text: &str) {
+    problems.push(json!({"level": "look", "about": about, "text": text}));
+}
+
+/// Why the gateway is not ready: these are in an order already.
+fn troubles(told: &Value) -> Vec<Value> {
+    let trouble = |cause: &Value| {
+        let about = cause["receiver"].as_str().map(|name| format!("receiver {name}"));
+        json!({
+            "level": "trouble",
+            "about": about.as_deref().unwrap_or("gateway"),
+            "text": cause["message"],
+        })
+    };
+    list(&told["causes"]).map(trouble).collect()
+}
+
+fn receivers(told: &Value, problems: &mut Vec<Value>) {
+    for receiver in list(&told["receivers"]) {
+        let name = text(&receiver["name"]);
+        let about = format!("receiver {name}");
+        let is_told = problems.iter().any(|problem| problem["about"] == about);
+        let waiting = receiver["backlog"]["tuples"].as_u64().unwrap_or_default();
+        if receiver["state"].is_null() && waiting > 0 {
+            let text = format!(
+                "{waiting} tuples wait for {name}, which is not configured any more: configure it again, or \
+                 give them up with `tidegate queue forget {name}`"
+            );
+            notice(problems, &about, &text);
+        } else if receiver["state"] == "retrying" && !is_told {
+            let error = text(&receiver["last_error"]["text"]);
+            let text = format!("receiver {name} fails and is tried again by itself: {error}");
+            notice(problems, &about, &text);
+        }
+        let letters = receiver["dead_letters"]["letters"].as_u64().unwrap_or_default();
+        if letters > 0 {
+            let text = format!(
+                "{letters} tuples that receiver {name} refused for good are kept as dead letters: see \
+                 `tidegate dead-letters ls`"
+            );
+            notice(problems, "dead letters", &text);
+        }
+    }
+}
+
+fn queue(told: &Value, problems: &mut Vec<Value>) {
+    let queue = &told["queue"];
+    let number = |member: &str| queue[member].as_f64();
+    if let Some(seconds) = number("full_in_s").filter(|seconds| *seconds < FULL_SOON_S) {
+        let minutes = (seconds / 60.0).ceil();
+        let text = format!(
+            "the queue grows and has no room in {minutes} min at this rate: see which receiver takes less than \
+             comes in"
+        );
+        notice(problems, "queue", &text);
+    } else if let (Some(used), Some(limit)) = (number("bytes"), number("limit_bytes"))
+        && used > limit * FULL_SHARE
+    {
+        let share = (used / limit * 100.0).floor();
+        notice(problems, "queue", &format!("the queue is {share} % full, see `queue.max_bytes`"));
+    }
+}
+
+fn sources(told: &Value, problems: &mut Vec<Value>) {
+    for source in list(&told["sources"]) {
+        let name = text(&source["name"]);
+        let last = &source["last_rejects"][0];
+        let happens = |rate: &str| source[rate].as_f64().is_some_and(|rate| rate > 0.0);
+        if (happens("reject_rate") || happens("refuse_rate")) && last.is_object() {
+            let what = if happens("reject_rate") { "metrics" } else { "bodies" };
+            let why = format!("{}: {}", text(&last["code"]), text(&last["message"]));
+            let text = format!("{what} of source {name} are rejected, the last for {why}");
+            notice(problems, &format!("source {name}"), &text);
+        }
+        if let Some(seconds) = source["silent_s"].as_f64().filter(|seconds| *seconds >= SILENT_S) {
+            let minutes = (seconds / 60.0).floor();
+            let text = format!("source {name} has been silent for {minutes} min");
+            notice(problems, &format!("source {name}"), &text);
+        }
+    }
+}
+
+/// What came without a known source in the last minute.
+fn strays(told: &Value, problems: &mut Vec<Value>) {
+    let lately = &told["edge"]["last_minute"];
+    for (name, says) in [
+        ("turned_away", "connections were turned away at `limits.connections`"),
+        ("no_room", "requests were refused because there was no room"),
+        (
+            "over_limit",
+            "requests were over the limit of their address, `limits.requests_per_minute`",
+        ),
+        ("unauthorized", "requests came without a token that is known"),
+    ] {
+        let count = lately[name].as_u64().unwrap_or_default();
+        if count > 0 {
+            notice(problems, "gateway", &format!("{count} {says}, in the last minute"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told() -> Value {
+        json!({
+            "causes": [],
+            "sources": [{
+                "name": "checkout", "last_seen": "2026-11-22T12:00:00.000Z", "silent_s": 3.0,
+                "reject_rate": 0.0, "last_rejects": [],
+            }],
+            "edge": {"last_minute": {"unauthorized": 0, "turned_away": 0}},
+            "queue": {"bytes": 10, "limit_bytes": 100, "full_in_s": null, "tuples": 0},
+            "receivers": [{
+                "name": "main", "state": "flowing", "last_error": null,
+                "backlog": {"tuples": 0}, "dead_letters": {"letters": 0},
+            }],
+        })
+    }
+
+    fn summary(pointer: &str, value: Value) -> (String, String, Value) {
+        let mut told = told();
+        if !pointer.is_empty() {
+            *told.pointer_mut(pointer).unwrap() = value;
+        }
+        let (summary, problems) = of(&told);
+        (text(&summary["state"]).to_owned(), text(&summary["text"]).to_owned(), problems)
+    }
+
+    #[test]
+    fn each_problem_has_its_condition_and_says_what_to_do() {
+        let last = json!([{"code": "invalid_tags", "message": "<script>"}]);
+        let cause = json!([{"cause": "receiver_held", "receiver": "main", "message": "held: no"}]);
+        for (pointer, value, state, says) in [
+            ("", json!(null), "well", "everything that came in is delivered"),
+            ("/queue/tuples", json!(7), "well", "metrics come in and are delivered"),
+            ("/sources/0/last_seen", json!(null), "well", "nothing has come in"),
+            ("/causes", cause, "trouble", "Needs attention: held: no"),
+            ("/receivers/0/state", json!("retrying"), "look", "fails and is tried again"),
+            ("/receivers/0/state", json!(null), "well", ""),
+            ("/receivers/0/dead_letters/letters", json!(2), "look", "tidegate dead-letters ls"),
+            ("/queue/full_in_s", json!(90.0), "look", "no room in 2 min at this rate"),
+            ("/queue/full_in_s", json!(90_000.0), "well", ""),
+            ("/queue/bytes", json!(81), "look", "the queue is 81 % full"),
+            ("/sources/0/silent_s", json!(725.0), "look", "silent for 12 min"),
+            ("/sources/0/last_rejects", last, "well", ""),
+            ("/edge/last_minute/unauthorized", json!(3), "look", "3 requests came without a token"),
+        ] {
+            let (told, sentence, _) = summary(pointer, value);
+            assert_eq!(told, state, "{pointer}: {sentence}");
+            assert!(sentence.contains(says), "{pointer}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_what_is_told_is_told_once() {
+        let mut told = told();
+        told["receivers"][0]["state"] = json!("retrying");
+        told["causes"] =
+            json!([{"cause": "receiver_stalled", "receiver": "main", "message": "stalled"}]);
+        told["sources"][0]["reject_rate"] = json!(0.5);
+        told["sources"][0]["last_rejects"] = json!([{"code": "too_old", "message": "m"}]);
+        let (summary, problems) = of(&told);
+        let levels: Vec<&str> = list(&problems).map(|problem| text(&problem["level"])).collect();
+        assert_eq!(levels, ["trouble", "look"]);
+        assert_eq!(problems[1]["about"], "source checkout");
+        assert_eq!(summary["text"], "Needs attention: stalled (and 1 more below)");
+    }
+
+    #[test]
+    fn what_waits_for_nobody_is_told() {
+        let mut told = told();
+        told["receivers"][0]["state"] = Value::Null;
+        told["receivers"][0]["backlog"]["tuples"] = json!(4);
+        let (summary, _) = of(&told);
+        assert!(text(&summary["text"]).contains("tidegate queue forget main"), "{summary}");
+    }
+}
