@@ -55,6 +55,7 @@ mod reference;
 mod remote_write;
 mod report;
 mod scrape;
+mod secrets;
 mod series;
 mod siege;
 mod status;
