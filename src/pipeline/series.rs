@@ -44,7 +44,7 @@ pub struct Terms<'a, 'g> {
     pub guard: Option<&'g mut dyn Guard>,
 }
 
-impl<'a, 'g> Terms<'a, 'g> {
+impl<'a> Terms<'a, '_> {
     /// Without a guard.
     pub fn new(profile: &'a Profile, now: Timestamp) -> Self {
         Self { profile, now, guard: None }
@@ -52,10 +52,7 @@ impl<'a, 'g> Terms<'a, 'g> {
 
     /// The same for a part of the body.
     pub(super) fn again(&mut self) -> Terms<'a, '_> {
-        let guard = match &mut self.guard {
-            Some(guard) => Some(&mut **guard as &mut dyn Guard),
-            None => None,
-        };
+        let guard = self.guard.as_mut().map(|guard| &mut **guard as &mut dyn Guard);
         Terms { profile: self.profile, now: self.now, guard }
     }
 }

@@ -100,7 +100,9 @@ impl Session {
         let held = std::mem::take(&mut self.body.held);
         for some in held.chunks(AT_ONCE) {
             if let Some(series) = lock(&self.quota.series).as_mut() {
-                some.iter().for_each(|hash| series.settle(*hash));
+                for hash in some {
+                    series.settle(*hash);
+                }
             }
         }
     }
@@ -190,7 +192,9 @@ impl Guard for Session {
         let gone = self.body.held.split_off(mark.min(self.body.held.len()));
         for some in gone.chunks(AT_ONCE) {
             if let Some(series) = lock(&self.quota.series).as_mut() {
-                some.iter().for_each(|hash| series.release(*hash));
+                for hash in some {
+                    series.release(*hash);
+                }
             }
         }
     }

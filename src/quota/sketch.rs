@@ -68,7 +68,7 @@ fn estimate(registers: &[u8; REGISTERS]) -> u64 {
     let count = REGISTERS as f64;
     let sum: f64 = registers.iter().map(|rank| 0.5_f64.powi(i32::from(*rank))).sum();
     let raw = ALPHA * count * count / sum;
-    let blank = registers.iter().filter(|rank| **rank == 0).count();
+    let blank: usize = registers.iter().map(|rank| usize::from(*rank == 0)).sum();
     // Of few the blank registers say more.
     let estimate =
         if raw <= 2.5 * count && blank > 0 { count * (count / blank as f64).ln() } else { raw };
