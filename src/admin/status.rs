@@ -2,6 +2,7 @@
 //! adding members only.
 
 use std::sync::Arc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
@@ -13,6 +14,7 @@ use super::reading::{Health, Reading, seconds_between};
 use super::receivers::{self, instant};
 use crate::http::TokenUse;
 use crate::metric::timestamp::Timestamp;
+use crate::quota::Standing;
 use crate::traffic::Ledger;
 
 mod problems;
@@ -205,6 +207,18 @@ impl Told<'_> {
         add("queue.min_free_bytes", json!(standing.disk.map(|(_, reserve)| reserve)));
         Value::Object(told)
     }
+}
+
+/// How many series a source has that may not have any number of them, and what grows.
+fn series(standing: &Standing) -> Value {
+    let growth = standing.growth.as_ref().map(|growth| {
+        json!({
+            "metric": growth.metric,
+            "series": growth.series,
+            "tag": growth.tag.as_ref().map(|(tag, _)| tag),
+        })
+    });
+    json!({"known": standing.series, "limit": standing.limit, "growth": growth})
 }
 
 fn read(count: &AtomicU64) -> u64 {

@@ -1,6 +1,6 @@
 // The parts of the page below the charts, each brought up to date from what /status tells.
 
-import { at, el, facts, keyed, mark, say, table } from '/assets/dom.js';
+import { at, el, facts, keyed, mark, say, table, tell } from '/assets/dom.js';
 import { chart } from '/assets/charts.js';
 import { history, points } from '/assets/history.js';
 import { age, bytes, count, ms, none, rate, span, time } from '/assets/words.js';
@@ -51,6 +51,19 @@ const NOBODY = [
   ['lost_their_way', 'Requests for paths or methods that are not there', 'metrics go to POST /metrics'],
 ];
 
+const series = table(at('series'), [
+  { title: 'Source', of: (of) => of.name },
+  { title: 'Series', of: (of) => count(of.series.known), kind: number },
+  { title: 'Limit', of: (of) => count(of.series.limit), kind: number },
+  { title: 'What grows', of: (of) => growing(of.series.growth), kind: 'wide' },
+]);
+
+function growing(growth) {
+  if (!growth) return 'nothing in particular';
+  const tag = growth.tag ? `, by its tag \`${growth.tag}\`` : '';
+  return { text: `\`${growth.metric}\` has ${count(growth.series)}${tag}`, state: 'look' };
+}
+
 const letters = table(at('letters'), [
   { title: 'Receiver', of: (of) => of.name },
   { title: 'Letters', of: (of) => alarming(of.dead_letters.letters, count(of.dead_letters.letters)), kind: number },
@@ -73,6 +86,21 @@ function limit(name, value) {
   if (name.endsWith('_s')) return span(value);
   if (name.endsWith('_rate')) return `${bytes(value)}/s`;
   return name.endsWith('_per_minute') && value === 0 ? 'off' : count(value);
+}
+
+/** What the last change of the configuration came to. */
+function reload(of) {
+  at('reload').hidden = !of?.at;
+  if (!of?.at) return;
+  const list = (items) => (items?.length ? items.map((item) => (item.text ?? String(item))).join('; ') : null);
+  facts(at('reload'), [
+    ['Configuration', of.ok ? `in effect since ${time(of.at)}` : `not taken over at ${time(of.at)}, the one before stays`,
+      of.ok ? null : 'look'],
+    list(of.changed) && ['Changed', list(of.changed)],
+    list(of.needs_restart) && ['Needs a restart', list(of.needs_restart), 'look'],
+    list(of.problems) && ['Problems', list(of.problems), 'look'],
+    list(of.warnings) && ['Warnings', list(of.warnings)],
+  ]);
 }
 
 function queue(told) {
@@ -115,8 +143,8 @@ function card(receiver) {
     el('div', { class: 'facts' }));
   const pair = node.querySelector('.pair');
   node.charts = {
-    delivered: chart(pair, `Delivered to ${receiver.name}`, 'tuples/s', rate, 'small out'),
-    latency: chart(pair, `Latency of ${receiver.name}`, 'median', ms, 'small latency'),
+    delivered: chart(pair, 'Delivered', 'tuples/s', rate, 'small out', receiver.name),
+    latency: chart(pair, 'Latency', 'median', ms, 'small latency', receiver.name),
   };
   say(node.querySelector('.name'), receiver.name);
   return node;
@@ -130,7 +158,7 @@ function renew(node, of) {
   say(node.querySelector('.url'), of.url ?? 'its tuples wait until it is configured again');
   const why = node.querySelector('.why');
   why.hidden = !of.why;
-  say(why, of.why ? `Held since ${time(of.since)}, nothing is thrown away. ${of.why}` : '');
+  tell(why, of.why ? `Held since ${time(of.since)}, nothing is thrown away. ${of.why}` : '');
   const mine = history.receivers[of.name];
   node.charts.delivered(points(mine?.delivered), of.rate);
   node.charts.latency(points(mine?.latency_ms), of.latency_ms);
@@ -160,5 +188,9 @@ export function sections(told) {
   queue(told);
   keyed(at('receivers'), told.receivers, (of) => of.name, card, renew);
   letters(told.receivers.filter((of) => of.dead_letters), (of) => of.name);
+  const limited = told.sources.filter((of) => of.series);
+  at('series-card').hidden = limited.length === 0;
+  series(limited, (of) => of.name);
+  reload(told.reload);
   facts(at('limits'), Object.entries(told.limits).map(([name, value]) => [name, limit(name, value)]));
 }
