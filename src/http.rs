@@ -36,6 +36,7 @@ mod route;
 mod seats;
 mod serve;
 mod state;
+mod strays;
 mod upload;
 mod written;
 

@@ -51,17 +51,21 @@ const NOBODY = [
   ['lost_their_way', 'Requests for paths or methods that are not there', 'metrics go to POST /metrics'],
 ];
 
-const series = table(at('series'), [
-  { title: 'Source', of: (of) => of.name },
-  { title: 'Series', of: (of) => count(of.series.known), kind: number },
-  { title: 'Limit', of: (of) => count(of.series.limit), kind: number },
-  { title: 'What grows', of: (of) => growing(of.series.growth), kind: 'wide' },
+const quotas = table(at('quotas'), [
+  { title: 'Source', of: (of) => of.source },
+  { title: 'What', of: (of) => of.what },
+  { title: 'Limit', of: (of) => count(of.limit), kind: number },
+  { title: 'Now', of: (of) => of.now, kind: number },
+  { title: 'What is refused, and what grows', of: (of) => of.note, kind: 'wide' },
 ]);
 
-function growing(growth) {
-  if (!growth) return 'nothing in particular';
-  const tag = growth.tag ? `, by its tag \`${growth.tag}\`` : '';
-  return { text: `\`${growth.metric}\` has ${count(growth.series)}${tag}`, state: 'look' };
+function quotaRows({ name: source, quota }) {
+  return Object.entries(quota ?? {}).map(([what, of]) => (what === 'series'
+    ? { source, what, limit: of.limit, now: count(of.count), note: of.grows ? { text: of.grows.text, state: 'look' } : '' }
+    : {
+      source, what: `${what} a minute`, limit: of.per_minute, now: '',
+      note: of.over > 0 ? { text: `${count(of.over)} requests were over it`, state: 'look' } : '',
+    }));
 }
 
 const letters = table(at('letters'), [
@@ -188,9 +192,9 @@ export function sections(told) {
   queue(told);
   keyed(at('receivers'), told.receivers, (of) => of.name, card, renew);
   letters(told.receivers.filter((of) => of.dead_letters), (of) => of.name);
-  const limited = told.sources.filter((of) => of.series);
-  at('series-card').hidden = limited.length === 0;
-  series(limited, (of) => of.name);
+  const limited = told.sources.flatMap(quotaRows);
+  at('quotas-card').hidden = limited.length === 0;
+  quotas(limited, (of) => `${of.source} ${of.what}`);
   reload(told.reload);
   facts(at('limits'), Object.entries(told.limits).map(([name, value]) => [name, limit(name, value)]));
 }
