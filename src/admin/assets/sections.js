@@ -68,6 +68,13 @@ function quotaRows({ name: source, quota }) {
     }));
 }
 
+const tokens = table(at('tokens'), [
+  { title: 'Source', of: (of) => of.source },
+  { title: 'Set by', of: (of) => of.key, kind: 'code' },
+  { title: 'Last use', of: (of) => (of.last_used ? time(of.last_used) : 'none since the start'), kind: number },
+  { title: 'Expires', of: (of) => (of.expires ? time(of.expires) : 'never'), kind: number },
+]);
+
 const letters = table(at('letters'), [
   { title: 'Receiver', of: (of) => of.name },
   { title: 'Letters', of: (of) => alarming(of.dead_letters.letters, count(of.dead_letters.letters)), kind: number },
@@ -195,6 +202,11 @@ export function sections(told) {
   const limited = told.sources.flatMap(quotaRows);
   at('quotas-card').hidden = limited.length === 0;
   quotas(limited, (of) => `${of.source} ${of.what}`);
+  // One token that stays is nothing to watch; a change of tokens is.
+  const turning = told.sources.filter((of) => of.tokens?.length > 1 || of.tokens?.some((token) => token.expires));
+  const shown = turning.flatMap((of) => of.tokens.map((token) => ({ source: of.name, ...token })));
+  at('tokens-card').hidden = shown.length === 0;
+  tokens(shown, (of) => `${of.source} ${of.key}`);
   reload(told.reload);
   facts(at('limits'), Object.entries(told.limits).map(([name, value]) => [name, limit(name, value)]));
 }
