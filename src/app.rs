@@ -30,9 +30,11 @@ mod announce;
 mod ending;
 mod epitaph;
 mod receivers;
+pub mod reload;
 pub mod signal;
 
 use receivers::Receivers;
+use reload::{Live, Reloader, Upkeep};
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
 pub(crate) use crate::http::{Heard, Rehearsal, Request};
@@ -85,6 +87,7 @@ pub struct Gateway {
     receivers: Receivers,
     scraper: Scraper,
     admin: Option<Admin>,
+    reloading: JoinHandle<()>,
 }
 
 /// What became of everything that was accepted, a tuple counted once for each receiver it was meant for.
@@ -116,6 +119,15 @@ impl Gateway {
     /// Builds the parts and starts them, on the runtime it is called in. Clients are answered from
     /// the moment this returns.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Upkeep::default()).await
+    }
+
+    /// The same, for a gateway that can be changed while it runs.
+    pub async fn start_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        upkeep: Upkeep,
+    ) -> Result<Self, StartError> {
         let listen = config.listen;
         let refuse = |cause| StartError::Listen { listen, cause };
         let listener = http::Door::listen(listen).map_err(refuse)?;
@@ -156,6 +168,15 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         }));
+        let (reloader, desk) = Reloader::new(upkeep, clock.now());
+        let live = Live {
+            edge: Arc::clone(&edge),
+            scrapes: scraper.changes(),
+            deliveries: receivers.changes(),
+            traffic: Arc::clone(&traffic),
+            clock: Arc::clone(&clock),
+            level: reloader.level(),
+        };
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -167,6 +188,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                reload: desk,
                 allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start(listener, parts);
@@ -187,7 +209,8 @@ impl Gateway {
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
-        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin })
+        let reloading = tokio::spawn(reloader.run(config.clone(), live));
+        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin, reloading })
     }
 
     /// Where clients send to, with the port it got.
@@ -217,6 +240,9 @@ impl Gateway {
         if let Some(admin) = &self.admin {
             admin.shutting_down();
         }
+        // Before anything ends, and not in the middle of a change.
+        self.reloading.abort();
+        self.reloading.await.ok();
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));

@@ -38,8 +38,9 @@ mod state;
 mod upload;
 mod written;
 
+pub use auth::TokenUse;
 pub use counts::Counts;
 pub use door::Door;
 pub use rehearsal::{Heard, Rehearsal, Request};
 pub use serve::serve;
-pub use state::{Parts, State};
+pub use state::{Parts, State, Terms};

@@ -10,9 +10,11 @@ use super::names::{Names, any_name};
 use super::problem::Place;
 use super::section::Section;
 
+mod expiry;
 mod limits;
 mod token;
 
+pub use expiry::{Expiring, expiring};
 pub use limits::{OverSeries, SourceLimits};
 pub use token::Token;
 
@@ -22,7 +24,9 @@ pub struct Source {
     /// What logs and the status page call it; unique, `[A-Za-z0-9._-]{1,64}`.
     pub name: Arc<str>,
     /// What opens it: the token that `token`, `token_file`, `token_env` or `token_sha256` gives, and while
-    /// it is rotated another one. At least one; visible ASCII, unique among all sources.
+    /// it is rotated another one, from `next_token`, `next_token_file`, `next_token_env` or
+    /// `next_token_sha256`. At least one; visible ASCII, unique among all sources. A digest is 64 hex
+    /// digits: the SHA-256 of the token.
     pub tokens: Vec<Token>,
     /// false: its token is treated as unknown (contract C1.2). Default true.
     pub enabled: bool,

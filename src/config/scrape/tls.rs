@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use reqwest::{Certificate, Identity};
 
 use super::Section;
@@ -20,7 +22,18 @@ pub struct ScrapeTls {
     pub identity: Option<Identity>,
     /// Whether it is judged at all: `insecure_skip_verify`.
     pub verify: Verify,
+    /// A digest of the three files, to tell whether another one was there.
+    contents: [u8; 32],
 }
+
+/// By what the files hold and how it is judged.
+impl PartialEq for ScrapeTls {
+    fn eq(&self, other: &Self) -> bool {
+        (self.contents, self.verify) == (other.contents, other.verify)
+    }
+}
+
+impl Eq for ScrapeTls {}
 
 /// Whether the certificate of a target is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +58,13 @@ impl fmt::Debug for ScrapeTls {
 
 impl ScrapeTls {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let mut contents = Sha256::new();
+        let mut file = |section: &mut Section<'_>, key: &'static str| {
+            let pem = file(section, key);
+            contents.update(key);
+            contents.update(pem.as_ref().map_or(&[][..], |pem| &pem[..]));
+            pem
+        };
         let roots = file(section, "ca_file").and_then(|pem| {
             let roots = Certificate::from_pem_bundle(&pem).ok().filter(|list| !list.is_empty());
             or_fault(section, "ca_file", roots, "a file of certificates in PEM")
@@ -83,7 +103,7 @@ impl ScrapeTls {
         } else {
             Verify::Full
         };
-        Self { roots, identity, verify }
+        Self { roots, identity, verify, contents: contents.finalize().into() }
     }
 }
 
