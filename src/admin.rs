@@ -43,6 +43,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
 use crate::scrape;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 mod assets;
@@ -162,8 +163,17 @@ pub struct Admin {
 impl Admin {
     /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
+        Self::start_with_tls(listener, parts, None)
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    pub fn start_with_tls(
+        listener: TcpListener,
+        parts: Parts,
+        tls: Option<Acceptor>,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State::new(parts, addr));
+        let state = Arc::new(State { tls, ..State::new(parts, addr) });
         // What comes from here on has a beginning to be measured against.
         state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
@@ -173,6 +183,11 @@ impl Admin {
     /// Where it is served, with the port it got.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.state.tls.as_ref()
     }
 
     /// From here on the gateway is not ready: the first step of its way out (contract C6.5).
@@ -200,6 +215,7 @@ struct State {
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
     reload: Desk,
+    tls: Option<Acceptor>,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -242,6 +258,7 @@ impl State {
             traffic,
             tap,
             reload,
+            tls: None,
         }
     }
 

@@ -8,9 +8,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 mod process;
+mod quota;
 mod traffic;
 
 pub(super) use process::*;
+pub(super) use quota::*;
 pub(super) use traffic::*;
 
 /// One family of metrics.
@@ -131,6 +133,17 @@ pub(super) static MEMORY: Family =
     gauge("http_memory", "Memory that bodies and tuples of running requests hold.").bytes();
 pub(super) static MEMORY_LIMIT: Family =
     gauge("http_memory_limit", "How much they may hold, limits.memory_bytes.").bytes();
+
+pub(super) static TLS_EXPIRY: Family = gauge(
+    "tls_certificate_expiry_timestamp",
+    "When the certificate that a port shows ends, as a Unix time, by port; none for ports in clear.",
+)
+.seconds();
+pub(super) static TLS_FAILURES: Family = counter(
+    "tls_handshake_failures",
+    "Handshakes of a port that came to nothing, requests in clear among them, by port; none for ports in \
+     clear.",
+);
 
 // -- the books: metrics as sent --
 

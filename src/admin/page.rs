@@ -19,13 +19,16 @@ use crate::normalize::Code;
 use crate::pipeline::report::Kinds;
 use crate::queue::Books;
 use crate::scrape::{Counts, Outcome};
+use crate::tls::Acceptor;
 use crate::traffic::Ledger;
 
 mod deliveries;
 mod plain;
+mod quotas;
 
 use deliveries::deliveries;
 pub(super) use deliveries::state_word;
+use quotas::quotas;
 
 /// How many nanoseconds make a second.
 const NANOS: f64 = 1e9;
@@ -121,8 +124,10 @@ fn gateway(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     configuration(sheet, reading)?;
     edge(sheet, reading)?;
     bodies(sheet, reading)?;
+    tls(sheet, reading)?;
     metrics(sheet, reading)?;
     sources(sheet, reading)?;
+    quotas(sheet, reading)?;
     scrapes(sheet, &reading.scrapes)?;
     books(sheet, &reading.health)?;
     queue(sheet, reading)?;
@@ -203,6 +208,15 @@ fn bodies(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result 
     sheet.spreads(&names::HANDLING, NANOS, handling)?;
     let decoding = counts.decode_times().map(|(name, seen)| (by_protocol(name), seen));
     sheet.spreads(&names::DECODING, NANOS, decoding)
+}
+
+fn tls(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+    let acceptors = || reading.edge.tls().into_iter().chain(&reading.tls);
+    let port = |acceptor: &Acceptor| [("port", acceptor.port().as_str())];
+    let ends = acceptors().filter_map(|of| Some((port(of), of.not_after()? as f64)));
+    sheet.each(&names::TLS_EXPIRY, ends)?;
+    let failures = acceptors().map(|of| (port(of), of.failed_handshakes()));
+    sheet.each(&names::TLS_FAILURES, failures)
 }
 
 fn metrics(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::config::Compression;
     use crate::dead_letter;
-    use crate::forward::Status;
+    use crate::forward::{Status, Trust};
     use crate::metric::timestamp::Timestamp;
     use crate::queue::{Account, Books, Depth, ReadError, Standing};
     use crate::spread::Durations;
@@ -221,6 +221,7 @@ mod tests {
             delivered_tuples: 0,
             last_success: None,
             last_error: None,
+            trust: Trust::Clear,
         };
         Health {
             now: at(NOW),

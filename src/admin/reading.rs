@@ -15,8 +15,10 @@ use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
+use crate::quota::Quota;
 use crate::scrape;
 use crate::spread::Seen;
+use crate::tls::Acceptor;
 use crate::traffic::Ledger;
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
@@ -68,8 +70,13 @@ pub(super) struct Reading {
     pub(super) uptime: Duration,
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
+    /// Those of sources that are limited, and the monotonic instant of the look.
+    pub(super) quotas: Vec<Arc<Quota>>,
+    pub(super) at: Duration,
     pub(super) meters: Meters,
     pub(super) reloaded: Reloaded,
+    /// What makes the admin port's own connections secret.
+    pub(super) tls: Option<Acceptor>,
     /// By source.
     pub(super) traffic: Vec<(Arc<str>, Arc<Ledger>)>,
     pub(super) process: Process,
@@ -153,20 +160,24 @@ impl Reading {
         let health = Health::of(state).await;
         let process = Process::look().await;
         let forecast = state.forecast.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = state.clock.monotonic();
         Self {
             health,
             totals: state.queue.totals(),
             full_s: forecast.full_s(),
             durability: state.queue.durability(),
             started: state.started,
-            uptime: state.clock.monotonic().saturating_sub(state.started_at),
+            uptime: at.saturating_sub(state.started_at),
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
+            quotas: state.traffic.quotas().list(),
+            at,
             meters: state.meters.clone(),
             reloaded: state.reload.last(),
             traffic: state.traffic.list(),
             process,
             runtime: Runtime::look(),
+            tls: state.tls.clone(),
         }
     }
 }

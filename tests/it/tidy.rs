@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("quota", &["metric", "pipeline", "config"]),
     ("traffic", &["metric", "pipeline", "quota"]),
     ("tap", &["encode"]),
-    ("tls", &["config"]),
+    ("tls", &["metric", "clock", "config"]),
     (
         "http",
         &[
@@ -134,6 +134,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "forward",
             "receiver",
             "observe",
+            "tls",
+            "causes",
             "tap",
             "app",
         ],
