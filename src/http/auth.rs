@@ -170,6 +170,11 @@ impl Sources {
         Problem::Unauthorized { status: self.refusal }
     }
 
+    /// Whether this is anybody's token, whatever it opens.
+    pub(super) fn is_token(&self, text: &[u8]) -> bool {
+        self.find(text).is_some()
+    }
+
     /// Whether the request's source is exempt from the per-IP limit. Costs nothing when none is.
     pub(super) fn is_unlimited(&self, headers: &HeaderMap, now: impl Fn() -> Timestamp) -> bool {
         self.any_unlimited

@@ -319,9 +319,9 @@ async fn nothing_that_is_printed_logged_or_answered_holds_a_secret() {
     }
     let log = gateway.end();
     assert!(log.contains("\"level\":\"TRACE\"") && log.contains("***"), "the finest level was on");
-    for line in log.lines() {
-        secrets.check("the log", line);
-    }
+    let tells = |line: &&str| secrets.operators.tells(line) || secrets.strays.tells(line);
+    let telling: Vec<&str> = log.lines().filter(tells).take(20).collect();
+    assert!(telling.is_empty(), "{telling:#?}");
 }
 
 #[test]
