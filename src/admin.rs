@@ -7,8 +7,8 @@
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
 //!       readiness    why the gateway is not ready, for `/readyz`
-//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
-//!                    form in `sheet`
+//!       page         the reading as text, for `/metrics`; its names stand in `names`, its form in `sheet`,
+//!                    and `process` is what the operating system adds
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
 //!     logs         the last lines of the log, for `/logs`
 //!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
@@ -43,6 +43,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
 use crate::scrape;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 mod assets;
@@ -57,6 +58,7 @@ mod names;
 mod oldest;
 mod openapi;
 mod page;
+mod process;
 mod readiness;
 mod reading;
 mod receivers;
@@ -161,8 +163,17 @@ pub struct Admin {
 impl Admin {
     /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
+        Self::start_with_tls(listener, parts, None)
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    pub fn start_with_tls(
+        listener: TcpListener,
+        parts: Parts,
+        tls: Option<Acceptor>,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State::new(parts, addr));
+        let state = Arc::new(State { tls, ..State::new(parts, addr) });
         // What comes from here on has a beginning to be measured against.
         state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
@@ -172,6 +183,11 @@ impl Admin {
     /// Where it is served, with the port it got.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.state.tls.as_ref()
     }
 
     /// From here on the gateway is not ready: the first step of its way out (contract C6.5).
@@ -199,6 +215,7 @@ struct State {
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
     reload: Desk,
+    tls: Option<Acceptor>,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -241,6 +258,7 @@ impl State {
             traffic,
             tap,
             reload,
+            tls: None,
         }
     }
 

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Environment;
 
 mod ask;
+mod bundle;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -26,6 +27,7 @@ mod table;
 mod tap;
 mod test;
 mod token;
+mod top;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -53,8 +55,10 @@ enum Command {
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
+    Top(top::TopArgs),
     Test(test::TestArgs),
     Token(token::TokenArgs),
+    Bundle(bundle::BundleArgs),
 }
 
 /// Run the gateway
@@ -224,6 +228,18 @@ struct ReceiverArgs {
     #[arg(long = "poison", value_name = "NAMES")]
     poisons: Vec<crate::receiver::Poison>,
 
+    /// Speak TLS with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
+
+    /// Refuse clients without a certificate of the authorities in this file
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    client_ca_file: Option<PathBuf>,
+
     /// Do not print tuples
     #[arg(long)]
     quiet: bool,
@@ -260,8 +276,10 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
+        Command::Top(args) => top::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
         Command::Token(args) => token::run(&args),
+        Command::Bundle(args) => bundle::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

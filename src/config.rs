@@ -30,6 +30,7 @@ mod settings;
 mod shutdown;
 mod source;
 mod suggest;
+mod tls;
 mod units;
 mod unknown;
 mod values;
@@ -43,19 +44,22 @@ pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
-pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub(crate) use receiver::is_loopback;
+pub use receiver::{Compression, Proxy, Receiver, ReceiverAuth};
 pub use reload::Reload;
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
-pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
+pub use scrape::{Scheme, Scrape};
 pub use secret::Secret;
 pub(crate) use secret::{load as load_secret, usable as usable_secret};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
 pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};
 pub(crate) use suggest::closest;
+pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
+pub(crate) use tls::{Credentials, provider as tls_provider};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
@@ -82,6 +86,8 @@ pub struct Config {
     /// Tags whose value names the host of a tuple, the first that is there wins (contract C4.5).
     /// Default `host`, `hostname`; an empty list turns this off.
     pub hostname_tags: Vec<String>,
+    /// `[tls]`: of the port that clients send to. Default: none, it speaks HTTP in clear.
+    pub tls: Option<ServerTls>,
     /// `[admin]`
     pub admin: Admin,
     /// Who may send; at least one, unless something is scraped.
@@ -166,6 +172,7 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         data_dir: parts.data_dir,
         hostname: parts.hostname,
         hostname_tags: parts.hostname_tags,
+        tls: parts.tls,
         admin: parts.admin,
         sources: parts.sources,
         scrapes: parts.scrapes,
@@ -217,6 +224,7 @@ struct Parts {
     data_dir: PathBuf,
     hostname: String,
     hostname_tags: Vec<String>,
+    tls: Option<ServerTls>,
     admin: Admin,
     sources: Vec<Source>,
     scrapes: Vec<Scrape>,
@@ -258,6 +266,7 @@ impl Parts {
         let hostname = top.parsed("hostname", own, String::clone, hostname);
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
+        let tls = read_tls(top.section("tls"));
         let admin = Admin::read(top.section("admin"));
         let (sources, mut names) = source::read_all(&mut top);
         let scrapes = scrape::read_all(&mut top, &sources, &mut names);
@@ -279,6 +288,7 @@ impl Parts {
             data_dir: data_dir.into(),
             hostname,
             hostname_tags,
+            tls,
             admin,
             sources,
             scrapes,
@@ -294,6 +304,18 @@ impl Parts {
             reload,
         }
     }
+}
+
+/// `[tls]`; commands that serve nobody have no use for it.
+fn read_tls(mut section: Section<'_>) -> Option<ServerTls> {
+    let tls = if section.needs() == Needs::Everything {
+        ServerTls::read(&mut section)
+    } else {
+        section.ignore(&tls::SERVER_KEYS);
+        None
+    };
+    section.finish();
+    tls
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

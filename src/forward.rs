@@ -56,11 +56,12 @@ pub use attempts::Attempts;
 pub use client::install_crypto;
 pub use latency::{Latency, Took};
 pub use phase::Drain;
-pub use status::{State, Status};
+pub use status::{State, Status, Trust};
 
 use backoff::Backoff;
 use board::{Board, Tuned};
-use client::{Client, ClientError};
+use client::Client;
+pub use client::ClientError;
 use coding::Coding;
 use envelope::{Envelope, HostnameTooLong};
 use gate::Gate;
@@ -141,6 +142,7 @@ impl Forwarder {
         let size = Size::default();
         let tuned = Tuned { encoding: receiver.compression, size_bound: size.bound() };
         let board = Board::new(&receiver.name, &board_url, tuned, clock.now());
+        board.trusts(client.trust());
         // One more than there can be requests: it is there for fresh tuples when all others keep theirs.
         let workers = receiver.concurrency.max(1) + 1;
         let pace = Pace::new(backoff, receiver.hold_probe);
@@ -176,6 +178,17 @@ impl Forwarder {
     /// What [`Changes::take`] changes of this forwarder while it runs.
     pub fn changes(&self) -> Changes {
         Changes(Arc::clone(&self.line))
+    }
+
+    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
+    /// `insecure_skip_verify`, `proxy` and `connect_timeout` of `receiver`; the rest of it is not looked at.
+    /// The files are read again. What is on the wire is not disturbed; what cannot be used changes nothing
+    /// and is the error.
+    pub async fn change_tls(&self, receiver: &Receiver) -> Result<(), ClientError> {
+        self.line.client.change(receiver).await?;
+        self.line.board.trusts(self.line.client.trust());
+        self.line.gate.retry_now();
+        Ok(())
     }
 
     /// The receiver's status, now and whenever it changes.
@@ -269,7 +282,7 @@ impl std::fmt::Debug for Forwarder {
 mod tests {
     use std::time::Duration;
 
-    use crate::config::{Compression, Receiver, ReceiverAuth, Secret};
+    use crate::config::{ClientTls, Compression, Proxy, Receiver, ReceiverAuth, Secret};
     use crate::queue::Sources;
 
     /// A receiver with the defaults of the configuration.
@@ -289,6 +302,8 @@ mod tests {
             retry_min: Duration::from_millis(200),
             retry_max: Duration::from_mins(1),
             hold_probe: Duration::from_secs(30),
+            tls: ClientTls::default(),
+            proxy: Proxy::Environment,
         }
     }
 }

@@ -35,6 +35,7 @@ mod route;
 mod seats;
 mod serve;
 mod state;
+mod strays;
 mod upload;
 mod written;
 

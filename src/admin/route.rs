@@ -76,7 +76,11 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
         "/events" if head.method == Method::HEAD => respond(StatusCode::OK, events::TYPE, ""),
         "/events" => events::answer(state, &head.headers),
         "/" => assets::page(&status::tell(state).await),
-        _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
+        _ => {
+            let form = page::Form::of(&head.headers);
+            let page = page::render(Reading::of(state).await, form);
+            respond(StatusCode::OK, form.content_type(), page)
+        }
     }
 }
 

@@ -186,7 +186,9 @@ impl Reloader {
         told.needs_restart.retain(|name| !origin.is_decided(name.trim_matches('`')));
         let merged = live::merged(&now.config, &next);
         let one = |problem: String| vec![problem];
-        let judged = live.judge(&now.config, merged).await.map_err(one)?;
+        let judged = live.judge(&now.config, merged).await;
+        // What it made ready for sources that do not come.
+        let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;
         now.config = live.take(&now.config, judged).map_err(one)?;
         now.picture = now.picture.merged(&picture, held);
         let mut warnings = loaded.warnings;

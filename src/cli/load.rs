@@ -55,6 +55,11 @@ pub(super) fn storage(arg: &ConfigArg, environment: &Environment) -> Result<Stor
     config::load_storage(&path.display().to_string(), &text, environment).map_err(refused)
 }
 
+/// The text of the configuration that `serve` would read, right or wrong.
+pub(super) fn text(arg: &ConfigArg, environment: &Environment) -> anyhow::Result<String> {
+    read(&find(arg, environment)?)
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn refused(problems: Problems) -> Failure {
     Failure::Usage(anyhow!("the configuration cannot be used\n{problems}"))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::attempts::Expense;
 use super::backoff::Backoff;
 use super::blocking::blocking;
 use super::board::Failure;
@@ -173,9 +174,8 @@ impl<'a> Delivery<'a> {
             let _on_wire = line.board.on_wire(turn.is_probe());
             line.client.post(body, encoding, line.clock.now()).await
         };
-        line.attempts.count(answer.reply);
-        let latency = begun.elapsed();
-        line.attempts.latency().add(latency);
+        let (latency, raw_bytes) = (begun.elapsed(), line.envelope.load().raw_bytes(&part));
+        line.attempts.count(answer.reply, Expense { latency, sent_bytes: bytes, raw_bytes });
         let (outcome, word) = self.judge(answer.reply, encoding);
         self.report(&part, turn, &answer, outcome, Attempt { word, latency, bytes })
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::attempts::Attempts;
 use super::backoff::Backoff;
 use super::board::{Board, Tuned};
-use super::client::Client;
+use super::client::{Client, Look};
 use super::coding::Coding;
 use super::delivery::{Delivery, End};
 use super::envelope::Envelope;
@@ -25,6 +25,7 @@ use super::key::{self, Found, KeyFile};
 use super::loan::{Crew, Loan};
 use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
+use super::status::Trust;
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::dead_letter::DeadLetters;
@@ -32,6 +33,9 @@ use crate::queue::{Outlet, Pending, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a receiver whose certificate is not looked at is warned of, after the start.
+const REMINDED_EVERY: Duration = Duration::from_hours(1);
 
 /// Longest wait for a lease with a turn in hand, which others wait for.
 const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -63,6 +67,8 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, workers: usize) {
         crew.spawn(work(Arc::clone(&line), phase.clone()));
     }
     let mut watching = pin!(watch_key(&line));
+    // Apart: a disk that hangs under a certificate keeps nobody from a new key.
+    let mut watching_tls = pin!(watch_tls(&line));
     loop {
         let mut watched = phase.clone();
         let is_over = async {
@@ -94,6 +100,7 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, workers: usize) {
                 return crew.shutdown().await;
             },
             never = &mut watching => match never {},
+            never = &mut watching_tls => match never {},
         }
     }
 }
@@ -112,6 +119,26 @@ async fn watch_key(line: &Line) -> Infallible {
     loop {
         sleep(key::POLL).await;
         line.look_for_key().await;
+    }
+}
+
+/// Takes up certificates that changed, and says now and then what is not looked at.
+async fn watch_tls(line: &Line) -> Infallible {
+    let mut said = Instant::now();
+    loop {
+        sleep(key::POLL).await;
+        if line.client.look().await == Look::Another {
+            line.gate.retry_now();
+        }
+        if line.client.trust() == Trust::Unverified && said.elapsed() >= REMINDED_EVERY {
+            said = Instant::now();
+            tracing::warn!(
+                receiver.name = line.board.name(),
+                "the certificate of receiver {} is still not looked at (`insecure_skip_verify`): whoever \
+                 stands between can read the key and every tuple; name its authority with `ca_file` instead",
+                line.board.name(),
+            );
+        }
     }
 }
 

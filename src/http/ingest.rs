@@ -10,17 +10,18 @@ use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
-use super::auth::{Source, Sources};
+use super::auth::Source;
 use super::body::Bounds;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
 use crate::blocks::Blocks;
 use crate::budget::Grant;
+use crate::clock::Clock;
 use crate::decode::buffer::Buffer;
-use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
-use crate::decode::{Format, RemoteWrite, remote_write};
+use crate::decode::{Format, RemoteWrite};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -29,6 +30,10 @@ use crate::queue::{Entry, Queue};
 use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
 use crate::traffic::example::{self, Layout};
+
+mod sender;
+
+use sender::Sender;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -91,27 +96,9 @@ async fn read(
     work.run(state).await
 }
 
-impl Source {
-    /// Counts a request of this source, or refuses it as one too many.
-    fn admit(&self, state: &State, rules: &Rules) -> Result<(), Problem> {
-        let Some(quota) = &self.quota else { return Ok(()) };
-        quota.admit(state.clock.monotonic()).map_err(|over| {
-            let problem = rules.over_quota(over);
-            self.refused(state, &problem);
-            problem
-        })
-    }
-
-    /// One of its bodies was refused, so the operator hears of it.
-    #[cold]
-    fn refused(&self, state: &State, problem: &Problem) {
-        state.complaints.body(&self.name, problem);
-        self.ledger.refused(problem, state.clock.now());
-    }
-}
-
 /// A whole body, and what its request says of it.
 struct Received {
+    protocol: Protocol,
     body: Buffer,
     declared: Declared,
     labels: Vec<(String, String)>,
@@ -132,87 +119,17 @@ async fn receive(
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
-    let body = bounds.receive(body, coding, &mut grant).await?;
-    entrance.protocol.check_not_empty(&body)?;
-    let timestamps = match entrance.protocol {
+    let (protocol, mut wire_bytes) = (entrance.protocol, 0);
+    let body = bounds.receive(body, coding, &mut grant, &mut wire_bytes).await;
+    state.counts.received(protocol, coding, wire_bytes);
+    let body = body?;
+    state.counts.is_here(protocol, body.len());
+    protocol.check_not_empty(&body)?;
+    let timestamps = match protocol {
         Protocol::Pushgateway => Timestamps::Refused,
         _ => Timestamps::Taken,
     };
-    Ok(Received { body, declared, labels: entrance.labels, timestamps, grant })
-}
-
-/// Whose body it is, or where that will be seen.
-enum Sender {
-    Known(Arc<Source>),
-    /// The first series of the body names its token.
-    InLabel(Arc<Sources>),
-}
-
-impl Sender {
-    fn of(
-        state: &State,
-        rules: &Rules,
-        head: &Parts,
-        entrance: &Entrance,
-    ) -> Result<Self, Problem> {
-        let now = state.clock.now();
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
-        let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
-        match known {
-            Ok(source) => Ok(Self::Known(Arc::clone(source))),
-            Err(_) if is_remote_write && rules.sources.may_be_in_label(&head.headers) => {
-                Ok(Self::InLabel(Arc::clone(&rules.sources)))
-            }
-            Err(refused) => Err(refused),
-        }
-    }
-
-    /// The source, where it is known.
-    fn source(&self) -> Option<Arc<Source>> {
-        match self {
-            Self::Known(source) => Some(Arc::clone(source)),
-            Self::InLabel(_) => None,
-        }
-    }
-
-    /// Whether it may have a quota, as far as that is known.
-    fn may_be_limited(&self) -> bool {
-        match self {
-            Self::Known(source) => source.quota.is_some(),
-            Self::InLabel(_) => true,
-        }
-    }
-
-    /// A bad token hears of nothing else (contract C1.9), and as long as none was seen it is bad.
-    fn may_hear(&self, problem: Problem) -> Problem {
-        match (self, problem) {
-            (Self::Known(_), problem) => problem,
-            // These are about the gateway and the connection, and a sender comes back for them.
-            (_, problem @ (Problem::Busy(_) | Problem::TooSlow { .. } | Problem::BrokenOff)) => {
-                problem
-            }
-            (Self::InLabel(sources), _) => sources.refused(),
-        }
-    }
-
-    /// The source, and the token that each series must name.
-    fn find<'b>(
-        &self,
-        body: &'b [u8],
-        format: Format,
-        now: Timestamp,
-    ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
-        match self {
-            Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
-            Self::InLabel(sources) => {
-                let token = match format {
-                    Format::RemoteWrite(version) => remote_write::label_token(body, version),
-                    _ => None,
-                };
-                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
-            }
-        }
-    }
+    Ok(Received { protocol, body, declared, labels: entrance.labels, timestamps, grant })
 }
 
 fn format_of(declared: Declared, body: &[u8]) -> Result<Format, Problem> {
@@ -293,23 +210,41 @@ struct Work {
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
+        let protocol = self.received.protocol;
         if self.received.body.len() <= inline_bytes_max(self.received.declared) {
-            return self.run_here(&*state.queue);
+            if !state.counts.is_timed(protocol) {
+                return self.run_here(&*state.queue);
+            }
+            let (outcome, within) = self.run_timed(&*state.queue, &*state.clock);
+            state.counts.decoded(protocol, within);
+            return outcome;
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
+        let clock = Arc::clone(&state.clock);
         let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
-            let outcome = self.run_here(&*queue);
+            let done = self.run_timed(&*queue, &*clock);
             drop(turn);
-            outcome
+            done
         });
         // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        let done = done.await;
+        let (outcome, within) =
+            done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        state.counts.decoded(protocol, within);
+        outcome
+    }
+
+    /// [`Self::run_here`], and how long that took.
+    fn run_timed(self, queue: &dyn Queue, clock: &dyn Clock) -> (Result<Batch, Problem>, Duration) {
+        let begun = clock.monotonic();
+        let outcome = self.run_here(queue);
+        (outcome, clock.monotonic().saturating_sub(begun))
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
         let Self { received, sender, intent, now, at } = self;
-        let Received { body, declared, labels, timestamps, mut grant } = received;
+        let Received { protocol, body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
         let (source, token) = sender.find(&body, format, now)?;
         let mut session = source.quota.as_ref().and_then(|quota| {
@@ -339,7 +274,17 @@ impl Work {
         };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, examples, session, blocks, grant })
+        Ok(Batch {
+            protocol,
+            source,
+            received: now,
+            bytes,
+            report,
+            examples,
+            session,
+            blocks,
+            grant,
+        })
     }
 }
 
@@ -356,6 +301,7 @@ fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> 
 
 /// A body as tuples.
 struct Batch {
+    protocol: Protocol,
     source: Arc<Source>,
     received: Timestamp,
     /// Of the body, decompressed.
@@ -373,7 +319,8 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, examples, session, blocks, grant } = self;
+        let Self { protocol, source, received, bytes, report, examples, session, blocks, grant } =
+            self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -400,6 +347,7 @@ impl Batch {
             quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
         }
         state.counts.decided(&report);
+        state.counts.handled(protocol, state.clock.now().since(received));
         let reports = std::slice::from_ref(&report);
         source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);

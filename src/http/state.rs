@@ -24,6 +24,7 @@ use crate::normalize::Policy;
 use crate::queue::Queue;
 use crate::quota::Over;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 /// What a [`State`] is made of.
@@ -80,6 +81,7 @@ pub struct State {
     pub(super) complaints: Complaints,
     pub(super) traffic: Arc<Traffic>,
     pub(super) tap: Arc<Tap>,
+    tls: Option<Acceptor>,
 }
 
 /// What the operator may change while the edge runs. A request keeps those it began with.
@@ -119,6 +121,7 @@ impl State {
             complaints: Complaints::default(),
             traffic,
             tap,
+            tls: None,
             queue,
             clock,
         }
@@ -136,6 +139,18 @@ impl State {
     /// What is known of the tokens that open a source, in the order of the configuration.
     pub fn tokens(&self) -> Vec<TokenUse> {
         self.rules.load().sources.tokens()
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Acceptor>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
     }
 
     /// The rules for a request that begins now.
@@ -156,6 +171,13 @@ impl State {
     /// `limits.memory_bytes`
     pub fn memory_limit(&self) -> u64 {
         self.budget.limit()
+    }
+
+    /// Addresses that the per-IP limit remembers, and how many it may, `limits.limiter_keys`; `None` while
+    /// the limit is off.
+    pub fn limiter_keys(&self) -> Option<(usize, usize)> {
+        let rules = self.rules.load();
+        rules.limiter.as_ref().map(|limiter| (limiter.keys(), rules.limits.limiter_keys))
     }
 
     /// `[limits]` and `[http]` as they are in effect.

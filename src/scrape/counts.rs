@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::decode::labelled::Asides;
 use crate::normalize::Code;
-use crate::pipeline::report::{Codes, Report};
+use crate::pipeline::report::{Codes, Kinds, Report};
 
 /// What a scrape came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,11 @@ impl Counts {
     /// Targets of all jobs.
     pub fn targets(&self) -> u64 {
         self.jobs.load().iter().map(|job| job.targets()).sum()
+    }
+
+    /// Tuples by what their metric was sent as.
+    pub fn kinds(&self) -> [u64; Kinds::NAMES.len()] {
+        self.codes.kinds()
     }
 
     /// Samples rejected for this.

@@ -20,6 +20,7 @@ use super::support::wire::{Reply, Wire, request};
 
 mod orphan;
 mod page;
+mod quotas;
 mod ready;
 mod receivers;
 
@@ -81,7 +82,8 @@ async fn post_as(gateway: &Gateway, kind: &str, body: &str) -> Reply {
 }
 
 async fn scrape(address: SocketAddr) -> Samples {
-    let reply = get(address, "/metrics").await;
+    let accept = "accept: application/openmetrics-text;version=1.0.0\r\n";
+    let reply = ask(address, &request("GET /metrics", accept, b"")).await;
     assert_eq!(reply.status, 200);
     let kind = reply.header("content-type").unwrap();
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -297,7 +299,7 @@ async fn no_answer_holds_a_secret_an_address_or_the_name_of_a_metric() {
     let page = scrape(admin).await;
     let known = [
         "receiver", "cause", "status", "code", "state", "outcome", "answer", "encoding", "le",
-        "protocol", "source", "token",
+        "protocol", "source", "token", "kind", "arch", "os",
     ];
     for key in page.label_keys() {
         assert!(known.contains(&key) || key == "version" || key == "durability", "{key}");

@@ -163,6 +163,28 @@ fn only_a_post_that_no_web_page_can_send_reloads() {
 }
 
 #[test]
+fn a_hangup_during_the_start_does_not_end_it_and_a_file_that_hangs_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidegate.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let gateway = Process::begin(directory);
+    // From the moment the signal is caught it waits for somebody to write the configuration.
+    let catches = || {
+        let facts = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
+        let caught = facts.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+        u64::from_str_radix(caught, 16).unwrap() & 1 == 1
+    };
+    while !catches() {
+        std::thread::yield_now();
+    }
+    gateway.hang_up();
+    write(&path, &config(&source("one", "token-1")));
+    let gateway = gateway.started();
+    gateway.logged("reading it takes longer than 5s");
+    assert_eq!(gateway.send("token-1"), 202);
+}
+
+#[test]
 fn a_trial_has_nothing_to_read_again_and_says_so() {
     let args = ["--dev", "--listen", "127.0.0.1:0", "--receiver-listen", "127.0.0.1:0"];
     let admin = [("TIDEGATE_ADMIN__LISTEN", "127.0.0.1:0")];

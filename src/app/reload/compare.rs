@@ -250,3 +250,6 @@ fn renamed<'c>(before: &'c Config, after: &'c Config) -> BTreeMap<&'c str, &'c s
     };
     come.filter_map(pair).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,11 +141,15 @@ impl Live {
         for (nth, change) in deliveries {
             self.deliveries[nth].1.take(change);
         }
-        let is_known = |name: &str| {
+        self.forget_all_but(&config);
+        Ok(config)
+    }
+
+    /// The books of sources and jobs that are not in effect go.
+    pub(super) fn forget_all_but(&self, config: &Config) {
+        self.traffic.keep_only(|name: &str| {
             config.sources.iter().any(|source| &*source.name == name)
                 || config.scrapes.iter().any(|job| &**job.book() == name)
-        };
-        self.traffic.keep_only(is_known);
-        Ok(config)
+        });
     }
 }

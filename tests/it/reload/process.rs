@@ -70,8 +70,18 @@ impl Process {
 
     pub(super) fn start_with(config: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        super::write(&directory.path().join("tidegate.toml"), config);
+        Self::begin_with(directory, args, variables).started()
+    }
+
+    /// One that has its configuration there, and is not waited for.
+    pub(super) fn begin(directory: tempfile::TempDir) -> Self {
+        Self::begin_with(directory, &[], &[])
+    }
+
+    fn begin_with(directory: tempfile::TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut this = Self {
-            child: Self::spawn(&directory, config, args, variables),
+            child: Self::spawn(&directory, args, variables),
             log: Arc::default(),
             directory,
             ingest: String::new(),
@@ -85,19 +95,18 @@ impl Process {
                 log.1.notify_all();
             }
         });
-        let started = this.logged("taking metrics at");
-        this.ingest = started["listen"].as_str().unwrap().to_owned();
-        this.admin = started["admin.listen"].as_str().unwrap().to_owned();
         this
     }
 
-    fn spawn(
-        directory: &tempfile::TempDir,
-        config: &str,
-        args: &[&str],
-        variables: &[(&str, &str)],
-    ) -> Child {
-        super::write(&directory.path().join("tidegate.toml"), config);
+    /// Waits until it takes metrics.
+    pub(super) fn started(mut self) -> Self {
+        let started = self.logged("taking metrics at");
+        self.ingest = started["listen"].as_str().unwrap().to_owned();
+        self.admin = started["admin.listen"].as_str().unwrap().to_owned();
+        self
+    }
+
+    fn spawn(directory: &tempfile::TempDir, args: &[&str], variables: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.arg("serve").args(args).env_clear().current_dir(directory.path());
         command.env("TMPDIR", directory.path());
