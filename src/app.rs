@@ -182,6 +182,7 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         });
+        let acceptors = ports.ingest.iter().chain(&ports.admin).cloned().collect();
         let edge = Arc::new(edge.with_tls(ports.ingest));
         let (reloader, desk) = Reloader::new(upkeep, clock.now());
         let live = Live {
@@ -190,6 +191,7 @@ impl Gateway {
             deliveries: receivers.changes(),
             traffic: Arc::clone(&traffic),
             clock: Arc::clone(&clock),
+            tls: acceptors,
             level: reloader.level(),
         };
         let admin = admin_listener.map(|(listen, listener)| {

@@ -5,6 +5,7 @@ use std::path::Path;
 mod live;
 mod load;
 mod process;
+mod quota;
 mod rotation;
 
 use process::{BY_HAND, Process, REST, TOP, source};

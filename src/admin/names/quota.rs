@@ -8,8 +8,8 @@ pub(in crate::admin) static SOURCE_SERIES: Family = gauge(
 );
 pub(in crate::admin) static SOURCE_SERIES_LIMIT: Family = gauge(
     "source_series_limit",
-    "How many it may have, series of its [[sources]]; new ones beyond it are rejected as too_many_series, or \
-     lose a tag.",
+    "How many it may have, its setting series; new ones beyond it are rejected as too_many_series, or lose a \
+     tag.",
 );
 pub(in crate::admin) static SOURCE_OVER: Family = counter(
     "source_over_limit",

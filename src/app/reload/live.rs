@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::config::{Config, Log, Receiver};
+use crate::config::{Admin, Config, Log, Receiver, ServerTls};
 use crate::forward;
 use crate::http::{self, Terms};
 use crate::normalize::Policy;
 use crate::observe::Level;
 use crate::queue::Sources;
 use crate::scrape;
+use crate::tls::{Acceptor, Port, Prepared};
 use crate::traffic::Traffic;
 
 /// Longest time for the first look at files that name targets: somebody waits for an answer.
@@ -25,6 +27,8 @@ pub(in crate::app) struct Live {
     pub(in crate::app) deliveries: Vec<(Arc<str>, forward::Changes)>,
     pub(in crate::app) traffic: Arc<Traffic>,
     pub(in crate::app) clock: Arc<dyn Clock>,
+    /// Those of the ports that speak TLS.
+    pub(in crate::app) tls: Vec<Acceptor>,
     /// `None` where somebody else says what is logged.
     pub(in crate::app) level: Option<Level>,
 }
@@ -34,16 +38,50 @@ pub(super) struct Judged {
     config: Config,
     scrapes: scrape::Change,
     deliveries: Vec<(usize, forward::Change)>,
+    certificates: Vec<Prepared>,
+}
+
+/// TLS of a port is another certificate, but not whether there is one: that needs a restart.
+fn tls(before: Option<&ServerTls>, after: Option<&ServerTls>) -> Option<ServerTls> {
+    before.and(after).or(before).cloned()
+}
+
+/// Its settings in this configuration.
+fn tls_of(port: Port, config: &Config) -> Option<ServerTls> {
+    match port {
+        Port::Ingest => config.tls.clone(),
+        Port::Admin => config.admin.tls.clone(),
+        Port::Receiver => None,
+    }
 }
 
 /// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
 const ROOM: &[&str] = &["limits.body_bytes", "limits.memory_bytes"];
 
+/// Those of TLS, while only one of the two configurations has it on that port.
+const INGEST_TLS: &[&str] =
+    &["tls.cert_file", "tls.key_file", "tls.client_ca_file", "tls.client_auth"];
+const ADMIN_TLS: &[&str] =
+    &["admin.cert_file", "admin.key_file", "admin.client_ca_file", "admin.client_auth"];
+
 /// Keys that could change and have to wait for others.
-pub(super) fn held(before: &Config, after: &Config) -> &'static [&'static str] {
+pub(super) fn held(before: &Config, after: &Config) -> Vec<&'static str> {
+    let mut held = Vec::new();
+    if !has_room(before, after) {
+        held.extend(ROOM);
+    }
+    if before.tls.is_some() != after.tls.is_some() {
+        held.extend(INGEST_TLS);
+    }
+    if before.admin.tls.is_some() != after.admin.tls.is_some() {
+        held.extend(ADMIN_TLS);
+    }
+    held
+}
+
+fn has_room(before: &Config, after: &Config) -> bool {
     let (old, new) = (&before.limits, &after.limits);
-    let least = 2 * new.body_bytes as u64 + old.expanded_bytes;
-    if new.memory_bytes < least { ROOM } else { &[] }
+    new.memory_bytes >= 2 * new.body_bytes as u64 + old.expanded_bytes
 }
 
 /// The configuration in effect after a change: what needs a restart stays as it was.
@@ -51,7 +89,7 @@ pub(super) fn merged(before: &Config, after: &Config) -> Config {
     let mut limits = after.limits.clone();
     limits.expanded_bytes = before.limits.expanded_bytes;
     limits.connections = before.limits.connections;
-    if !held(before, after).is_empty() {
+    if !has_room(before, after) {
         limits.body_bytes = before.limits.body_bytes;
         limits.memory_bytes = before.limits.memory_bytes;
     }
@@ -68,6 +106,11 @@ pub(super) fn merged(before: &Config, after: &Config) -> Config {
     Config {
         hostname: after.hostname.clone(),
         hostname_tags: after.hostname_tags.clone(),
+        tls: tls(before.tls.as_ref(), after.tls.as_ref()),
+        admin: Admin {
+            tls: tls(before.admin.tls.as_ref(), after.admin.tls.as_ref()),
+            ..before.admin.clone()
+        },
         sources: after.sources.clone(),
         scrapes: after.scrapes.clone(),
         receivers: before.receivers.iter().map(receiver).collect(),
@@ -120,13 +163,22 @@ impl Live {
                 deliveries.push((nth, change.map_err(|error| error.to_string())?));
             }
         }
-        Ok(Judged { config: after, scrapes, deliveries })
+        let mut certificates = Vec::with_capacity(self.tls.len());
+        for acceptor in &self.tls {
+            let tls = tls_of(acceptor.port(), &after);
+            let tls = tls.expect("a port that speaks TLS does so until a restart");
+            let own = acceptor.clone();
+            let prepared = spawn_blocking(move || own.prepare(&tls)).await;
+            let prepared = prepared.map_err(|error| error.to_string())?;
+            certificates.push(prepared.map_err(|fault| fault.to_string())?);
+        }
+        Ok(Judged { config: after, scrapes, deliveries, certificates })
     }
 
     /// Makes it, all of it; from then on this is in effect. The one thing that can fail comes first, and
     /// nothing here waits, so that nobody sees the half of it.
     pub(super) fn take(&self, before: &Config, judged: Judged) -> Result<Config, String> {
-        let Judged { config, scrapes, deliveries } = judged;
+        let Judged { config, scrapes, deliveries, certificates } = judged;
         if let Some(level) = self.level.as_ref().filter(|_| config.log.level != before.log.level) {
             level.change(&config.log.level).map_err(|error| format!("`log.level`: {error}"))?;
         }
@@ -140,6 +192,9 @@ impl Live {
         self.scrapes.take(scrapes, config.limits.memory_bytes);
         for (nth, change) in deliveries {
             self.deliveries[nth].1.take(change);
+        }
+        for (acceptor, prepared) in self.tls.iter().zip(certificates) {
+            acceptor.adopt(prepared);
         }
         self.forget_all_but(&config);
         Ok(config)
