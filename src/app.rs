@@ -136,7 +136,7 @@ impl Gateway {
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;
 
-        let ports = Ports::of(&config, &clock)?;
+        let tls = Ports::of(&config, &clock)?;
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
@@ -170,7 +170,7 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         });
-        let edge = Arc::new(edge.with_tls(ports.ingest));
+        let edge = Arc::new(edge.with_tls(tls.ingest));
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -184,7 +184,7 @@ impl Gateway {
                 tap,
                 allowed_hosts: config.admin.allowed_hosts.clone(),
             };
-            let started = Admin::start_with_tls(listener, parts, ports.admin);
+            let started = Admin::start_with_tls(listener, parts, tls.admin);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
@@ -212,7 +212,7 @@ impl Gateway {
             receivers,
             scraper,
             admin,
-            _keepers: ports.keepers,
+            _keepers: tls.keepers,
         })
     }
 
