@@ -32,10 +32,12 @@ mod ending;
 mod epitaph;
 mod ports;
 mod receivers;
+pub mod reload;
 pub mod signal;
 
 use ports::Ports;
 use receivers::Receivers;
+use reload::{Live, Reloader, Upkeep};
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
 pub(crate) use crate::http::{Heard, Rehearsal, Request};
@@ -96,6 +98,7 @@ pub struct Gateway {
     receivers: Receivers,
     scraper: Scraper,
     admin: Option<Admin>,
+    reloading: JoinHandle<()>,
     /// They keep the certificates of the ports fresh.
     _keepers: Vec<Keeper>,
 }
@@ -129,6 +132,15 @@ impl Gateway {
     /// Builds the parts and starts them, on the runtime it is called in. Clients are answered from
     /// the moment this returns.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Upkeep::default()).await
+    }
+
+    /// The same, for a gateway that can be changed while it runs.
+    pub async fn start_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        upkeep: Upkeep,
+    ) -> Result<Self, StartError> {
         let listen = config.listen;
         let refuse = |cause| StartError::Listen { listen, cause };
         let listener = http::Door::listen(listen).map_err(refuse)?;
@@ -171,6 +183,15 @@ impl Gateway {
             tap: Arc::clone(&tap),
         });
         let edge = Arc::new(edge.with_tls(tls.ingest));
+        let (reloader, desk) = Reloader::new(upkeep, clock.now());
+        let live = Live {
+            edge: Arc::clone(&edge),
+            scrapes: scraper.changes(),
+            deliveries: receivers.changes(),
+            traffic: Arc::clone(&traffic),
+            clock: Arc::clone(&clock),
+            level: reloader.level(),
+        };
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -182,6 +203,7 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                reload: desk,
                 allowed_hosts: config.admin.allowed_hosts.clone(),
             };
             let started = Admin::start_with_tls(listener, parts, tls.admin);
@@ -202,6 +224,7 @@ impl Gateway {
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
+        let reloading = tokio::spawn(reloader.run(config.clone(), live));
         Ok(Self {
             addr,
             config,
@@ -212,6 +235,7 @@ impl Gateway {
             receivers,
             scraper,
             admin,
+            reloading,
             _keepers: tls.keepers,
         })
     }
@@ -243,6 +267,9 @@ impl Gateway {
         if let Some(admin) = &self.admin {
             admin.shutting_down();
         }
+        // Before anything ends, and not in the middle of a change.
+        self.reloading.abort();
+        self.reloading.await.ok();
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Environment;
 
 mod ask;
+mod bundle;
 mod check_config;
 mod convert;
 mod dead_letters;
@@ -25,6 +26,7 @@ mod serve;
 mod table;
 mod tap;
 mod test;
+mod token;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -53,6 +55,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
+    Token(token::TokenArgs),
+    Bundle(bundle::BundleArgs),
 }
 
 /// Run the gateway
@@ -271,6 +275,8 @@ pub fn run() -> ExitCode {
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Token(args) => token::run(&args),
+        Command::Bundle(args) => bundle::run(&args, &environment),
     };
     match outcome {
         Ok(code) => code,

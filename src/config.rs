@@ -21,6 +21,7 @@ mod problem;
 mod queue;
 mod receiver;
 mod receivers;
+mod reload;
 mod scalar;
 mod scrape;
 mod secret;
@@ -45,16 +46,17 @@ pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
 pub(crate) use receiver::is_loopback;
 pub use receiver::{Compression, Proxy, Receiver, ReceiverAuth};
+pub use reload::Reload;
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
 pub use scrape::{Scheme, Scrape};
 pub use secret::Secret;
-pub(crate) use secret::load as load_secret;
+pub(crate) use secret::{load as load_secret, usable as usable_secret};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
-pub use source::{OverSeries, Source, SourceLimits, Token};
+pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};
 pub(crate) use suggest::closest;
 pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
 pub(crate) use tls::{Credentials, provider as tls_provider};
@@ -110,6 +112,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// `[log]`
     pub log: Log,
+    /// `[reload]`
+    pub reload: Reload,
 }
 
 /// A configuration, and what there is to say about it.
@@ -121,6 +125,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings as text.
     pub settings: Settings,
+    /// Files that it names and whose contents are part of it.
+    pub files: Vec<PathBuf>,
 }
 
 /// What `convert` and `test` need of a configuration; no secret is in it.
@@ -156,7 +162,7 @@ pub struct Storage {
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
-    let Outcome { warnings, settings, known, .. } = outcome;
+    let Outcome { warnings, settings, known, files, .. } = outcome;
     if parts.receivers.list.is_empty() {
         // Reading notes a fault for every receiver it does not return.
         return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
@@ -179,8 +185,9 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         queue: parts.queue,
         shutdown: parts.shutdown,
         log: parts.log,
+        reload: parts.reload,
     };
-    Ok(Loaded { config, warnings, settings: Settings::new(settings, known) })
+    Ok(Loaded { config, warnings, settings: Settings::new(settings, known), files })
 }
 
 /// Reads what shapes tuples; no secret is looked at and nothing else has to be there.
@@ -230,6 +237,7 @@ struct Parts {
     queue: Queue,
     shutdown: Shutdown,
     log: Log,
+    reload: Reload,
 }
 
 fn read(
@@ -244,7 +252,7 @@ fn read(
     if outcome.problems.is_empty() {
         return Ok((parts, outcome));
     }
-    Err(Problems::new(origin, outcome.problems))
+    Err(Problems { files: outcome.files, ..Problems::new(origin, outcome.problems) })
 }
 
 impl Parts {
@@ -273,6 +281,7 @@ impl Parts {
         let dead_letters = DeadLetters::read(top.section("dead_letters"));
         let shutdown = Shutdown::read(top.section("shutdown"));
         let log = Log::read(top.section("log"));
+        let reload = Reload::read(top.section("reload"));
         top.finish();
         Self {
             listen,
@@ -292,6 +301,7 @@ impl Parts {
             queue,
             shutdown,
             log,
+            reload,
         }
     }
 }

@@ -15,12 +15,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::config::Receiver;
+use crate::config::{Receiver, Secret};
 use crate::dead_letter::DeadLetters;
 use crate::queue::Outlet;
 
@@ -151,8 +152,8 @@ impl Forwarder {
             dead_letters,
             clock,
             client,
-            key_file: KeyFile::of(receiver),
-            envelope: Envelope::new(hostname)?,
+            key_file: Mutex::new(KeyFile::of(receiver).map(Arc::new)),
+            envelope: ArcSwap::from_pointee(Envelope::new(hostname)?),
             coding: Coding::new(receiver.compression),
             size: Mutex::new(size),
             backoff,
@@ -172,6 +173,11 @@ impl Forwarder {
             let phase = Phase::new(self.stage.subscribe());
             tokio::spawn(worker::supervise(Arc::clone(&self.line), phase, self.workers))
         });
+    }
+
+    /// What [`Changes::take`] changes of this forwarder while it runs.
+    pub fn changes(&self) -> Changes {
+        Changes(Arc::clone(&self.line))
     }
 
     /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
@@ -214,6 +220,45 @@ impl Forwarder {
             tracing::error!(receiver.name = self.line.board.name(), "deliveries ended: {error}");
         }
         self.line.outlet.depth().tuples
+    }
+}
+
+/// The way to change a forwarder that somebody else holds, and ends.
+#[derive(Clone)]
+pub struct Changes(Arc<Line>);
+
+/// A change that has been judged and cannot fail any more.
+pub struct Change {
+    key: Option<(Secret, Option<KeyFile>)>,
+    envelope: Envelope,
+}
+
+impl Changes {
+    /// From `before` to `after`: the key and where it is read from, and the gateway's `hostname`. The other
+    /// settings stay what they were.
+    ///
+    /// # Errors
+    ///
+    /// What [`Forwarder::new`] refuses as well.
+    pub fn judge(
+        before: &Receiver,
+        after: &Receiver,
+        hostname: &str,
+    ) -> Result<Change, StartError> {
+        let is_same = before.api_key == after.api_key && before.api_key_file == after.api_key_file;
+        let wrong = |cause| StartError::Target { receiver: Arc::clone(&after.name), cause };
+        Target::parse(&Receiver { api_key: after.api_key.clone(), ..before.clone() })
+            .map_err(wrong)?;
+        let key = (!is_same).then(|| (after.api_key.clone(), KeyFile::of(after)));
+        Ok(Change { key, envelope: Envelope::new(hostname)? })
+    }
+
+    /// Makes it, from the next delivery on.
+    pub fn take(&self, change: Change) {
+        if let Some((key, file)) = change.key {
+            self.0.change_key(&key, file);
+        }
+        self.0.envelope.store(Arc::new(change.envelope));
     }
 }
 

@@ -55,6 +55,7 @@ pub mod pipeline;
 // -- effects --
 pub mod clock;
 pub mod budget;
+pub mod spread;
 pub mod intake;
 mod blocks;
 mod causes;

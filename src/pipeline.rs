@@ -326,6 +326,7 @@ impl<'a, 's, 'k> Run<'a, 's, 'k> {
     #[inline]
     fn take(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
         self.encode(escapes)?;
+        self.report.kinds.count(&self.metric);
         self.note(index, warnings);
         Ok(())
     }

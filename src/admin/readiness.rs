@@ -200,6 +200,7 @@ mod tests {
     use crate::forward::{Status, Trust};
     use crate::metric::timestamp::Timestamp;
     use crate::queue::{Account, Books, Depth, ReadError, Standing};
+    use crate::spread::Durations;
 
     const NOW: i64 = 1_700_000_000;
 
@@ -240,6 +241,8 @@ mod tests {
                     status,
                     dead_letters: dead_letter::Standing::default(),
                     attempts: Vec::new(),
+                    latencies: Durations::default().read(),
+                    bytes: (0, 0),
                 }),
             }],
         }

@@ -26,7 +26,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, guard, replay, whose};
+use super::{State, guard, reload, replay, whose};
 use crate::http::Door;
 use crate::tls::Acceptor;
 
@@ -179,6 +179,9 @@ async fn exchange(
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
+    if head.method == Method::POST && head.uri.path() == reload::PATH {
+        return reload::answer(&state.reload, &head.headers).await;
+    }
     answer(state, &head).await
 }
 

@@ -14,7 +14,7 @@ use crate::receiver::{ApiKeys, BodyLimit, Options, Printer, Receiver, Rules, Sta
 use super::{Failure, ReceiverArgs};
 
 pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
-    observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
+    let _level = observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
     let mut rules =
         Rules { api_keys: ApiKeys::only(args.api_keys), poisons: args.poisons, ..Rules::default() };
     if let Some(bytes) = args.body_limit {

@@ -20,7 +20,7 @@ pub(crate) use address::{address, instance};
 pub(crate) use labels::{LABELS_MAX, check as check_label, of_target as labels_of_target};
 
 /// One `[[scrape]]` entry: a job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scrape {
     /// The label `job` of everything it brings, and what logs and books call it; unique,
     /// `[A-Za-z0-9._-]{1,64}`. Where it has no `source` it is the source's name in the books and for

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -26,6 +27,7 @@ use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
 use super::status::Trust;
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::dead_letter::DeadLetters;
 use crate::queue::{Outlet, Pending, Want};
 
@@ -46,8 +48,8 @@ pub(super) struct Line {
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
-    pub(super) key_file: Option<KeyFile>,
-    pub(super) envelope: Envelope,
+    pub(super) key_file: Mutex<Option<Arc<KeyFile>>>,
+    pub(super) envelope: ArcSwap<Envelope>,
     pub(super) coding: Coding,
     pub(super) size: Mutex<Size>,
     pub(super) backoff: Backoff,
@@ -197,12 +199,12 @@ impl Line {
     }
 
     fn want(&self) -> Want {
-        Want { bytes: self.room(), ..self.envelope.want() }
+        Want { bytes: self.room(), ..self.envelope.load().want() }
     }
 
     /// Most bytes of tuples in one request, as learned by now.
     pub(super) fn room(&self) -> usize {
-        self.envelope.room(self.size().bound())
+        self.envelope.load().room(self.size().bound())
     }
 
     /// Takes in what an answer says about sizes.
@@ -227,14 +229,32 @@ impl Line {
 
     /// Sends with the key that is in its file now; a new one is tried at once.
     pub(super) async fn look_for_key(&self) -> Found {
-        let Some(file) = &self.key_file else { return Found::Same };
-        let found = file
-            .look(|key| self.client.change_key(key).expect("a key that was read fits a header"))
-            .await;
+        let Some(file) = self.key_file().clone() else { return Found::Same };
+        let take = |key: &Secret| {
+            let current = self.key_file();
+            // Another key may have been configured while the file was read.
+            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &file)) {
+                self.client.change_key(key).expect("a key that was read fits a header");
+            }
+        };
+        let found = file.look(take).await;
         if found == Found::Another {
             self.gate.retry_now();
         }
         found
+    }
+
+    /// Sends with this key from now on, and looks for later ones in this file; tried at once.
+    pub(super) fn change_key(&self, key: &Secret, file: Option<KeyFile>) {
+        let mut current = self.key_file();
+        self.client.change_key(key).expect("a key that was configured fits a header");
+        *current = file.map(Arc::new);
+        drop(current);
+        self.gate.retry_now();
+    }
+
+    fn key_file(&self) -> MutexGuard<'_, Option<Arc<KeyFile>>> {
+        self.key_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> MutexGuard<'_, Size> {

@@ -17,6 +17,7 @@ use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
 use crate::blocks::Blocks;
 use crate::budget::Grant;
+use crate::clock::Clock;
 use crate::decode::buffer::Buffer;
 use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
@@ -50,7 +51,7 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: impl Stream,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
     if let Sender::Known(source) = &sender {
         source.admit(state, rules)?;
     }
@@ -84,7 +85,7 @@ async fn read(
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     if let Sender::InLabel(_) = &sender {
         let format = format_of(received.declared, &received.body)?;
-        sender.find(&received.body, format)?.0.admit(state, rules)?;
+        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
     }
     let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
     let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
@@ -112,6 +113,7 @@ impl Source {
 
 /// A whole body, and what its request says of it.
 struct Received {
+    protocol: Protocol,
     body: Buffer,
     declared: Declared,
     labels: Vec<(String, String)>,
@@ -132,13 +134,17 @@ async fn receive(
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
-    let body = bounds.receive(body, coding, &mut grant).await?;
-    entrance.protocol.check_not_empty(&body)?;
-    let timestamps = match entrance.protocol {
+    let (protocol, mut wire_bytes) = (entrance.protocol, 0);
+    let body = bounds.receive(body, coding, &mut grant, &mut wire_bytes).await;
+    state.counts.received(protocol, coding, wire_bytes);
+    let body = body?;
+    state.counts.is_here(protocol, body.len());
+    protocol.check_not_empty(&body)?;
+    let timestamps = match protocol {
         Protocol::Pushgateway => Timestamps::Refused,
         _ => Timestamps::Taken,
     };
-    Ok(Received { body, declared, labels: entrance.labels, timestamps, grant })
+    Ok(Received { protocol, body, declared, labels: entrance.labels, timestamps, grant })
 }
 
 /// Whose body it is, or where that will be seen.
@@ -149,8 +155,14 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(
+        state: &State,
+        rules: &Rules,
+        head: &Parts,
+        entrance: &Entrance,
+    ) -> Result<Self, Problem> {
+        let now = state.clock.now();
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
@@ -194,6 +206,7 @@ impl Sender {
         &self,
         body: &'b [u8],
         format: Format,
+        now: Timestamp,
     ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
         match self {
             Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
@@ -202,7 +215,7 @@ impl Sender {
                     Format::RemoteWrite(version) => remote_write::label_token(body, version),
                     _ => None,
                 };
-                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
             }
         }
     }
@@ -286,25 +299,43 @@ struct Work {
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
+        let protocol = self.received.protocol;
         if self.received.body.len() <= inline_bytes_max(self.received.declared) {
-            return self.run_here(&*state.queue);
+            if !state.counts.is_timed(protocol) {
+                return self.run_here(&*state.queue);
+            }
+            let (outcome, within) = self.run_timed(&*state.queue, &*state.clock);
+            state.counts.decoded(protocol, within);
+            return outcome;
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
+        let clock = Arc::clone(&state.clock);
         let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
-            let outcome = self.run_here(&*queue);
+            let done = self.run_timed(&*queue, &*clock);
             drop(turn);
-            outcome
+            done
         });
         // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        let done = done.await;
+        let (outcome, within) =
+            done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        state.counts.decoded(protocol, within);
+        outcome
+    }
+
+    /// [`Self::run_here`], and how long that took.
+    fn run_timed(self, queue: &dyn Queue, clock: &dyn Clock) -> (Result<Batch, Problem>, Duration) {
+        let begun = clock.monotonic();
+        let outcome = self.run_here(queue);
+        (outcome, clock.monotonic().saturating_sub(begun))
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
         let Self { received, sender, intent, now, at } = self;
-        let Received { body, declared, labels, timestamps, mut grant } = received;
+        let Received { protocol, body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
         let mut session = source.quota.as_ref().and_then(|quota| {
             quota.charge(Rate::Bytes, body.len() as u64, at);
             quota.session(intent, at)
@@ -332,7 +363,17 @@ impl Work {
         };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, examples, session, blocks, grant })
+        Ok(Batch {
+            protocol,
+            source,
+            received: now,
+            bytes,
+            report,
+            examples,
+            session,
+            blocks,
+            grant,
+        })
     }
 }
 
@@ -349,6 +390,7 @@ fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> 
 
 /// A body as tuples.
 struct Batch {
+    protocol: Protocol,
     source: Arc<Source>,
     received: Timestamp,
     /// Of the body, decompressed.
@@ -366,7 +408,8 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, examples, session, blocks, grant } = self;
+        let Self { protocol, source, received, bytes, report, examples, session, blocks, grant } =
+            self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -393,6 +436,7 @@ impl Batch {
             quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
         }
         state.counts.decided(&report);
+        state.counts.handled(protocol, state.clock.now().since(received));
         let reports = std::slice::from_ref(&report);
         source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);

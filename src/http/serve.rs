@@ -319,6 +319,7 @@ struct Counted<'s>(&'s State);
 impl<'s> Counted<'s> {
     fn new(state: &'s State) -> Self {
         state.counts.connections.fetch_add(1, Ordering::Relaxed);
+        state.counts.connections_accepted.fetch_add(1, Ordering::Relaxed);
         Self(state)
     }
 }
