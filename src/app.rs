@@ -182,12 +182,14 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         });
+        let acceptors = tls.ingest.iter().chain(&tls.admin).cloned().collect();
         let edge = Arc::new(edge.with_tls(tls.ingest));
         let (reloader, desk) = Reloader::new(upkeep, clock.now());
         let live = Live {
             edge: Arc::clone(&edge),
             scrapes: scraper.changes(),
             deliveries: receivers.changes(),
+            tls: acceptors,
             traffic: Arc::clone(&traffic),
             clock: Arc::clone(&clock),
             level: reloader.level(),
