@@ -6,6 +6,7 @@ mod live;
 mod load;
 mod process;
 mod rotation;
+mod tls;
 
 use process::{BY_HAND, Process, REST, TOP, source};
 
