@@ -27,6 +27,7 @@ mod table;
 mod tap;
 mod test;
 mod token;
+mod top;
 mod words;
 
 /// A metrics gateway: takes metrics over HTTP, as Better Stack's ingest API, Prometheus and
@@ -54,6 +55,7 @@ enum Command {
     Queue(queue::QueueArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Tap(tap::TapArgs),
+    Top(top::TopArgs),
     Test(test::TestArgs),
     Token(token::TokenArgs),
     Bundle(bundle::BundleArgs),
@@ -274,6 +276,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, &environment),
         Command::DeadLetters(args) => dead_letters::run(&args, &environment),
         Command::Tap(args) => tap::run(&args, &environment),
+        Command::Top(args) => top::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
         Command::Token(args) => token::run(&args),
         Command::Bundle(args) => bundle::run(&args, &environment),

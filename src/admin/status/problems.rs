@@ -125,6 +125,14 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
             let text = format!("{what} of source {name} are rejected, the last for {why}");
             notice(problems, &format!("source {name}"), &text);
         }
+        let series = &source["quota"]["series"];
+        if let Some(grows) = series["grows"]["text"].as_str() {
+            let text = format!(
+                "source {name} has {} series of the {} it may have: {grows}",
+                series["count"], series["limit"]
+            );
+            notice(problems, &format!("source {name}"), &text);
+        }
         if let Some(seconds) = source["silent_s"].as_f64().filter(|seconds| *seconds >= SILENT_S) {
             let minutes = (seconds / 60.0).floor();
             let text = format!("source {name} has been silent for {minutes} min");
