@@ -7,11 +7,12 @@
 //!     reading      one look at the queue, the edge and the receivers; `oldest` is the part of it that
 //!                  takes its time
 //!       readiness    why the gateway is not ready, for `/readyz`
-//!       page         the reading as OpenMetrics text, for `/metrics`; its names stand in `names`, its
-//!                    form in `sheet`
+//!       page         the reading as text, for `/metrics`; its names stand in `names`, its form in `sheet`,
+//!                    and `process` is what the operating system adds
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
 //!     logs         the last lines of the log, for `/logs`
 //!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
+//!   reload     the configuration read again, for POST
 //!   forecast     sampled meanwhile: when will there be no room
 //! ```
 //!
@@ -42,6 +43,7 @@ use crate::metric::timestamp::Timestamp;
 use crate::queue::{Meters, Queue};
 use crate::scrape;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 mod assets;
@@ -56,9 +58,11 @@ mod names;
 mod oldest;
 mod openapi;
 mod page;
+mod process;
 mod readiness;
 mod reading;
 mod receivers;
+mod reload;
 mod replay;
 mod route;
 mod serve;
@@ -71,6 +75,7 @@ use forecast::Forecast;
 use guard::Guard;
 use history::{History, Mark};
 use oldest::Oldest;
+pub use reload::{Asked, Desk, Reloaded};
 
 /// Longest time a request for `/receivers`, `/readyz` or `/metrics` waits for a disk.
 pub(crate) use reading::READ_TIMEOUT;
@@ -97,6 +102,8 @@ pub struct Parts {
     pub tap: Arc<Tap>,
     /// `admin.allowed_hosts`
     pub allowed_hosts: Vec<String>,
+    /// Where the configuration is read again.
+    pub reload: Desk,
 }
 
 /// What is known of the deliveries to one receiver.
@@ -156,8 +163,19 @@ pub struct Admin {
 impl Admin {
     /// Serves on a bound socket, on the runtime it is called in. The queue is open by now.
     pub fn start(listener: TcpListener, parts: Parts) -> io::Result<Self> {
+        Self::start_with_tls(listener, parts, None)
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    pub fn start_with_tls(
+        listener: TcpListener,
+        parts: Parts,
+        tls: Option<Acceptor>,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let state = Arc::new(State::new(parts, addr));
+        let state = Arc::new(State { tls, ..State::new(parts, addr) });
+        // What comes from here on has a beginning to be measured against.
+        state.sample();
         let serving = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
         Ok(Self { addr, state, serving })
     }
@@ -165,6 +183,11 @@ impl Admin {
     /// Where it is served, with the port it got.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.state.tls.as_ref()
     }
 
     /// From here on the gateway is not ready: the first step of its way out (contract C6.5).
@@ -191,6 +214,8 @@ struct State {
     clock: Arc<dyn Clock>,
     traffic: Arc<Traffic>,
     tap: Arc<Tap>,
+    reload: Desk,
+    tls: Option<Acceptor>,
     started: Timestamp,
     started_at: Duration,
     is_closing: AtomicBool,
@@ -209,7 +234,7 @@ struct Destination {
 impl State {
     fn new(parts: Parts, listens: SocketAddr) -> Self {
         let Parts { queue, meters, edge, mut deliveries, scrapes, .. } = parts;
-        let Parts { data_dir, clock, traffic, tap, allowed_hosts, .. } = parts;
+        let Parts { data_dir, clock, traffic, tap, reload, allowed_hosts, .. } = parts;
         let destination = |name: Arc<str>| {
             let oldest = queue.outlet(&name).map(Oldest::of);
             let nth = deliveries.iter().position(|delivery| delivery.name == name);
@@ -232,6 +257,8 @@ impl State {
             clock,
             traffic,
             tap,
+            reload,
+            tls: None,
         }
     }
 

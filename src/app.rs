@@ -24,15 +24,20 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
 use crate::scrape::{self, Scraper};
 use crate::tap::Tap;
+use crate::tls::{Keeper, Port, ServerTls, TlsFault};
 use crate::traffic::Traffic;
 
 mod announce;
 mod ending;
 mod epitaph;
+mod ports;
 mod receivers;
+pub mod reload;
 pub mod signal;
 
+use ports::Ports;
 use receivers::Receivers;
+use reload::{Live, Reloader, Upkeep};
 
 pub(crate) use crate::admin::{READ_TIMEOUT as ADMIN_READ_TIMEOUT, whose};
 pub(crate) use crate::http::{Heard, Rehearsal, Request};
@@ -62,6 +67,14 @@ pub enum StartError {
         /// What the operating system says.
         cause: io::Error,
     },
+    /// A certificate, its key, or who vouches for clients, of one of the ports.
+    #[error("the {} port cannot speak TLS: {fault}", port.as_str())]
+    Tls {
+        /// Whose.
+        port: Port,
+        /// What is wrong.
+        fault: TlsFault,
+    },
     /// Dead letters.
     #[error(transparent)]
     DeadLetters(#[from] dead_letter::OpenError),
@@ -85,6 +98,9 @@ pub struct Gateway {
     receivers: Receivers,
     scraper: Scraper,
     admin: Option<Admin>,
+    reloading: JoinHandle<()>,
+    /// They keep the certificates of the ports fresh.
+    _keepers: Vec<Keeper>,
 }
 
 /// What became of everything that was accepted, a tuple counted once for each receiver it was meant for.
@@ -116,6 +132,15 @@ impl Gateway {
     /// Builds the parts and starts them, on the runtime it is called in. Clients are answered from
     /// the moment this returns.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Upkeep::default()).await
+    }
+
+    /// The same, for a gateway that can be changed while it runs.
+    pub async fn start_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        upkeep: Upkeep,
+    ) -> Result<Self, StartError> {
         let listen = config.listen;
         let refuse = |cause| StartError::Listen { listen, cause };
         let listener = http::Door::listen(listen).map_err(refuse)?;
@@ -123,6 +148,7 @@ impl Gateway {
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;
 
+        let ports = Ports::of(&config, &clock)?;
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
@@ -144,7 +170,7 @@ impl Gateway {
         })
         .await?;
 
-        let edge = Arc::new(http::State::new(http::Parts {
+        let edge = http::State::new(http::Parts {
             sources: &config.sources,
             policy: &config.policy,
             auth: config.auth,
@@ -155,7 +181,17 @@ impl Gateway {
             budget,
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
-        }));
+        });
+        let edge = Arc::new(edge.with_tls(ports.ingest));
+        let (reloader, desk) = Reloader::new(upkeep, clock.now());
+        let live = Live {
+            edge: Arc::clone(&edge),
+            scrapes: scraper.changes(),
+            deliveries: receivers.changes(),
+            traffic: Arc::clone(&traffic),
+            clock: Arc::clone(&clock),
+            level: reloader.level(),
+        };
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
                 queue: Arc::clone(&queue),
@@ -167,14 +203,15 @@ impl Gateway {
                 clock,
                 traffic,
                 tap,
+                reload: desk,
                 allowed_hosts: config.admin.allowed_hosts.clone(),
             };
-            let started = Admin::start(listener, parts);
+            let started = Admin::start_with_tls(listener, parts, ports.admin);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
         if let Some(log) = log {
-            note_admin(&log, admin.as_ref().map(Admin::addr));
+            note_admin(&log, admin.as_ref().map(Admin::addr), config.admin.tls.as_ref());
         }
         // Nothing fails from here on.
         receivers.run();
@@ -187,7 +224,20 @@ impl Gateway {
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
-        Ok(Self { addr, config, stop, serving, edge, queue, receivers, scraper, admin })
+        let reloading = tokio::spawn(reloader.run(config.clone(), live));
+        Ok(Self {
+            addr,
+            config,
+            stop,
+            serving,
+            edge,
+            queue,
+            receivers,
+            scraper,
+            admin,
+            reloading,
+            _keepers: ports.keepers,
+        })
     }
 
     /// Where clients send to, with the port it got.
@@ -217,6 +267,9 @@ impl Gateway {
         if let Some(admin) = &self.admin {
             admin.shutting_down();
         }
+        // Before anything ends, and not in the middle of a change.
+        self.reloading.abort();
+        self.reloading.await.ok();
         let grace = self.config.shutdown.grace;
         let deadline = Instant::now() + grace;
         announce::stopping(grace, receivers::backlog(&self.config, &*self.queue));
@@ -266,10 +319,13 @@ async fn open_queue(
     Ok((Arc::clone(&log) as Arc<dyn Queue>, Some(log)))
 }
 
-/// Leaves the admin port's address where `tidegate queue ls` looks for it; empty while it is off.
-fn note_admin(log: &LogQueue, admin: Option<SocketAddr>) {
+/// Leaves the admin port's address where `tidegate queue ls` looks for it, empty while it is off, and where
+/// the certificate lies that it shows.
+fn note_admin(log: &LogQueue, admin: Option<SocketAddr>, tls: Option<&ServerTls>) {
     let address = admin.map_or_else(String::new, |addr| addr.to_string());
-    if let Err(error) = log.note(&format!("admin={address}\n")) {
+    let file = tls.and_then(|tls| std::path::absolute(&tls.cert_file).ok());
+    let file = file.map_or_else(String::new, |path| format!("admin_cert={}\n", path.display()));
+    if let Err(error) = log.note(&format!("admin={address}\n{file}")) {
         tracing::warn!(%error, "cannot write into the lock file: {error}; commands do not find this gateway");
     }
 }

@@ -10,7 +10,7 @@ pub const GRAIN_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
     /// What this is a part of: bytes count there as well.
     whole: Option<Arc<Budget>>,
 }
@@ -43,18 +43,27 @@ pub struct Grant {
 impl Budget {
     /// A budget of `limit` bytes, nothing of it used.
     pub fn new(limit: u64) -> Self {
-        Self { used: AtomicU64::new(0), limit, whole: None }
+        Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit), whole: None }
     }
 
     /// A part of it, of `limit` bytes: nothing is set aside, but whoever has this part holds no more than
     /// that of the whole.
     pub fn part(self: &Arc<Self>, limit: u64) -> Self {
-        Self { used: AtomicU64::new(0), limit, whole: Some(Arc::clone(self)) }
+        Self {
+            used: AtomicU64::new(0),
+            limit: AtomicU64::new(limit),
+            whole: Some(Arc::clone(self)),
+        }
     }
 
     /// Most bytes it may hold.
     pub fn limit(&self) -> u64 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Another limit from now on. What is held beyond it stays until it is given back, and nothing is added.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Bytes reserved now.
@@ -71,9 +80,9 @@ impl Budget {
     }
 
     fn reserve(&self, bytes: u64) -> Result<(), Spent> {
-        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        let limit = self.limit();
+        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limit);
         let added = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        let limit = self.limit;
         let Some(whole) = &self.whole else {
             return added.map(drop).map_err(|_| Spent::Whole { limit });
         };

@@ -26,6 +26,7 @@ mod serve;
 mod table;
 mod tap;
 mod test;
+mod token;
 mod top;
 mod words;
 
@@ -56,6 +57,7 @@ enum Command {
     Tap(tap::TapArgs),
     Top(top::TopArgs),
     Test(test::TestArgs),
+    Token(token::TokenArgs),
     Bundle(bundle::BundleArgs),
 }
 
@@ -226,6 +228,18 @@ struct ReceiverArgs {
     #[arg(long = "poison", value_name = "NAMES")]
     poisons: Vec<crate::receiver::Poison>,
 
+    /// Speak TLS with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
+
+    /// Refuse clients without a certificate of the authorities in this file
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    client_ca_file: Option<PathBuf>,
+
     /// Do not print tuples
     #[arg(long)]
     quiet: bool,
@@ -264,6 +278,7 @@ pub fn run() -> ExitCode {
         Command::Tap(args) => tap::run(&args, &environment),
         Command::Top(args) => top::run(&args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Token(args) => token::run(&args),
         Command::Bundle(args) => bundle::run(&args, &environment),
     };
     match outcome {

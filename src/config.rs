@@ -21,6 +21,7 @@ mod problem;
 mod queue;
 mod receiver;
 mod receivers;
+mod reload;
 mod scalar;
 mod scrape;
 mod secret;
@@ -29,6 +30,7 @@ mod settings;
 mod shutdown;
 mod source;
 mod suggest;
+mod tls;
 mod units;
 mod unknown;
 mod values;
@@ -42,18 +44,22 @@ pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use problem::{Place, Problem, Problems};
 pub use queue::Queue;
-pub use receiver::{Compression, Receiver, ReceiverAuth};
+pub(crate) use receiver::is_loopback;
+pub use receiver::{Compression, Proxy, Receiver, ReceiverAuth};
+pub use reload::Reload;
 pub(crate) use scrape::{
     LABELS_MAX as SCRAPE_LABELS_MAX, address as scrape_address, check_label as check_scrape_label,
     instance as scrape_instance, labels_of_target,
 };
-pub use scrape::{Scheme, Scrape, ScrapeTls, Verify};
+pub use scrape::{Scheme, Scrape};
 pub use secret::Secret;
-pub(crate) use secret::load as load_secret;
+pub(crate) use secret::{load as load_secret, usable as usable_secret};
 pub use settings::Settings;
 pub use shutdown::Shutdown;
-pub use source::{OverSeries, Source, SourceLimits, Token};
+pub use source::{Expiring, OverSeries, Source, SourceLimits, Token, expiring};
 pub(crate) use suggest::closest;
+pub use tls::{ClientAuth, ClientTls, IdentityFiles, ServerTls, TlsFault, Verify};
+pub(crate) use tls::{Credentials, provider as tls_provider};
 pub(crate) use units::size_text;
 
 use crate::normalize::Policy;
@@ -80,6 +86,8 @@ pub struct Config {
     /// Tags whose value names the host of a tuple, the first that is there wins (contract C4.5).
     /// Default `host`, `hostname`; an empty list turns this off.
     pub hostname_tags: Vec<String>,
+    /// `[tls]`: of the port that clients send to. Default: none, it speaks HTTP in clear.
+    pub tls: Option<ServerTls>,
     /// `[admin]`
     pub admin: Admin,
     /// Who may send; at least one, unless something is scraped.
@@ -104,6 +112,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// `[log]`
     pub log: Log,
+    /// `[reload]`
+    pub reload: Reload,
 }
 
 /// A configuration, and what there is to say about it.
@@ -115,6 +125,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings as text.
     pub settings: Settings,
+    /// Files that it names and whose contents are part of it.
+    pub files: Vec<PathBuf>,
 }
 
 /// What `convert` and `test` need of a configuration; no secret is in it.
@@ -150,7 +162,7 @@ pub struct Storage {
 /// Reads a whole configuration. `origin` is what faults call the file.
 pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loaded, Problems> {
     let (parts, outcome) = read(origin, text, environment, Needs::Everything)?;
-    let Outcome { warnings, settings, known, .. } = outcome;
+    let Outcome { warnings, settings, known, files, .. } = outcome;
     if parts.receivers.list.is_empty() {
         // Reading notes a fault for every receiver it does not return.
         return Err(Problems::of_file(origin, "no usable [receiver]".to_owned()));
@@ -160,6 +172,7 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         data_dir: parts.data_dir,
         hostname: parts.hostname,
         hostname_tags: parts.hostname_tags,
+        tls: parts.tls,
         admin: parts.admin,
         sources: parts.sources,
         scrapes: parts.scrapes,
@@ -172,8 +185,9 @@ pub fn load(origin: &str, text: &str, environment: &Environment) -> Result<Loade
         queue: parts.queue,
         shutdown: parts.shutdown,
         log: parts.log,
+        reload: parts.reload,
     };
-    Ok(Loaded { config, warnings, settings: Settings::new(settings, known) })
+    Ok(Loaded { config, warnings, settings: Settings::new(settings, known), files })
 }
 
 /// Reads what shapes tuples; no secret is looked at and nothing else has to be there.
@@ -210,6 +224,7 @@ struct Parts {
     data_dir: PathBuf,
     hostname: String,
     hostname_tags: Vec<String>,
+    tls: Option<ServerTls>,
     admin: Admin,
     sources: Vec<Source>,
     scrapes: Vec<Scrape>,
@@ -222,6 +237,7 @@ struct Parts {
     queue: Queue,
     shutdown: Shutdown,
     log: Log,
+    reload: Reload,
 }
 
 fn read(
@@ -236,7 +252,7 @@ fn read(
     if outcome.problems.is_empty() {
         return Ok((parts, outcome));
     }
-    Err(Problems::new(origin, outcome.problems))
+    Err(Problems { files: outcome.files, ..Problems::new(origin, outcome.problems) })
 }
 
 impl Parts {
@@ -250,6 +266,7 @@ impl Parts {
         let hostname = top.parsed("hostname", own, String::clone, hostname);
         let tags = vec!["host".to_owned(), "hostname".to_owned()];
         let hostname_tags = top.list("hostname_tags", tags, String::clone, tag_key);
+        let tls = read_tls(top.section("tls"));
         let admin = Admin::read(top.section("admin"));
         let (sources, mut names) = source::read_all(&mut top);
         let scrapes = scrape::read_all(&mut top, &sources, &mut names);
@@ -264,12 +281,14 @@ impl Parts {
         let dead_letters = DeadLetters::read(top.section("dead_letters"));
         let shutdown = Shutdown::read(top.section("shutdown"));
         let log = Log::read(top.section("log"));
+        let reload = Reload::read(top.section("reload"));
         top.finish();
         Self {
             listen,
             data_dir: data_dir.into(),
             hostname,
             hostname_tags,
+            tls,
             admin,
             sources,
             scrapes,
@@ -282,8 +301,21 @@ impl Parts {
             queue,
             shutdown,
             log,
+            reload,
         }
     }
+}
+
+/// `[tls]`; commands that serve nobody have no use for it.
+fn read_tls(mut section: Section<'_>) -> Option<ServerTls> {
+    let tls = if section.needs() == Needs::Everything {
+        ServerTls::read(&mut section)
+    } else {
+        section.ignore(&tls::SERVER_KEYS);
+        None
+    };
+    section.finish();
+    tls
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -15,12 +15,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::config::Receiver;
+use crate::config::{Receiver, Secret};
 use crate::dead_letter::DeadLetters;
 use crate::queue::Outlet;
 
@@ -55,11 +56,12 @@ pub use attempts::Attempts;
 pub use client::install_crypto;
 pub use latency::{Latency, Took};
 pub use phase::Drain;
-pub use status::{State, Status};
+pub use status::{State, Status, Trust};
 
 use backoff::Backoff;
 use board::{Board, Tuned};
-use client::{Client, ClientError};
+use client::Client;
+pub use client::ClientError;
 use coding::Coding;
 use envelope::{Envelope, HostnameTooLong};
 use gate::Gate;
@@ -140,6 +142,7 @@ impl Forwarder {
         let size = Size::default();
         let tuned = Tuned { encoding: receiver.compression, size_bound: size.bound() };
         let board = Board::new(&receiver.name, &board_url, tuned, clock.now());
+        board.trusts(client.trust());
         // One more than there can be requests: it is there for fresh tuples when all others keep theirs.
         let workers = receiver.concurrency.max(1) + 1;
         let pace = Pace::new(backoff, receiver.hold_probe);
@@ -149,8 +152,8 @@ impl Forwarder {
             dead_letters,
             clock,
             client,
-            key_file: KeyFile::of(receiver),
-            envelope: Envelope::new(hostname)?,
+            key_file: Mutex::new(KeyFile::of(receiver).map(Arc::new)),
+            envelope: ArcSwap::from_pointee(Envelope::new(hostname)?),
             coding: Coding::new(receiver.compression),
             size: Mutex::new(size),
             backoff,
@@ -170,6 +173,22 @@ impl Forwarder {
             let phase = Phase::new(self.stage.subscribe());
             tokio::spawn(worker::supervise(Arc::clone(&self.line), phase, self.workers))
         });
+    }
+
+    /// What [`Changes::take`] changes of this forwarder while it runs.
+    pub fn changes(&self) -> Changes {
+        Changes(Arc::clone(&self.line))
+    }
+
+    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
+    /// `insecure_skip_verify`, `proxy` and `connect_timeout` of `receiver`; the rest of it is not looked at.
+    /// The files are read again. What is on the wire is not disturbed; what cannot be used changes nothing
+    /// and is the error.
+    pub async fn change_tls(&self, receiver: &Receiver) -> Result<(), ClientError> {
+        self.line.client.change(receiver).await?;
+        self.line.board.trusts(self.line.client.trust());
+        self.line.gate.retry_now();
+        Ok(())
     }
 
     /// The receiver's status, now and whenever it changes.
@@ -204,6 +223,45 @@ impl Forwarder {
     }
 }
 
+/// The way to change a forwarder that somebody else holds, and ends.
+#[derive(Clone)]
+pub struct Changes(Arc<Line>);
+
+/// A change that has been judged and cannot fail any more.
+pub struct Change {
+    key: Option<(Secret, Option<KeyFile>)>,
+    envelope: Envelope,
+}
+
+impl Changes {
+    /// From `before` to `after`: the key and where it is read from, and the gateway's `hostname`. The other
+    /// settings stay what they were.
+    ///
+    /// # Errors
+    ///
+    /// What [`Forwarder::new`] refuses as well.
+    pub fn judge(
+        before: &Receiver,
+        after: &Receiver,
+        hostname: &str,
+    ) -> Result<Change, StartError> {
+        let is_same = before.api_key == after.api_key && before.api_key_file == after.api_key_file;
+        let wrong = |cause| StartError::Target { receiver: Arc::clone(&after.name), cause };
+        Target::parse(&Receiver { api_key: after.api_key.clone(), ..before.clone() })
+            .map_err(wrong)?;
+        let key = (!is_same).then(|| (after.api_key.clone(), KeyFile::of(after)));
+        Ok(Change { key, envelope: Envelope::new(hostname)? })
+    }
+
+    /// Makes it, from the next delivery on.
+    pub fn take(&self, change: Change) {
+        if let Some((key, file)) = change.key {
+            self.0.change_key(&key, file);
+        }
+        self.0.envelope.store(Arc::new(change.envelope));
+    }
+}
+
 impl Drop for Forwarder {
     fn drop(&mut self) {
         if let Some(supervisor) = &self.supervisor {
@@ -224,7 +282,7 @@ impl std::fmt::Debug for Forwarder {
 mod tests {
     use std::time::Duration;
 
-    use crate::config::{Compression, Receiver, ReceiverAuth, Secret};
+    use crate::config::{ClientTls, Compression, Proxy, Receiver, ReceiverAuth, Secret};
     use crate::queue::Sources;
 
     /// A receiver with the defaults of the configuration.
@@ -244,6 +302,8 @@ mod tests {
             retry_min: Duration::from_millis(200),
             retry_max: Duration::from_mins(1),
             hold_probe: Duration::from_secs(30),
+            tls: ClientTls::default(),
+            proxy: Proxy::Environment,
         }
     }
 }

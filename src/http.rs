@@ -35,11 +35,13 @@ mod route;
 mod seats;
 mod serve;
 mod state;
+mod strays;
 mod upload;
 mod written;
 
+pub use auth::TokenUse;
 pub use counts::Counts;
 pub use door::Door;
 pub use rehearsal::{Heard, Rehearsal, Request};
 pub use serve::serve;
-pub use state::{Parts, State};
+pub use state::{Parts, State, Terms};

@@ -37,6 +37,7 @@
 //! * `http` and `scrape` never see `forward`: the queue is all that lies between them. They share `budget`, the
 //!   memory of bodies, `intake`, how bodies get there, and `blocks`, what becomes of them; they know nothing
 //!   of each other.
+//! * `tls` makes connections to our ports secret; what lies above one does not know of it.
 //! * `admin` reads what the others count and keep, and nobody knows of it but `app`.
 //! * `config` holds leaf values; `app` builds the parts from them. Nobody reads global state.
 //! * `receiver` is the other end of the wire and shares nothing with the gateway but the clock.
@@ -54,11 +55,14 @@ pub mod pipeline;
 // -- effects --
 pub mod clock;
 pub mod budget;
+pub mod spread;
 pub mod intake;
 mod blocks;
 mod causes;
+pub mod quota;
 pub mod traffic;
 pub mod tap;
+pub mod tls;
 pub mod queue;
 pub mod dead_letter;
 pub mod forward;

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -15,10 +15,27 @@ mod recent;
 
 pub use recent::recent;
 
+/// The way to change what is shown while the process runs.
+#[derive(Clone, Debug)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Shows this from now on: `log.level`.
+    ///
+    /// # Errors
+    ///
+    /// It is no level, or nothing is logged; what was shown before still is.
+    pub fn change(&self, level: &str) -> Result<(), String> {
+        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
 /// Starts logging for the process. A second call changes nothing.
-pub fn start(log: &Log) {
+pub fn start(log: &Log) -> Level {
     // The configuration has parsed it already; what remains is how strict each parser is.
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(filter);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = if is_human(log.format) {
         fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed()
     } else {
@@ -30,6 +47,7 @@ pub fn start(log: &Log) {
         .with(kept.with_filter(LevelFilter::INFO));
     // Only a test process starts twice.
     drop(registry.try_init());
+    Level(handle)
 }
 
 fn is_human(format: LogFormat) -> bool {

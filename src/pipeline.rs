@@ -19,6 +19,7 @@ mod labelled;
 mod lane;
 mod place;
 pub mod report;
+mod series;
 mod step;
 mod stop;
 mod text;
@@ -27,6 +28,7 @@ mod windows;
 
 use lane::Luck;
 use report::Report;
+pub use series::{Guard, Ruling, Terms};
 pub use step::{Refused, Sink, Start, Step, Steps};
 use stop::Stop;
 
@@ -102,7 +104,22 @@ pub fn run_of<'a>(
     now: Timestamp,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    let done = read(Start::default(), body, format, origin, profile, now, steps);
+    run_guarded(body, format, origin, Terms::new(profile, now), steps)
+}
+
+/// [`run_of`] for a source whose series are limited.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_guarded<'a>(
+    body: &'a [u8],
+    format: Format,
+    origin: &Origin<'a>,
+    terms: Terms<'a, '_>,
+    steps: &mut Steps<'_>,
+) -> Result<Report, BodyError> {
+    let done = read(Start::default(), body, format, origin, terms, steps);
     match &done {
         Ok(report) if format == Format::Ndjson && !report.lines_read => Err(no_line(report)),
         _ => done,
@@ -132,7 +149,8 @@ pub fn run_from(
     now: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Result<Report, BodyError> {
-    read(start, body, format, &Origin::default(), profile, now, &mut step::blocks_only(sink))
+    let terms = Terms::new(profile, now);
+    read(start, body, format, &Origin::default(), terms, &mut step::blocks_only(sink))
 }
 
 fn read<'a>(
@@ -140,23 +158,23 @@ fn read<'a>(
     whole: &'a [u8],
     format: Format,
     origin: &Origin<'a>,
-    profile: &'a Profile,
-    now: Timestamp,
+    mut terms: Terms<'a, '_>,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
     let text = match format {
-        Format::MessagePack => return windows::read(start, whole, profile, now, steps),
+        Format::MessagePack => return windows::read(start, whole, terms, steps),
         Format::Json => Text::Value,
         Format::JsonStream => Text::Values,
         Format::Ndjson => Text::Lines,
         Format::Exposition(_) | Format::RemoteWrite(_) | Format::Otlp(_) => {
-            return labelled::read(whole, format, origin, profile, now, steps);
+            return labelled::read(whole, format, origin, terms, steps);
         }
     };
     // One byte order mark is tolerated (C2.5); in MessagePack the same bytes are values.
     let body = whole.strip_prefix(BOM).filter(|_| start == Start::default()).unwrap_or(whole);
     let arena = Bump::new();
-    let mut run = Run::new(&arena, profile, now, body, encoder(body.len(), profile), steps);
+    let encoder = encoder(body.len(), terms.profile);
+    let mut run = Run::new(&arena, terms.again(), body, encoder, steps);
     run.index = start.index;
     run.skipped = whole.len() - body.len();
     match text {
@@ -206,6 +224,8 @@ struct Run<'a, 's, 'k> {
     /// NDJSON: the physical line being read, from 1.
     line: Option<u64>,
     steps: &'s mut Steps<'k>,
+    /// Asked about each series, where they are limited.
+    guard: Option<&'s mut dyn Guard>,
     /// Bytes of the body before what is read.
     skipped: usize,
 }
@@ -214,12 +234,12 @@ impl<'a, 's, 'k> Run<'a, 's, 'k> {
     /// At the start of a body, or of a part of one, whose texts are parts of `body`.
     fn new(
         arena: &'a Bump,
-        profile: &'a Profile,
-        now: Timestamp,
+        terms: Terms<'a, 's>,
         body: &'a [u8],
         encoder: Encoder,
         steps: &'s mut Steps<'k>,
     ) -> Self {
+        let Terms { profile, now, guard } = terms;
         Self {
             arena,
             rules: Rules::new(now, profile, Texts::new(arena)),
@@ -234,6 +254,7 @@ impl<'a, 's, 'k> Run<'a, 's, 'k> {
             luck: Luck::default(),
             line: None,
             steps,
+            guard,
             skipped: 0,
         }
     }
@@ -293,10 +314,19 @@ impl<'a, 's, 'k> Run<'a, 's, 'k> {
         escapes
     }
 
-    /// Takes the item of number `index`, which is in `self.metric`.
+    /// Takes the item of number `index`, which is in `self.metric`, if its series may be.
     #[inline]
     fn accept(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
+        if self.guard.is_some() {
+            return self.accept_guarded(index, escapes, warnings);
+        }
+        self.take(index, escapes, warnings)
+    }
+
+    #[inline]
+    fn take(&mut self, index: u64, escapes: Escapes, warnings: &Warnings) -> Result<(), Stop> {
         self.encode(escapes)?;
+        self.report.kinds.count(&self.metric);
         self.note(index, warnings);
         Ok(())
     }

@@ -60,6 +60,7 @@ pub use rules::{ApiKeys, BadEncoding, BadKey, BodyLimit, LimitOf, Rules};
 pub use store::{KeyPlace, Outcome, Received, Seen, TimedOut, Totals};
 pub use tuple::{Kind, Parts, Tuple};
 
+use crate::tls::{Acceptor, Port, TlsFault};
 use store::Book;
 
 /// Connections that may wait to be accepted after an outage.
@@ -71,11 +72,19 @@ pub struct Receiver;
 
 /// Why a receiver did not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the receiver cannot listen on {listen}: {cause}")]
-pub struct StartError {
-    listen: SocketAddr,
-    #[source]
-    cause: io::Error,
+pub enum StartError {
+    /// Its address.
+    #[error("the receiver cannot listen on {listen}: {cause}")]
+    Listen {
+        /// The address that was asked for.
+        listen: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// Its certificate, its key, or who vouches for clients.
+    #[error("the receiver cannot speak TLS: {0}")]
+    Tls(#[from] TlsFault),
 }
 
 /// What the tasks of one receiver have in common.
@@ -84,16 +93,19 @@ struct Shared {
     options: Options,
     faults: Faults,
     book: Book,
+    tls: Option<Acceptor>,
 }
 
 impl Receiver {
     /// Binds and serves, on the runtime it is called in.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let listen = options.listen;
-        let refuse = |cause| StartError { listen, cause };
+        let refuse = |cause| StartError::Listen { listen, cause };
         let listener = TcpListener::bind(listen).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
+        let tls = options.tls.as_ref().map(|tls| Acceptor::new(Port::Receiver, tls)).transpose()?;
         let shared = Arc::new(Shared {
+            tls,
             faults: Faults::new(options.fault.clone(), options.rules.clone(), options.seed),
             book: Book::new(options.keep),
             options,
@@ -121,6 +133,11 @@ impl Running {
         self.addr
     }
 
+    /// What makes its connections secret, to be changed while it runs.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.shared.tls.as_ref()
+    }
+
     /// The intake URL, without a key.
     pub fn url(&self) -> String {
         let ip = match self.addr.ip() {
@@ -128,7 +145,8 @@ impl Running {
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        format!("http://{}/stsAgent/intake", SocketAddr::new(ip, self.addr.port()))
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/stsAgent/intake", SocketAddr::new(ip, self.addr.port()))
     }
 
     /// What has been received so far, as a copy.

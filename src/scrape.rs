@@ -7,6 +7,7 @@
 //!   fetch        one page over HTTP within its bounds: time, bytes, memory
 //!   page         the page through the pipeline, and what is said of the scrape itself
 //!   lines        how much of it goes into the log
+//! change       which jobs there are, while they run
 //! counts       what became of scrapes, for the admin port
 //! ```
 //!
@@ -21,20 +22,21 @@
 //! sent; `up` says whether its target could be scraped.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config;
-use crate::normalize::{Policy, Profile};
+use crate::normalize::Policy;
 use crate::queue::Queue;
 use crate::tap::Tap;
 use crate::traffic::Traffic;
 
+mod change;
 mod counts;
 mod fetch;
 mod files;
@@ -43,11 +45,12 @@ mod lines;
 mod page;
 mod target;
 
+pub use change::{Change, Changes, Terms};
 pub use counts::{Counts, JobCounts, Outcome};
 pub use fetch::ClientError;
 
-use fetch::{Fetcher, Names};
-use job::Job;
+use change::Jobs;
+use fetch::Names;
 
 /// How often files of targets are looked at.
 pub const FILES_EVERY: Duration = Duration::from_secs(5);
@@ -89,7 +92,7 @@ pub struct Parts<'c> {
 
 /// What all jobs have in common.
 pub(crate) struct Shared {
-    pub(crate) body_bytes: usize,
+    body_bytes: AtomicUsize,
     /// The part of pages.
     pub(crate) budget: Arc<Budget>,
     pub(crate) queue: Arc<dyn Queue>,
@@ -104,12 +107,17 @@ pub(crate) struct Shared {
     pub(crate) tap: Arc<Tap>,
 }
 
+impl Shared {
+    /// `limits.body_bytes`
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body_bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// All jobs; they end when it is dropped.
 pub struct Scraper {
-    ready: Vec<Job>,
-    running: JoinSet<()>,
-    appends: Arc<Semaphore>,
-    counts: Arc<Counts>,
+    jobs: Arc<Jobs>,
+    shared: Arc<Shared>,
 }
 
 impl Scraper {
@@ -120,62 +128,61 @@ impl Scraper {
     ///
     /// HTTP cannot be set up.
     pub async fn new(parts: Parts<'_>) -> Result<Self, ClientError> {
-        let counts = Arc::new(Counts::of(parts.scrapes.iter().map(|scrape| &scrape.job)));
+        let counts = Arc::<Counts>::default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
-            body_bytes: parts.body_bytes,
+            body_bytes: AtomicUsize::new(parts.body_bytes),
             budget: Arc::new(parts.budget.part(parts.budget.limit() / BUDGET_PARTS)),
             queue: parts.queue,
             clock: parts.clock,
             workers: Arc::new(Semaphore::new(cores)),
             appends: Arc::new(Semaphore::new(APPENDS_MAX as usize)),
             files_every: parts.files_every,
-            counts: Arc::clone(&counts),
+            counts,
             traffic: parts.traffic,
             tap: parts.tap,
         });
-        let names = Names::of_system();
-        let until = Instant::now() + FIRST_LOOK;
-        let mut ready = Vec::with_capacity(parts.scrapes.len());
-        for (nth, scrape) in parts.scrapes.iter().enumerate() {
-            let source =
-                parts.sources.iter().find(|source| Some(&source.name) == scrape.source.as_ref());
-            let (hostname, tags) =
-                source.map_or((None, &[][..]), |of| (of.hostname.as_deref(), &of.tags[..]));
-            let profile = Profile::new(Arc::clone(parts.policy), hostname, tags);
-            let fetcher = Fetcher::new(scrape, names.clone())?;
-            let (scrape, shared) = (scrape.clone(), Arc::clone(&shared));
-            ready.push(Job::new(scrape, nth, profile, fetcher, shared, until).await);
-        }
-        let appends = Arc::clone(&shared.appends);
-        Ok(Self { ready, running: JoinSet::new(), appends, counts })
+        let jobs = Arc::new(Jobs::new(Arc::clone(&shared), Names::of_system()));
+        let scraper = Self { jobs, shared };
+        let terms = Terms {
+            scrapes: parts.scrapes,
+            sources: parts.sources,
+            policy: parts.policy,
+            body_bytes: parts.body_bytes,
+        };
+        let changes = scraper.changes();
+        let change = changes.judge(terms, Instant::now() + FIRST_LOOK).await?;
+        changes.take(change, parts.budget.limit());
+        Ok(scraper)
+    }
+
+    /// The way to change what is fetched, for somebody who does not end it.
+    pub fn changes(&self) -> Changes {
+        Changes::of(&self.jobs)
     }
 
     /// Begins to fetch.
     pub fn run(&mut self) {
-        let jobs = self.ready.len();
-        if jobs == 0 {
-            return;
-        }
-        let targets = self.counts.targets();
-        tracing::info!(jobs, targets, "scraping {targets} targets of {jobs} jobs");
-        for job in self.ready.drain(..) {
-            self.running.spawn(job.run());
+        let jobs = self.jobs.run();
+        if jobs > 0 {
+            let targets = self.shared.counts.targets();
+            tracing::info!(jobs, targets, "scraping {targets} targets of {jobs} jobs");
         }
     }
 
     /// What became of scrapes, live.
     pub fn counts(&self) -> Arc<Counts> {
-        Arc::clone(&self.counts)
+        Arc::clone(&self.shared.counts)
     }
 
     /// Ends all of it: a scrape that is under way is cut off at once, and an entry that is on its way into
     /// the queue has until `deadline` to get there.
-    pub async fn stop(mut self, deadline: Instant) {
-        self.running.shutdown().await;
+    pub async fn stop(self, deadline: Instant) {
+        self.jobs.end().await;
         // It is the queue's disk that takes too long, if anything does; the end of the queue tells.
-        timeout_at(deadline, self.appends.acquire_many(APPENDS_MAX)).await.ok();
+        let appends = &self.shared.appends;
+        timeout_at(deadline, appends.acquire_many(APPENDS_MAX)).await.ok();
         // Whoever was running on another thread just then begins no more.
-        self.appends.close();
+        appends.close();
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
+use crate::quota::Quotas;
 
 pub mod example;
 mod rejects;
@@ -21,6 +22,7 @@ pub use rejects::{REJECTS_MAX, Reject};
 #[derive(Debug, Default)]
 pub struct Traffic {
     ledgers: RwLock<BTreeMap<Arc<str>, Arc<Ledger>>>,
+    quotas: Quotas,
 }
 
 /// What one source sent since the start.
@@ -53,6 +55,11 @@ impl Traffic {
         Arc::clone(ledgers.entry(Arc::clone(name)).or_default())
     }
 
+    /// What each source may send, where it is limited.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
     /// All of them, by name.
     pub fn list(&self) -> Vec<(Arc<str>, Arc<Ledger>)> {
         let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
@@ -63,6 +70,7 @@ impl Traffic {
     pub fn keep_only(&self, is_known: impl Fn(&str) -> bool) {
         let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
         ledgers.retain(|name, _| is_known(name));
+        self.quotas.keep_only(is_known);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use tidegate::clock::SystemClock;
-use tidegate::config::{Compression, Receiver, ReceiverAuth, Secret};
+use tidegate::config::{ClientTls, Compression, Proxy, Receiver, ReceiverAuth, Secret};
 use tidegate::dead_letter::{DeadLetters, Ownership};
 use tidegate::forward::body::Body;
 use tidegate::forward::envelope::Envelope;
@@ -181,6 +181,8 @@ fn ran() -> f64 {
 /// With the defaults of the configuration in everything that is not measured.
 fn receiver(address: SocketAddr, compression: Compression, concurrency: usize) -> Receiver {
     Receiver {
+        tls: ClientTls::default(),
+        proxy: Proxy::Off,
         name: RECEIVER.into(),
         sources: Sources::All,
         max_backlog_bytes: None,

@@ -1,10 +1,17 @@
 //! Every metric the gateway has of itself: name, type and meaning, in the order of the page.
 //!
-//! All begin with `tidegate_`; counters end in `_total`, units stand last. Labels are names of
-//! receivers and jobs, words of closed lists and status codes: never a token, an address or a metric's name.
+//! All begin with `tidegate_`, but for what every process has, whose names are Prometheus' own (`process_`);
+//! counters end in `_total`, units stand last. Labels are names of sources, receivers and jobs, words of
+//! closed lists and status codes: never a token, an address or a metric's name.
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
+
+mod process;
+mod traffic;
+
+pub(super) use process::*;
+pub(super) use traffic::*;
 
 /// One family of metrics.
 pub(super) struct Family {
@@ -52,9 +59,16 @@ static BYTES: Unit = Unit::Bytes;
 
 // -- the process --
 
-pub(super) static BUILD: Family = info("build", "The running version.");
+pub(super) static BUILD: Family =
+    info("build", "The running version, and what it was built for; the value is always 1.");
 pub(super) static START_TIME: Family =
     gauge("start_time", "When this process started, as a Unix time.").seconds();
+pub(super) static TIME: Family = gauge(
+    "time",
+    "The clock of this gateway, as a Unix time: metrics without an instant of their own get it. Compare it \
+     with the time of the scrape.",
+)
+.seconds();
 pub(super) static UPTIME: Family =
     gauge("uptime", "Time since this process started; not affected by the wall clock.").seconds();
 pub(super) static READY: Family = gauge("ready", "1 while /readyz answers 200, else 0.");
@@ -62,6 +76,23 @@ pub(super) static UNREADY: Family = gauge(
     "unready",
     "1 for each cause for which the gateway is not ready; /readyz says more about it.",
 );
+
+pub(super) static RELOADED: Family = gauge(
+    "config_last_reload_successful",
+    "1 if the configuration could be used when it was last read, at the start or since, else 0: then \
+     the one before is in effect, and /status says what is wrong.",
+);
+pub(super) static RELOADED_AT: Family = gauge(
+    "config_last_reload_success_timestamp",
+    "When the configuration was last read and could be used, as a Unix time.",
+)
+.seconds();
+pub(super) static TOKEN_USED: Family = gauge(
+    "source_token_last_used_timestamp",
+    "When a token of a source last let a request in, as a Unix time; none if it has not since this process \
+     started. token: the key that gave it, token or next_token.",
+)
+.seconds();
 
 // -- what comes in --
 
@@ -100,6 +131,17 @@ pub(super) static MEMORY: Family =
     gauge("http_memory", "Memory that bodies and tuples of running requests hold.").bytes();
 pub(super) static MEMORY_LIMIT: Family =
     gauge("http_memory_limit", "How much they may hold, limits.memory_bytes.").bytes();
+
+pub(super) static TLS_EXPIRY: Family = gauge(
+    "tls_certificate_expiry_timestamp",
+    "When the certificate that a port shows ends, as a Unix time, by port; none for ports in clear.",
+)
+.seconds();
+pub(super) static TLS_FAILURES: Family = counter(
+    "tls_handshake_failures",
+    "Handshakes of a port that came to nothing, requests in clear among them, by port; none for ports in \
+     clear.",
+);
 
 // -- the books: metrics as sent --
 

@@ -197,9 +197,10 @@ mod tests {
     use super::*;
     use crate::config::Compression;
     use crate::dead_letter;
-    use crate::forward::Status;
+    use crate::forward::{Status, Trust};
     use crate::metric::timestamp::Timestamp;
     use crate::queue::{Account, Books, Depth, ReadError, Standing};
+    use crate::spread::Durations;
 
     const NOW: i64 = 1_700_000_000;
 
@@ -220,6 +221,7 @@ mod tests {
             delivered_tuples: 0,
             last_success: None,
             last_error: None,
+            trust: Trust::Clear,
         };
         Health {
             now: at(NOW),
@@ -239,6 +241,8 @@ mod tests {
                     status,
                     dead_letters: dead_letter::Standing::default(),
                     attempts: Vec::new(),
+                    latencies: Durations::default().read(),
+                    bytes: (0, 0),
                 }),
             }],
         }

@@ -4,16 +4,21 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::oldest::{Asked, Oldest};
-use super::{Facts, State};
+use super::process::Process;
+use super::{Facts, Reloaded, State};
 use crate::dead_letter;
 use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
 use crate::scrape;
+use crate::spread::Seen;
+use crate::tls::Acceptor;
+use crate::traffic::Ledger;
 
 /// Longest wait for the queue to read what it holds: a disk that hangs must not keep the answer that
 /// would tell of it.
@@ -48,6 +53,10 @@ pub(super) struct Delivery {
     pub(super) dead_letters: dead_letter::Standing,
     /// Outcome, class of answer, count.
     pub(super) attempts: Vec<(&'static str, &'static str, u64)>,
+    /// How long they took; nanoseconds.
+    pub(super) latencies: Seen,
+    /// Bytes of their bodies on the wire, and before compression.
+    pub(super) bytes: (u64, u64),
 }
 
 /// What is measured, besides.
@@ -61,6 +70,32 @@ pub(super) struct Reading {
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
     pub(super) meters: Meters,
+    pub(super) reloaded: Reloaded,
+    /// What makes the admin port's own connections secret.
+    pub(super) tls: Option<Acceptor>,
+    /// By source.
+    pub(super) traffic: Vec<(Arc<str>, Arc<Ledger>)>,
+    pub(super) process: Process,
+    pub(super) runtime: Runtime,
+}
+
+/// The runtime that requests and deliveries share.
+pub(super) struct Runtime {
+    pub(super) workers: u64,
+    pub(super) tasks: u64,
+    pub(super) waiting: u64,
+}
+
+impl Runtime {
+    /// Of the runtime that asks.
+    fn look() -> Self {
+        let metrics = Handle::current().metrics();
+        Self {
+            workers: metrics.num_workers() as u64,
+            tasks: metrics.num_alive_tasks() as u64,
+            waiting: metrics.global_queue_depth() as u64,
+        }
+    }
 }
 
 impl Health {
@@ -109,6 +144,8 @@ impl Destination {
                 dead_letters: delivery.dead_letters.standing(),
                 status: delivery.status.borrow().clone(),
                 attempts: delivery.attempts.read().collect(),
+                latencies: delivery.attempts.latencies(),
+                bytes: delivery.attempts.bytes(),
             }),
         }
     }
@@ -117,6 +154,7 @@ impl Destination {
 impl Reading {
     pub(super) async fn of(state: &State) -> Self {
         let health = Health::of(state).await;
+        let process = Process::look().await;
         let forecast = state.forecast.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             health,
@@ -128,6 +166,11 @@ impl Reading {
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
             meters: state.meters.clone(),
+            reloaded: state.reload.last(),
+            traffic: state.traffic.list(),
+            process,
+            runtime: Runtime::look(),
+            tls: state.tls.clone(),
         }
     }
 }

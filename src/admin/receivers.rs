@@ -61,6 +61,7 @@ fn of_delivery(delivery: &Delivery) -> impl Iterator<Item = (String, Value)> {
         ("limit", json!(status.limit)),
         ("concurrency", json!(facts.concurrency)),
         ("encoding", json!(status.encoding.as_str())),
+        ("certificate", json!(status.trust.as_str())),
         ("body_bound_bytes", json!(status.size_bound)),
         ("last_success", json!(status.last_success.and_then(instant))),
         (

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::content::Content;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
-use super::{State, assets, codes, events, logs, openapi, page, receivers, replay, status, tap};
+use super::{State, assets, codes, events, logs, openapi, page, receivers, reload};
+use super::{replay, status, tap};
 
 pub(super) type Answer = Response<Content>;
 
@@ -39,6 +40,9 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
     let path = head.uri.path();
     if path == replay::PATH {
         return replay::wrong_method();
+    }
+    if path == reload::PATH {
+        return reload::wrong_method();
     }
     let asset = assets::find(path);
     if asset.is_none() && !PATHS.contains(&path) {
@@ -72,15 +76,20 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
         "/events" if head.method == Method::HEAD => respond(StatusCode::OK, events::TYPE, ""),
         "/events" => events::answer(state, &head.headers),
         "/" => assets::page(&status::tell(state).await),
-        _ => respond(StatusCode::OK, page::CONTENT_TYPE, page::render(Reading::of(state).await)),
+        _ => {
+            let form = page::Form::of(&head.headers);
+            let page = page::render(Reading::of(state).await, form);
+            respond(StatusCode::OK, form.content_type(), page)
+        }
     }
 }
 
 fn nothing_here() -> Answer {
     let text = format!(
-        "there is nothing here: the admin port has {} and, for POST, {}",
+        "there is nothing here: the admin port has {} and, for POST, {} and {}",
         PATHS.join(", "),
-        replay::PATH
+        replay::PATH,
+        reload::PATH
     );
     respond(StatusCode::NOT_FOUND, TEXT, text)
 }

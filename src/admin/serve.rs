@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -25,8 +26,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::content::Content;
 use super::forecast::SAMPLE_INTERVAL;
 use super::route::{Answer, answer};
-use super::{State, guard, replay, whose};
+use super::{State, guard, reload, replay, whose};
 use crate::http::Door;
+use crate::tls::Acceptor;
 
 /// Open connections; a further one takes the place of another.
 const CONNECTIONS_MAX: usize = 64;
@@ -102,12 +104,33 @@ impl Guests {
 
     fn admit(&mut self, stream: TcpStream, state: &Arc<State>) {
         let has_asked = Arc::new(AtomicBool::new(false));
-        let task = self.running.spawn(converse(stream, Arc::clone(state), Arc::clone(&has_asked)));
+        let (state, asked) = (Arc::clone(state), Arc::clone(&has_asked));
+        let task = match state.tls.clone() {
+            None => self.running.spawn(converse(stream, state, asked)),
+            Some(tls) => self.running.spawn(converse_secretly(stream, tls, state, asked)),
+        };
         self.by_age.push_back(Guest { has_asked, task });
     }
 }
 
-async fn converse(stream: TcpStream, state: Arc<State>, has_asked: Arc<AtomicBool>) {
+/// The handshake has the time of a head.
+async fn converse_secretly(
+    stream: TcpStream,
+    tls: Acceptor,
+    state: Arc<State>,
+    has_asked: Arc<AtomicBool>,
+) {
+    match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        Ok(Some(stream)) => converse(stream, state, has_asked).await,
+        Ok(None) => {}
+        Err(_) => tls.late(),
+    }
+}
+
+async fn converse<S>(stream: S, state: Arc<State>, has_asked: Arc<AtomicBool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let is_live = AtomicBool::new(false);
     let service = service_fn(|request| {
         let (state, has_asked, is_live) = (Arc::clone(&state), Arc::clone(&has_asked), &is_live);
@@ -156,6 +179,9 @@ async fn exchange(
     // Late or long, it is not waited for.
     drop(timeout(BODY_TIMEOUT, drop_body(body)).await);
     has_asked.store(true, Ordering::Relaxed);
+    if head.method == Method::POST && head.uri.path() == reload::PATH {
+        return reload::answer(&state.reload, &head.headers).await;
+    }
     answer(state, &head).await
 }
 

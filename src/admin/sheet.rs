@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::names::Family;
 use super::reading::{Destination, Health};
+use crate::spread::Seen;
 
 /// A number of one sample. Never infinite or NaN: the encoder has no valid text for them.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +98,29 @@ impl<'e> Sheet<'e> {
         self.each(name, samples)
     }
 
-    pub(super) fn info(&mut self, name: &'static Family, label: (&str, &str)) -> fmt::Result {
-        self.family(name)?.encode_info(&[label])
+    pub(super) fn info(&mut self, name: &'static Family, labels: &[(&str, &str)]) -> fmt::Result {
+        self.family(name)?.encode_info(&labels)
+    }
+
+    /// What was measured, in units of which `per_unit` make one of the family's.
+    pub(super) fn spreads<L: EncodeLabelSet>(
+        &mut self,
+        name: &'static Family,
+        per_unit: f64,
+        samples: impl IntoIterator<Item = (L, Seen)>,
+    ) -> fmt::Result {
+        let mut family = self.family(name)?;
+        for (labels, seen) in samples {
+            let within =
+                seen.within.iter().map(|(limit, count)| (*limit as f64 / per_unit, *count));
+            let buckets: Vec<_> = within.chain([(f64::INFINITY, seen.over)]).collect();
+            // What was added while it was read may be in one and not in the other; it is on the next page.
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            let sum = seen.sum as f64 / per_unit;
+            let mut sample = family.encode_family(&labels)?;
+            sample.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        Ok(())
     }
 
     pub(super) fn histogram(

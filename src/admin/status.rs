@@ -1,6 +1,7 @@
 //! `/status`: everything the page shows, as JSON, for it, for `tidegate top` and whoever else looks. It grows by
 //! adding members only.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use super::history::{Mark, Rates, short};
 use super::readiness::Readiness;
 use super::reading::{Health, Reading, seconds_between};
 use super::receivers::{self, instant};
+use crate::http::TokenUse;
 use crate::metric::timestamp::Timestamp;
 use crate::traffic::Ledger;
 
@@ -21,6 +23,16 @@ pub(super) async fn tell(state: &State) -> Value {
     let mark = Mark::of(state);
     let history = state.history();
     Told { state, reading: &reading, rates: &history.rates(&mark) }.whole()
+}
+
+/// What is known of a token: the key that gave it, never which it is.
+fn token(token: &TokenUse) -> Value {
+    let used = token.last_used_s.and_then(|seconds| i64::try_from(seconds).ok());
+    json!({
+        "key": token.key,
+        "expires": token.expires.and_then(instant),
+        "last_used": used.and_then(|seconds| instant(Timestamp::from_unix(seconds, 0))),
+    })
 }
 
 /// What it is made of.
@@ -60,6 +72,7 @@ impl Told<'_> {
             "receivers": self.receivers(),
             "dead_letters": self.dead_letters(),
             "limits": self.limits(),
+            "reload": reading.reloaded.told(),
         });
         let (summary, problems) = problems::of(&told);
         told["summary"] = summary;
@@ -77,11 +90,15 @@ impl Told<'_> {
     }
 
     fn sources(&self) -> Value {
-        let ledgers = self.state.traffic.list();
-        ledgers.iter().map(|(name, ledger)| self.source(name, ledger)).collect()
+        let (ledgers, tokens) = (self.state.traffic.list(), self.reading.edge.tokens());
+        let of = |(name, ledger): &(Arc<str>, Arc<Ledger>)| {
+            let tokens = tokens.iter().filter(|token| token.source == *name);
+            self.source(name, ledger, tokens.map(token).collect())
+        };
+        ledgers.iter().map(of).collect()
     }
 
-    fn source(&self, name: &str, ledger: &Ledger) -> Value {
+    fn source(&self, name: &str, ledger: &Ledger, tokens: Value) -> Value {
         let [rate, reject_rate, refuse_rate] = self.rates.source(name);
         let seen = i64::try_from(read(&ledger.seen_s)).ok().filter(|seen| *seen > 0);
         let seen = seen.map(|seconds| Timestamp::from_unix(seconds, 0));
@@ -107,6 +124,7 @@ impl Told<'_> {
             // Whole seconds are all that is known.
             "silent_s": seen.map(|seen| seconds_between(seen, self.health().now).floor()),
             "last_rejects": rejects.collect::<Value>(),
+            "tokens": tokens,
         })
     }
 

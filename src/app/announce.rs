@@ -33,6 +33,7 @@ pub(super) fn started(
     let (limits, queue) = (&config.limits, &config.queue);
     let data_dir = data_dir(config);
     let promise = promise(config);
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %addr,
@@ -50,7 +51,7 @@ pub(super) fn started(
         limits.connections = limits.connections,
         limits.requests_per_minute = limits.requests_per_minute,
         shutdown.grace_s = config.shutdown.grace.as_secs_f64(),
-        "taking metrics at http://{addr}/metrics; {promise}{}",
+        "taking metrics at {scheme}://{addr}/metrics; {promise}{}",
         from_before(queued)
     );
     if sole.is_none() {

@@ -12,7 +12,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, Receiver};
 use crate::dead_letter::{DeadLetters, LateLock, OpenError, Ownership};
-use crate::forward::{Drain, Forwarder, State, Status};
+use crate::forward::{Changes, Drain, Forwarder, State, Status};
 use crate::queue::{Durability, Queue};
 
 /// All of them.
@@ -69,6 +69,12 @@ impl Receivers {
             admin::Delivery::of(&line.receiver, &line.forwarder, Arc::clone(&line.dead_letters))
         };
         self.0.iter().map(delivery).collect()
+    }
+
+    /// What changes them while they run.
+    pub(super) fn changes(&self) -> Vec<(Arc<str>, Changes)> {
+        let change = |line: &Line| (Arc::clone(&line.receiver.name), line.forwarder.changes());
+        self.0.iter().map(change).collect()
     }
 
     /// Ends all of them at once, so that one that hangs costs no other its time; what each was doing

@@ -3,17 +3,21 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::{AlertDescription, Error as TlsError};
 use tokio::runtime;
 
 use super::place::Place;
 use super::words;
 use crate::app::{ADMIN_READ_TIMEOUT, whose};
+use crate::causes::tls_error;
 use crate::config::Admin;
 use crate::forward::install_crypto;
 use crate::queue::log::LogQueue;
 use crate::queue::log::disk::Lock;
+use crate::tls::pinned;
 
 /// Longest wait for an answer that is only looked up.
 const LOOK: Duration = Duration::from_secs(4);
@@ -30,6 +34,8 @@ const MISDIRECTED: u16 = 421;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     admin: SocketAddr,
+    /// Where the certificate lies that its admin port shows; `None` for one in clear.
+    certificate: Option<PathBuf>,
     /// The data directory that is meant, as [`whose::name_of`] has it; `None` where an address was given,
     /// and whoever is there is meant.
     directory: Option<String>,
@@ -96,9 +102,9 @@ impl Gateway {
         let unknown = |error: io::Error| Absent::Unknown { why: error.to_string() };
         let held = Lock::read(&LogQueue::lock_file(&place.data_dir)).map_err(unknown)?;
         let noted = held.as_deref().and_then(noted_admin);
-        let Admin { listen, .. } = match (noted, place.admin_in_memory(), held) {
+        let (listen, certificate) = match (noted, place.admin_in_memory(), held) {
             (Some(noted), _, _) => noted,
-            (None, Some(configured), _) => configured,
+            (None, Some(Admin { listen, tls, .. }), _) => (listen, tls.map(|tls| tls.cert_file)),
             (None, None, Some(text)) => {
                 let holder = text.lines().next().unwrap_or_default().to_owned();
                 return Err(Absent::Mute { holder });
@@ -108,18 +114,24 @@ impl Gateway {
         };
         let admin = reachable(listen.ok_or(Absent::Off)?);
         let directory = whose::name_of(&place.data_dir).map_err(unknown)?;
-        Ok(Self { admin, directory: Some(directory) })
+        Ok(Self { admin, certificate, directory: Some(directory) })
     }
 
     /// Whoever has an admin port at `HOST:PORT` or `http://HOST:PORT`; an error says what is wrong with that.
     pub(super) fn at(address: &str) -> Result<Self, String> {
+        if address.starts_with("https://") {
+            // Whom to believe there, the data directory tells and an address does not.
+            return Err(format!(
+                "{address:?} speaks TLS, which is spoken to the gateway of a data directory alone: name that"
+            ));
+        }
         let plain = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
         let found = plain.to_socket_addrs().map_err(|error| {
             format!("{address:?} is not the address of an admin port, like http://127.0.0.1:8081: {error}")
         })?;
         let first = found.into_iter().next();
         let admin = first.ok_or_else(|| format!("{address:?} has no address"))?;
-        Ok(Self { admin, directory: None })
+        Ok(Self { admin, certificate: None, directory: None })
     }
 
     /// Where it is asked.
@@ -182,12 +194,16 @@ impl Gateway {
         path: &str,
     ) -> Result<reqwest::RequestBuilder, Broken> {
         install_crypto();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([])
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let request = client.request(method, format!("http://{}{path}", self.admin));
+        let builder =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let (scheme, client) = match &self.certificate {
+            None => ("http", builder.tls_certs_only([]).build()?),
+            Some(path) => {
+                let tls = pinned(path).map_err(|why| Broken { is_unreached: true, why })?;
+                ("https", builder.tls_backend_preconfigured(tls).build()?)
+            }
+        };
+        let request = client.request(method, format!("{scheme}://{}{path}", self.admin));
         Ok(match &self.directory {
             Some(directory) => request.header(whose::HEADER, directory),
             None => request,
@@ -265,14 +281,27 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    match tls_error(error) {
+        Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "it asks for a client certificate, which commands have not: use `curl --cert FILE --key FILE`, \
+             or set `admin.client_auth = \"optional\"`"
+                .to_owned()
+        }
+        Some(TlsError::InvalidCertificate(_)) => {
+            "its certificate is not the one in the file it was started with (`admin.cert_file`)"
+                .to_owned()
+        }
+        _ => cause.to_string(),
+    }
 }
 
-/// What a lock file says of the admin port, if it says anything: where it is, or that it is off.
-fn noted_admin(note: &str) -> Option<Admin> {
+/// What a lock file says of the admin port, if it says anything: where it is, or that it is off; and where
+/// its certificate lies, if it has one.
+fn noted_admin(note: &str) -> Option<(Option<SocketAddr>, Option<PathBuf>)> {
     let admin = note.lines().find_map(|line| line.strip_prefix("admin="))?;
     let listen = if admin.is_empty() { None } else { Some(admin.parse().ok()?) };
-    Some(Admin { listen, allowed_hosts: Vec::new() })
+    let certificate = note.lines().find_map(|line| line.strip_prefix("admin_cert="));
+    Some((listen, certificate.map(PathBuf::from)))
 }
 
 /// Where somebody who listens everywhere can be reached from here.
@@ -309,8 +338,11 @@ mod tests {
     fn the_note_of_the_lock_says_where_to_ask_and_the_configuration_only_for_a_queue_in_memory() {
         let directory = tempfile::tempdir().unwrap();
         let find = |durability, listen: Option<&str>| {
-            let admin =
-                listen.map(|text| Admin { listen: text.parse().ok(), allowed_hosts: Vec::new() });
+            let admin = listen.map(|text| Admin {
+                listen: text.parse().ok(),
+                tls: None,
+                allowed_hosts: Vec::new(),
+            });
             let found = Gateway::find(&place(directory.path(), durability, admin));
             found.map(|gateway| gateway.admin)
         };
@@ -340,7 +372,7 @@ mod tests {
     }
 
     fn gateway(admin: SocketAddr) -> Gateway {
-        Gateway { admin, directory: Some("1:2".to_owned()) }
+        Gateway { admin, certificate: None, directory: Some("1:2".to_owned()) }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
+use crate::app::reload::Origin;
 use crate::config::{self, Environment, Loaded, Problems, Shaping, Storage};
 
 use super::{ConfigArg, Failure};
@@ -11,7 +12,16 @@ use super::{ConfigArg, Failure};
 /// Where the configuration is looked for when nothing names it.
 const DEFAULT_PATH: &str = "tidegate.toml";
 
-/// The whole configuration, for `serve` and `check-config`.
+/// The whole configuration, and where it can be read again; for `serve`.
+pub(super) fn origin(
+    arg: &ConfigArg,
+    environment: &Environment,
+) -> Result<(Origin, Loaded), Failure> {
+    let path = find(arg, environment).map_err(Failure::Usage)?;
+    Origin::read(&path, environment).map_err(refused)
+}
+
+/// The whole configuration, for `check-config`.
 pub(super) fn whole(arg: &ConfigArg, environment: &Environment) -> Result<Loaded, Failure> {
     let path = find(arg, environment).map_err(Failure::Usage)?;
     let text = read(&path).map_err(Failure::Usage)?;

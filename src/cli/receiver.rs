@@ -1,19 +1,20 @@
 //! `tidegate receiver`: the embedded StackState receiver alone.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 
 use crate::app::signal::Signals;
-use crate::config::{Log, LogFormat};
+use crate::config::{ClientAuth, Log, LogFormat, ServerTls};
 use crate::observe;
-use crate::receiver::{ApiKeys, BodyLimit, Options, Printer, Receiver, Rules};
+use crate::receiver::{ApiKeys, BodyLimit, Options, Printer, Receiver, Rules, StartError};
 
 use super::{Failure, ReceiverArgs};
 
 pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
-    observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
+    let _level = observe::start(&Log { format: LogFormat::Auto, level: "info".to_owned() });
     let mut rules =
         Rules { api_keys: ApiKeys::only(args.api_keys), poisons: args.poisons, ..Rules::default() };
     if let Some(bytes) = args.body_limit {
@@ -22,7 +23,9 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     if !args.encodings.is_empty() {
         rules.encodings = args.encodings;
     }
+    let tls = tls(args.cert_file, args.key_file, args.client_ca_file);
     let options = Options {
+        tls,
         listen: args.listen,
         rules,
         print: (!args.quiet).then(|| Printer::new(io::stdout())),
@@ -33,8 +36,12 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     let served: anyhow::Result<()> = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let receiver = Receiver::start(options).await;
-        let receiver =
-            receiver.map_err(|error| anyhow!("{error}; choose another address with --listen"))?;
+        let receiver = receiver.map_err(|error| match error {
+            StartError::Listen { .. } => {
+                anyhow!("{error}; choose another address with --listen")
+            }
+            StartError::Tls(_) => anyhow!("{error}"),
+        })?;
         let url = receiver.url();
         tracing::info!(receiver.url = url, "receiver takes deliveries at {url}");
         signals.next().await;
@@ -45,4 +52,15 @@ pub(super) fn run(args: ReceiverArgs) -> Result<ExitCode, Failure> {
     // A print that nobody takes from the pipe would hold the process.
     runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS).map_err(Failure::Run)
+}
+
+/// Both files, or neither: the arguments are checked for that.
+fn tls(
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    client_ca_file: Option<PathBuf>,
+) -> Option<ServerTls> {
+    let (cert_file, key_file) = cert_file.zip(key_file)?;
+    let client_auth = if client_ca_file.is_some() { ClientAuth::Required } else { ClientAuth::Off };
+    Some(ServerTls { cert_file, key_file, client_ca_file, client_auth })
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use tokio::time::Instant;
 
-use crate::app::signal::Signals;
+use crate::app::reload::Upkeep;
+use crate::app::signal::{Hangups, Signals};
 use crate::app::{Afterwards, Ended, Gateway};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
@@ -45,16 +46,28 @@ requests_per_minute = 0
 const ECHO: Duration = Duration::from_millis(300);
 
 pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    let mut loaded = if args.dev {
-        config::load("serve --dev", DEV, environment)
-            .map_err(|error| Failure::Usage(error.into()))?
-    } else {
-        load::whole(&args.config, environment)?
+    let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
+    // First of all: a reload that somebody asks for meanwhile must not end the process.
+    let hangups = {
+        let _runtime = runtime.enter();
+        Hangups::listen().context("cannot take over SIGHUP").map_err(Failure::Run)?
     };
-    if let Some(listen) = args.listen {
-        loaded.config.listen = listen;
-    }
-    observe::start(&loaded.config.log);
+    let (origin, mut loaded) = if args.dev {
+        let loaded = config::load("serve --dev", DEV, environment);
+        (None, loaded.map_err(|error| Failure::Usage(error.into()))?)
+    } else {
+        let (origin, loaded) = load::origin(&args.config, environment)?;
+        (Some(origin), loaded)
+    };
+    let origin = match args.listen {
+        Some(listen) => {
+            loaded.config.listen = listen;
+            origin.map(|origin| origin.decided(&["listen"]))
+        }
+        None => origin,
+    };
+    let level = Some(observe::start(&loaded.config.log));
+    let upkeep = Upkeep { origin, hangups: Some(hangups), level };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -66,8 +79,8 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<ExitCod
     }
     let trial = if args.dev { begin_trial(&mut loaded).map_err(Failure::Run)? } else { None };
     let afterwards = if trial.is_some() { Afterwards::Removed } else { Afterwards::Kept };
-    let runtime = tokio::runtime::Runtime::new().context("cannot start").map_err(Failure::Run)?;
-    let ended = runtime.block_on(serve(args, loaded.config, afterwards)).map_err(Failure::Run)?;
+    let serving = serve(args, loaded.config, upkeep, afterwards);
+    let ended = runtime.block_on(serving).map_err(Failure::Run)?;
     // A second signal leaves tasks behind that would hold the process.
     runtime.shutdown_background();
     if let Some(trial) = trial {
@@ -86,6 +99,7 @@ fn begin_trial(loaded: &mut Loaded) -> anyhow::Result<Option<Trial>> {
 async fn serve(
     args: &ServeArgs,
     mut config: Config,
+    upkeep: Upkeep,
     afterwards: Afterwards,
 ) -> anyhow::Result<Option<Ended>> {
     let fate = match (config.queue.durability, afterwards) {
@@ -95,7 +109,7 @@ async fn serve(
     let mut signals = Signals::listen().context("cannot take over signals")?;
     let receiver =
         if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
-    let gateway = Gateway::start(config, Arc::new(SystemClock::new())).await?;
+    let gateway = Gateway::start_with(config, Arc::new(SystemClock::new()), upkeep).await?;
     if receiver.is_some() {
         invite(gateway.addr());
     }

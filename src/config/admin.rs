@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::address;
 use super::section::Section;
+use super::tls::ServerTls;
 
 /// `[admin]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub struct Admin {
     /// `127.0.0.1:8081`. It asks for no token: `0.0.0.0:8081` only where a network policy says who may
     /// reach it.
     pub listen: Option<SocketAddr>,
+    /// `cert_file`, `key_file`, `client_ca_file`, `client_auth`, as in `[tls]`, for this port. Default: none,
+    /// it speaks HTTP in clear. Commands that ask a running gateway trust the certificate of this
+    /// `cert_file` and no other, whatever its names.
+    pub tls: Option<ServerTls>,
     /// Names by which a port on this machine's loopback may be asked besides IP addresses and `localhost`, without
     /// port, in lower case; others are answered 421, because a web page can give its own name this address. A
     /// port that other machines reach answers to every name as long as none is listed. Default: none.
@@ -33,6 +38,7 @@ impl Admin {
         };
         let admin = Self {
             listen: section.parsed("listen", default, show, listen),
+            tls: ServerTls::read(&mut section),
             allowed_hosts: section.list("allowed_hosts", Vec::new(), String::clone, host),
         };
         section.finish();

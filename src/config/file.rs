@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -77,6 +78,7 @@ struct Notes {
     /// Section path, key, line.
     unknown: Vec<(String, String, usize)>,
     variables: BTreeSet<String>,
+    files: Vec<PathBuf>,
 }
 
 /// What reading left behind beside the values.
@@ -86,6 +88,7 @@ pub(super) struct Outcome {
     pub(super) warnings: Vec<String>,
     pub(super) settings: Vec<Setting>,
     pub(super) known: BTreeSet<String>,
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Most syntax errors shown: what follows the first few is usually their echo.
@@ -144,6 +147,11 @@ impl<'t> File<'t> {
         self.notes.borrow_mut().settings.push(setting);
     }
 
+    /// A file whose content is part of the configuration: whoever watches it watches that as well.
+    pub(super) fn names_file(&self, path: &str) {
+        self.notes.borrow_mut().files.push(path.into());
+    }
+
     pub(super) fn know(&self, section: &str, key: &str) {
         self.notes.borrow_mut().known.insert(known_path(section, key));
     }
@@ -167,8 +175,8 @@ impl<'t> File<'t> {
                 notes.warnings.push(unknown_variable(name, &notes.known));
             }
         }
-        let Notes { problems, warnings, settings, known, .. } = notes;
-        Outcome { problems, warnings, settings, known }
+        let Notes { problems, warnings, settings, known, files, .. } = notes;
+        Outcome { problems, warnings, settings, known, files }
     }
 }
 

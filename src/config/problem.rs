@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: every fault found in one pass, each with its place.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// One fault. The text never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +30,20 @@ pub struct Problems {
     pub origin: String,
     /// The faults.
     pub list: Vec<Problem>,
+    /// Files that it names, as far as it could be read: the fault may be in one of them.
+    pub files: Vec<PathBuf>,
 }
 
 impl Problems {
     /// Sorts the faults into the order in which somebody reads the file.
     pub(super) fn new(origin: &str, mut list: Vec<Problem>) -> Self {
         list.sort_by(|a, b| a.place.cmp(&b.place));
-        Self { origin: origin.to_owned(), list }
+        Self { origin: origin.to_owned(), list, files: Vec::new() }
     }
 
     /// One fault of the file as a whole.
     pub fn of_file(origin: &str, text: String) -> Self {
-        Self { origin: origin.to_owned(), list: vec![Problem { place: Place::File, text }] }
+        Self::new(origin, vec![Problem { place: Place::File, text }])
     }
 }
 
@@ -57,6 +60,15 @@ impl fmt::Display for Problems {
             }
         }
         Ok(())
+    }
+}
+
+impl Problems {
+    /// The faults one by one, each with its place.
+    pub fn lines(&self) -> Vec<String> {
+        let line =
+            |problem: &Problem| Self { list: vec![problem.clone()], ..self.clone() }.to_string();
+        self.list.iter().map(line).collect()
     }
 }
 

@@ -9,8 +9,13 @@ use reqwest::Url;
 use super::file::Needs;
 use super::secret::{self, Given, Keys, Secret};
 use super::section::Section;
+use super::tls::{self, ClientTls, Peer};
 use super::units::quoted;
 use crate::queue::{Destination, Sources};
+
+mod proxy;
+
+pub use proxy::Proxy;
 
 /// `[receiver]`, or one of `[[receivers]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +70,15 @@ pub struct Receiver {
     /// How often a receiver that refuses everything is asked again (contract C6.2). 1 s to 1 h;
     /// default 30 s.
     pub hold_probe: Duration,
+    /// `ca_file`, `cert_file`, `key_file`, `insecure_skip_verify`: for `https:`. The files are read again
+    /// within seconds of a change, and what cannot be used leaves the old ones in use.
+    pub tls: ClientTls,
+    /// The HTTP proxy that deliveries go through, like `http://proxy.example.com:3128`, with
+    /// `user:password@` before the host if it asks for that, which never shows; `"off"` for none, whatever
+    /// the environment says. Default: whom `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name. A receiver on
+    /// this machine is never reached through one. A proxy before an `https:` receiver sees its host name
+    /// and nothing else, before an `http:` one everything, the key included.
+    pub proxy: Proxy,
 }
 
 /// How the api key travels.
@@ -102,7 +116,7 @@ const API_KEY: Keys =
     Keys { value: "api_key", file: "api_key_file", env: "api_key_env", sha256: None };
 
 /// Keys of the section that a command without deliveries passes over; those under both names.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 17] = [
     "url",
     "api_key",
     "api_key_file",
@@ -115,6 +129,11 @@ pub(super) const KEYS: [&str; 12] = [
     "retry_min",
     "retry_max",
     "hold_probe",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "insecure_skip_verify",
+    "proxy",
 ];
 
 impl Receiver {
@@ -134,6 +153,9 @@ impl Receiver {
         let url = read_url(&mut section);
         let api_key = secret::read(&mut section, API_KEY);
         let receiver = Self::rest(&mut section, destination);
+        if let Some(url) = &url {
+            receiver.warn_of_no_effect(&section, url);
+        }
         section.finish();
         match (url, api_key?) {
             (Some(url), Given::Secret(api_key, api_key_file)) => {
@@ -169,6 +191,8 @@ impl Receiver {
             retry_min: section.duration("retry_min", millis(200), millis(1)..=seconds(3600)),
             retry_max: section.duration("retry_max", seconds(60), millis(1)..=seconds(3600)),
             hold_probe: section.duration("hold_probe", seconds(30), seconds(1)..=seconds(3600)),
+            tls: ClientTls::read(section, Peer::Receiver),
+            proxy: Proxy::read(section),
         };
         let longer = |shorter: &str, than: &str| {
             let (name, other) = (section.name(shorter), section.name(than));
@@ -182,6 +206,32 @@ impl Receiver {
         }
         receiver
     }
+
+    /// What is written and means nothing for this address.
+    fn warn_of_no_effect(&self, section: &Section<'_>, url: &Url) {
+        let of = |key: &str| section.name(key);
+        if url.scheme() == "http"
+            && self.tls != ClientTls::default()
+            && let Some(key) = tls::CLIENT_KEYS.iter().find(|key| section.is_written(key))
+        {
+            section.warn(format!("`{}` has no effect: `{}` is http:", of(key), of("url")));
+        }
+        if is_loopback(url) && matches!(self.proxy, Proxy::Through { .. }) {
+            section.warn(format!(
+                "`{}` has no effect: `{}` is on this machine, where no proxy is asked",
+                of("proxy"),
+                of("url")
+            ));
+        }
+    }
+}
+
+/// Whether an address is on this machine, where no proxy can reach it for us.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 /// A fault never repeats the text: somebody may have put the key or a password into it.

@@ -10,18 +10,17 @@ use super::names::{Names, any_name};
 use super::section::Section;
 use super::source::Source;
 use super::suggest::closest;
+use super::tls::{ClientTls, Peer};
 
 mod address;
 mod headers;
 mod labels;
-mod tls;
 
 pub(crate) use address::{address, instance};
 pub(crate) use labels::{LABELS_MAX, check as check_label, of_target as labels_of_target};
-pub use tls::{ScrapeTls, Verify};
 
 /// One `[[scrape]]` entry: a job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scrape {
     /// The label `job` of everything it brings, and what logs and books call it; unique,
     /// `[A-Za-z0-9._-]{1,64}`. Where it has no `source` it is the source's name in the books and for
@@ -59,8 +58,9 @@ pub struct Scrape {
     pub honor_labels: bool,
     /// true, the default: a sample with an instant of its own keeps it. false: it gets that of the scrape.
     pub honor_timestamps: bool,
-    /// `ca_file`, `cert_file`, `key_file`, `insecure_skip_verify`
-    pub tls: ScrapeTls,
+    /// `ca_file`, `cert_file`, `key_file`, `insecure_skip_verify`: for `https:`. The files are read when the
+    /// job asks its first such target.
+    pub tls: ClientTls,
 }
 
 /// How a target is spoken to.
@@ -215,7 +215,7 @@ impl Scrape {
             labels,
             honor_labels: section.switch("honor_labels", false),
             honor_timestamps: section.switch("honor_timestamps", true),
-            tls: ScrapeTls::read(section),
+            tls: ClientTls::read(section, Peer::Target),
         }
     }
 }

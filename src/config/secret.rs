@@ -64,6 +64,17 @@ pub(super) enum Given {
 /// Reads the one of `keys` that is given. A variable of tidegate's own
 /// (`TIDEGATE_RECEIVER__API_KEY`) beats the file; otherwise exactly one must be there.
 pub(super) fn read(section: &mut Section<'_>, keys: Keys) -> Option<Given> {
+    let given = read_optional(section, keys)?;
+    if given.is_none() {
+        let text =
+            format!("`{}` is missing: give one of {}", section.name(keys.value), names(keys));
+        section.fault_of_section(text);
+    }
+    given
+}
+
+/// The same for what need not be there, which is `Some(None)`; `None` when it is at fault.
+pub(super) fn read_optional(section: &mut Section<'_>, keys: Keys) -> Option<Option<Given>> {
     let all = [Some(keys.value), keys.sha256, Some(keys.file), Some(keys.env)];
     let mut given = Vec::new();
     for key in all.into_iter().flatten() {
@@ -74,21 +85,21 @@ pub(super) fn read(section: &mut Section<'_>, keys: Keys) -> Option<Given> {
     if given.iter().any(|(_, _, place)| matches!(place, Place::Variable(_))) {
         given.retain(|(_, _, place)| matches!(place, Place::Variable(_)));
     }
-    let names =
-        all.into_iter().flatten().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     if given.len() > 1 {
         let written = given.iter().map(|(key, ..)| format!("`{key}`")).collect::<Vec<_>>();
         let (_, _, place) = given.pop()?;
-        let text = format!("{} are both given: keep one of {names}", written.join(" and "));
+        let text = format!("{} are both given: keep one of {}", written.join(" and "), names(keys));
         section.fault_at(place, text);
         return None;
     }
-    let Some((key, scalar, place)) = given.pop() else {
-        let text = format!("`{}` is missing: give one of {names}", section.name(keys.value));
-        section.fault_of_section(text);
-        return None;
-    };
-    resolve(section, keys, key, &scalar, place)
+    let Some((key, scalar, place)) = given.pop() else { return Some(None) };
+    resolve(section, keys, key, &scalar, place).map(Some)
+}
+
+/// All of them, for people.
+fn names(keys: Keys) -> String {
+    let all = [Some(keys.value), keys.sha256, Some(keys.file), Some(keys.env)];
+    all.into_iter().flatten().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn resolve(
@@ -152,7 +163,7 @@ pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, String> {
 }
 
 /// What can stand in a header: and so what a client can send, and a receiver get.
-fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
+pub(crate) fn usable(name: &str, secret: Zeroizing<String>) -> Result<Secret, String> {
     let secret = bounded(name, secret)?;
     if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("`{name}` must be visible ASCII characters without spaces"));

@@ -96,6 +96,15 @@ impl<'f> Section<'f> {
 
     /// A single value as it stands and its place; for secrets, which are judged elsewhere.
     pub(super) fn scalar(&mut self, key: &'static str) -> Option<(Scalar<'f>, Place)> {
+        let found = self.written(key)?;
+        // The one name that files have whose contents are part of the configuration.
+        if let (true, Some(path)) = (key.ends_with("_file"), found.0.text()) {
+            self.file.names_file(path);
+        }
+        Some(found)
+    }
+
+    fn written(&mut self, key: &'static str) -> Option<(Scalar<'f>, Place)> {
         self.know(key);
         if let Some((name, text)) = self.file.variable(&self.path, key) {
             return Some((Scalar::Variable(text), Place::Variable(name)));

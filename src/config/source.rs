@@ -10,9 +10,11 @@ use super::names::{Names, any_name};
 use super::problem::Place;
 use super::section::Section;
 
+mod expiry;
 mod limits;
 mod token;
 
+pub use expiry::{Expiring, expiring};
 pub use limits::{OverSeries, SourceLimits};
 pub use token::Token;
 

@@ -1,15 +1,32 @@
-//! How every attempt to deliver ended, counted: a closed table of what was decided and why.
+//! How every attempt to deliver ended, counted: a closed table of what was decided and why, how long it took
+//! and what went over the wire.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::latency::Latency;
 use super::outcome::{Failure, Outcome, Reply, classify};
+use crate::spread::{Durations, Seen};
 
 /// Attempts since the start, by outcome and by class of answer.
 #[derive(Debug, Default)]
 pub struct Attempts {
     counts: [AtomicU64; LABELS.len()],
     latency: Latency,
+    latencies: Durations,
+    sent_bytes: AtomicU64,
+    raw_bytes: AtomicU64,
+}
+
+/// What one attempt took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expense {
+    /// From its first byte to the end of its answer.
+    pub(super) latency: Duration,
+    /// Of its body, as it is on the wire.
+    pub(super) sent_bytes: usize,
+    /// Of its body, before compression.
+    pub(super) raw_bytes: usize,
 }
 
 /// Every pair there can be: what it meant for the delivery (contract C6.2), and what came back.
@@ -30,13 +47,31 @@ const LABELS: [(&str, &str); 12] = [
 ];
 
 impl Attempts {
-    pub(super) fn count(&self, reply: Reply) {
+    pub(super) fn count(&self, reply: Reply, expense: Expense) {
         let label = label(reply);
         let slot = LABELS.iter().position(|known| *known == label);
         self.counts[slot.expect("the table has every pair")].fetch_add(1, Ordering::Relaxed);
+        self.latency.add(expense.latency);
+        self.latencies.took(expense.latency);
+        // Without a connection nothing was sent.
+        if !matches!(reply, Reply::Failed(Failure::Connect)) {
+            self.sent_bytes.fetch_add(expense.sent_bytes as u64, Ordering::Relaxed);
+            self.raw_bytes.fetch_add(expense.raw_bytes as u64, Ordering::Relaxed);
+        }
     }
 
-    /// How long attempts took, whatever came of them.
+    /// How long attempts took, whatever their end, in the steps of `/metrics`; nanoseconds.
+    pub fn latencies(&self) -> Seen {
+        self.latencies.read()
+    }
+
+    /// Bytes of their bodies on the wire, and before compression; of those that had a connection, also
+    /// where it broke on the way.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.sent_bytes.load(Ordering::Relaxed), self.raw_bytes.load(Ordering::Relaxed))
+    }
+
+    /// The same in finer steps, for whoever looks at the last minute.
     pub fn latency(&self) -> &Latency {
         &self.latency
     }
@@ -84,9 +119,13 @@ mod tests {
             |status| Reply::Answered { status, retry_after: None, names_encoding: false };
         let statuses = statuses.map(answered);
         for reply in failures.into_iter().chain(statuses) {
-            attempts.count(reply);
+            let latency = Duration::from_millis(3);
+            attempts.count(reply, Expense { latency, sent_bytes: 10, raw_bytes: 100 });
         }
         let seen: Vec<_> = attempts.read().map(|(_, _, count)| count).collect();
         assert_eq!(seen, [2, 2, 2, 1, 1, 1, 1, 1, 2, 1, 1, 3]);
+        assert_eq!(attempts.latencies().sum, 18 * 3_000_000);
+        // All but the one without a connection.
+        assert_eq!(attempts.bytes(), (170, 1700));
     }
 }

@@ -10,7 +10,7 @@ use super::gate::Change;
 use super::outcome::advice;
 use super::pace::{Cause, Mode, Word};
 use super::session::Refusal;
-use super::status::{State, Status};
+use super::status::{State, Status, Trust};
 use crate::config::Compression;
 use crate::dead_letter::PutError;
 use crate::metric::timestamp::Timestamp;
@@ -81,6 +81,7 @@ impl Board {
             delivered_tuples: 0,
             last_success: None,
             last_error: None,
+            trust: Trust::Clear,
         };
         let told = Told {
             answered: State::Flowing,
@@ -101,6 +102,11 @@ impl Board {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How far it is believed to be who it says, from now on.
+    pub(super) fn trusts(&self, trust: Trust) {
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.trust, trust) != trust);
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {

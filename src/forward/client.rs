@@ -4,19 +4,20 @@
 //! # Choices
 //!
 //! * Redirects are not followed: a redirected POST loses its body, and the key would go elsewhere.
-//! * Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, as the vendor's agents and
-//!   curl do, because a hosted receiver is often reached through one; a receiver on this machine
-//!   (loopback address or `localhost`) never is.
+//! * Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` unless `proxy` says otherwise, as the
+//!   vendor's agents and curl do, because a hosted receiver is often reached through one; a receiver on this
+//!   machine (loopback address or `localhost`) never is.
 //! * The HTTP client is replaced every few minutes: names are resolved again, and no connection lives
 //!   for ever, so a receiver that moved behind its name is found. What is on the wire is not disturbed.
+//!   It is replaced at once when a file of certificates changes.
 //! * System certificates are loaded for `https:` receivers only: a container without any can still
 //!   deliver to `http:`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::Response;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Response, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use super::blocking::blocking;
@@ -25,10 +26,15 @@ use super::envelope::content_encoding;
 use super::outcome::{Failure, Reply};
 use super::retry_after;
 use super::scrub::Extent;
+use super::status::Trust;
 use super::target::{KEY_HEADER, Target, TargetError};
-use crate::causes::in_one_line;
 use crate::config::{Compression, Receiver, Secret};
 use crate::metric::timestamp::Timestamp;
+
+mod recipe;
+mod trouble;
+
+use recipe::{Made, Recipe};
 
 /// Most characters of an answer or an error that are kept.
 pub const TEXT_CHARS_MAX: usize = 512;
@@ -62,7 +68,7 @@ pub struct ClientError {
 /// Sends bodies to one receiver.
 #[derive(Debug)]
 pub struct Client {
-    recipe: Recipe,
+    recipe: Mutex<Arc<Recipe>>,
     http: Mutex<Http>,
     target: Mutex<Arc<Target>>,
     name: Arc<str>,
@@ -70,21 +76,22 @@ pub struct Client {
     renewed_every: Duration,
 }
 
-/// How the HTTP client is made, whenever it is.
-#[derive(Clone, Debug)]
-struct Recipe {
-    connect_timeout: Duration,
-    idle_max: usize,
-    is_loopback: bool,
-    is_plain: bool,
-    shown: String,
-}
-
 /// The HTTP client in use: a pool of connections.
 #[derive(Debug)]
 struct Http {
-    client: reqwest::Client,
+    made: Made,
     renew_at: Instant,
+    /// Why no other could be made, once that was said.
+    fault: Option<String>,
+}
+
+/// What a look at the files of certificates found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is in use, or nothing that can be.
+    Same,
+    /// Something else, which connections use from now on.
+    Another,
 }
 
 /// What one attempt came to.
@@ -100,17 +107,12 @@ impl Client {
     /// A client for this receiver.
     pub fn new(receiver: &Receiver, target: Target) -> Result<Self, ClientError> {
         install_crypto();
-        let recipe = Recipe {
-            connect_timeout: receiver.connect_timeout,
-            idle_max: receiver.concurrency.max(1),
-            is_loopback: target.is_loopback(),
-            is_plain: target.url().scheme() == "http",
-            shown: target.shown().to_owned(),
-        };
-        let client = recipe.build()?;
+        let recipe = Recipe::of(receiver, &target);
+        let http =
+            Http { made: recipe.build()?, renew_at: Instant::now() + RENEWED_EVERY, fault: None };
         Ok(Self {
-            recipe,
-            http: Mutex::new(Http { client, renew_at: Instant::now() + RENEWED_EVERY }),
+            recipe: Mutex::new(Arc::new(recipe)),
+            http: Mutex::new(http),
             target: Mutex::new(Arc::new(target)),
             name: Arc::clone(&receiver.name),
             timeout: receiver.timeout,
@@ -162,7 +164,10 @@ impl Client {
         }
         let answer = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => read(response, &target, deadline, now).await,
-            Ok(Err(error)) => failed(&target, failure(&error), &in_one_line(&error.without_url())),
+            Ok(Err(error)) => {
+                let kind = trouble::kind(&error);
+                failed(&target, kind, &trouble::words(error, &self.name))
+            }
             Err(_) => {
                 let limit = self.timeout;
                 let text =
@@ -186,45 +191,88 @@ impl Client {
             if is_due {
                 http.renew_at = Instant::now() + self.renewed_every;
             }
-            (http.client.clone(), is_due)
+            (http.made.client.clone(), is_due)
         };
         if !is_due {
             return client;
         }
-        // Off the reactor: the certificates of the system are read from the disk.
-        let recipe = self.recipe.clone();
-        match blocking(move || recipe.build()).await {
-            Ok(renewed) => {
-                lock(&self.http).client = renewed.clone();
-                renewed
-            }
-            Err(error) => {
-                tracing::warn!("{error}; the connections there are go on being used");
-                client
-            }
-        }
+        let recipe = Arc::clone(&lock(&self.recipe));
+        self.renew(recipe).await.unwrap_or(client)
     }
-}
 
-impl Recipe {
-    fn build(&self) -> Result<reqwest::Client, ClientError> {
-        let mut builder = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(self.idle_max);
-        if self.is_loopback {
-            builder = builder.no_proxy();
+    /// A new HTTP client, by this recipe; nothing when it cannot be made, which is said once.
+    async fn renew(&self, recipe: Arc<Recipe>) -> Option<reqwest::Client> {
+        let by = Arc::clone(&recipe);
+        // Off the reactor: certificates are read from the disk.
+        let made = blocking(move || by.build()).await;
+        let mut http = lock(&self.http);
+        match made {
+            // Unless another recipe came meanwhile, by which one was made.
+            Ok(made) if Arc::ptr_eq(&recipe, &lock(&self.recipe)) => {
+                http.fault = None;
+                http.made = made;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = error.to_string();
+                if http.fault.as_ref() != Some(&text) {
+                    tracing::warn!(
+                        receiver.name = &*self.name,
+                        "receiver {}: {text}; the connections there are go on being used",
+                        self.name
+                    );
+                    http.fault = Some(text);
+                }
+                return None;
+            }
         }
-        if self.is_plain {
-            builder = builder.tls_certs_only([]);
+        Some(http.made.client.clone())
+    }
+
+    /// How far the receiver is believed to be who it says.
+    pub fn trust(&self) -> Trust {
+        lock(&self.recipe).trust()
+    }
+
+    /// Reads the files of certificates and keys again, off the reactor; when they hold something else,
+    /// connections come up with that from now on. Takes as long as the disk does.
+    pub async fn look(&self) -> Look {
+        let recipe = Arc::clone(&lock(&self.recipe));
+        if !recipe.has_files() {
+            return Look::Same;
         }
-        builder.build().map_err(|error| ClientError {
-            url: self.shown.clone(),
-            cause: in_one_line(&error.without_url()),
-        })
+        let reader = Arc::clone(&recipe);
+        let found = blocking(move || Some(reader.credentials().ok()?.digest())).await;
+        let before = lock(&self.http).made.digest;
+        if found == Some(before) {
+            lock(&self.http).fault = None;
+            return Look::Same;
+        }
+        // What is at fault is told by whoever tries to use it.
+        self.renew(recipe).await;
+        if lock(&self.http).made.digest == before {
+            return Look::Same;
+        }
+        tracing::info!(
+            receiver.name = &*self.name,
+            "receiver {} is spoken to with what its certificate files say now, which changed",
+            self.name
+        );
+        Look::Another
+    }
+
+    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
+    /// `insecure_skip_verify`, `proxy`, `connect_timeout`. What is on the wire is not disturbed, and what
+    /// cannot be used changes nothing.
+    pub async fn change(&self, receiver: &Receiver) -> Result<(), ClientError> {
+        let recipe = Arc::new(Recipe::of(receiver, &self.target()));
+        let by = Arc::clone(&recipe);
+        let made = blocking(move || by.build()).await?;
+        let mut http = lock(&self.http);
+        *lock(&self.recipe) = recipe;
+        http.made = made;
+        http.fault = None;
+        Ok(())
     }
 }
 
@@ -292,14 +340,4 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        Failure::Timeout
-    } else if error.is_connect() {
-        Failure::Connect
-    } else {
-        Failure::Broken
-    }
 }

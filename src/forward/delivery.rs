@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::attempts::Expense;
 use super::backoff::Backoff;
 use super::blocking::blocking;
 use super::board::Failure;
@@ -173,9 +174,8 @@ impl<'a> Delivery<'a> {
             let _on_wire = line.board.on_wire(turn.is_probe());
             line.client.post(body, encoding, line.clock.now()).await
         };
-        line.attempts.count(answer.reply);
-        let latency = begun.elapsed();
-        line.attempts.latency().add(latency);
+        let (latency, raw_bytes) = (begun.elapsed(), line.envelope.load().raw_bytes(&part));
+        line.attempts.count(answer.reply, Expense { latency, sent_bytes: bytes, raw_bytes });
         let (outcome, word) = self.judge(answer.reply, encoding);
         self.report(&part, turn, &answer, outcome, Attempt { word, latency, bytes })
     }
@@ -219,7 +219,7 @@ impl<'a> Delivery<'a> {
         attempt: Attempt,
     ) -> After {
         let (line, at, is_probe) = (self.line, self.line.clock.now(), turn.is_probe());
-        let raw_bytes = line.envelope.raw_bytes(part);
+        let raw_bytes = line.envelope.load().raw_bytes(part);
         let (word, tuples) = (attempt.word, u64::from(part.tuples()));
         let status = status(answer.reply);
         let change = turn.report(attempt, |change| {
@@ -314,9 +314,10 @@ impl<'a> Delivery<'a> {
         {
             return packed.body.clone();
         }
-        let is_short = self.line.envelope.pack_bytes(part, encoding) <= PACK_INLINE_BYTES_MAX;
+        let is_short =
+            self.line.envelope.load().pack_bytes(part, encoding) <= PACK_INLINE_BYTES_MAX;
         let (line, cut) = (Arc::clone(self.line), part.clone());
-        let pack = move || line.envelope.pack(line.clock.now(), &cut, encoding);
+        let pack = move || line.envelope.load().pack(line.clock.now(), &cut, encoding);
         let body = if is_short { pack() } else { blocking(pack).await };
         self.packed = Some(Packed { part: part.clone(), encoding, body: body.clone() });
         body

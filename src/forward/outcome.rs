@@ -78,7 +78,10 @@ pub fn advice(status: u16, receiver: &str) -> String {
         404 | 405 | 410 => {
             format!("check `url` of receiver {receiver}; it usually ends in /stsAgent/intake")
         }
-        407 => "the proxy asks for credentials; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY".to_owned(),
+        407 => format!(
+            "the proxy asks for credentials; check `proxy` of receiver {receiver}, or HTTPS_PROXY, HTTP_PROXY and \
+             NO_PROXY"
+        ),
         413 => "even single tuples are too large for it; raise the body size limit of the receiver, or of \
                 the proxy before it, to 4 MiB"
             .to_owned(),

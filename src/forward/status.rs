@@ -28,6 +28,30 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// When and how it last did not. Never holds the key.
     pub last_error: Option<(Timestamp, Arc<str>)>,
+    /// How far it is believed to be who it says.
+    pub trust: Trust,
+}
+
+/// How far a receiver is believed to be who it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// `http:`: there is nothing to believe.
+    Clear,
+    /// Its certificate has to be good.
+    Verified,
+    /// Any certificate will do (`insecure_skip_verify`).
+    Unverified,
+}
+
+impl Trust {
+    /// As `/receivers` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "none",
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+        }
+    }
 }
 
 impl Status {

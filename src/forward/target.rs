@@ -4,7 +4,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::scrub::Scrub;
-use crate::config::{Receiver, ReceiverAuth, Secret};
+use crate::config::{Receiver, ReceiverAuth, Secret, is_loopback};
 
 /// The header of `receiver.auth = "header"`.
 pub const KEY_HEADER: &str = "sts-api-key";
@@ -104,10 +104,7 @@ impl Target {
 
     /// Whether the receiver is on this machine, where no proxy can reach it for us.
     pub fn is_loopback(&self) -> bool {
-        let host = self.url.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || address.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        is_loopback(&self.url)
     }
 }
 

@@ -8,13 +8,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::attempts::Attempts;
 use super::backoff::Backoff;
 use super::board::{Board, Tuned};
-use super::client::Client;
+use super::client::{Client, Look};
 use super::coding::Coding;
 use super::delivery::{Delivery, End};
 use super::envelope::Envelope;
@@ -24,12 +25,17 @@ use super::key::{self, Found, KeyFile};
 use super::loan::{Crew, Loan};
 use super::phase::{Drain, Phase, Stage};
 use super::size::Size;
+use super::status::Trust;
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::dead_letter::DeadLetters;
 use crate::queue::{Outlet, Pending, Want};
 
 /// Pause after a worker died of a bug, so that one bad block cannot spin.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a receiver whose certificate is not looked at is warned of, after the start.
+const REMINDED_EVERY: Duration = Duration::from_hours(1);
 
 /// Longest wait for a lease with a turn in hand, which others wait for.
 const LEASE_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -42,8 +48,8 @@ pub(super) struct Line {
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Client,
-    pub(super) key_file: Option<KeyFile>,
-    pub(super) envelope: Envelope,
+    pub(super) key_file: Mutex<Option<Arc<KeyFile>>>,
+    pub(super) envelope: ArcSwap<Envelope>,
     pub(super) coding: Coding,
     pub(super) size: Mutex<Size>,
     pub(super) backoff: Backoff,
@@ -61,6 +67,8 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, workers: usize) {
         crew.spawn(work(Arc::clone(&line), phase.clone()));
     }
     let mut watching = pin!(watch_key(&line));
+    // Apart: a disk that hangs under a certificate keeps nobody from a new key.
+    let mut watching_tls = pin!(watch_tls(&line));
     loop {
         let mut watched = phase.clone();
         let is_over = async {
@@ -92,6 +100,7 @@ pub(super) async fn supervise(line: Arc<Line>, phase: Phase, workers: usize) {
                 return crew.shutdown().await;
             },
             never = &mut watching => match never {},
+            never = &mut watching_tls => match never {},
         }
     }
 }
@@ -110,6 +119,26 @@ async fn watch_key(line: &Line) -> Infallible {
     loop {
         sleep(key::POLL).await;
         line.look_for_key().await;
+    }
+}
+
+/// Takes up certificates that changed, and says now and then what is not looked at.
+async fn watch_tls(line: &Line) -> Infallible {
+    let mut said = Instant::now();
+    loop {
+        sleep(key::POLL).await;
+        if line.client.look().await == Look::Another {
+            line.gate.retry_now();
+        }
+        if line.client.trust() == Trust::Unverified && said.elapsed() >= REMINDED_EVERY {
+            said = Instant::now();
+            tracing::warn!(
+                receiver.name = line.board.name(),
+                "the certificate of receiver {} is still not looked at (`insecure_skip_verify`): whoever \
+                 stands between can read the key and every tuple; name its authority with `ca_file` instead",
+                line.board.name(),
+            );
+        }
     }
 }
 
@@ -170,12 +199,12 @@ impl Line {
     }
 
     fn want(&self) -> Want {
-        Want { bytes: self.room(), ..self.envelope.want() }
+        Want { bytes: self.room(), ..self.envelope.load().want() }
     }
 
     /// Most bytes of tuples in one request, as learned by now.
     pub(super) fn room(&self) -> usize {
-        self.envelope.room(self.size().bound())
+        self.envelope.load().room(self.size().bound())
     }
 
     /// Takes in what an answer says about sizes.
@@ -200,14 +229,32 @@ impl Line {
 
     /// Sends with the key that is in its file now; a new one is tried at once.
     pub(super) async fn look_for_key(&self) -> Found {
-        let Some(file) = &self.key_file else { return Found::Same };
-        let found = file
-            .look(|key| self.client.change_key(key).expect("a key that was read fits a header"))
-            .await;
+        let Some(file) = self.key_file().clone() else { return Found::Same };
+        let take = |key: &Secret| {
+            let current = self.key_file();
+            // Another key may have been configured while the file was read.
+            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &file)) {
+                self.client.change_key(key).expect("a key that was read fits a header");
+            }
+        };
+        let found = file.look(take).await;
         if found == Found::Another {
             self.gate.retry_now();
         }
         found
+    }
+
+    /// Sends with this key from now on, and looks for later ones in this file; tried at once.
+    pub(super) fn change_key(&self, key: &Secret, file: Option<KeyFile>) {
+        let mut current = self.key_file();
+        self.client.change_key(key).expect("a key that was configured fits a header");
+        *current = file.map(Arc::new);
+        drop(current);
+        self.gate.retry_now();
+    }
+
+    fn key_file(&self) -> MutexGuard<'_, Option<Arc<KeyFile>>> {
+        self.key_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> MutexGuard<'_, Size> {

@@ -2,7 +2,9 @@
 //! `Bearer`; from Prometheus-style senders as the password of basic authentication too, or, where a source
 //! allows that, in a label of the body.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +16,9 @@ use zeroize::Zeroizing;
 
 use super::problem::Problem;
 use crate::config;
+use crate::metric::timestamp::Timestamp;
 use crate::normalize::{Policy, Profile};
+use crate::quota::Quota;
 use crate::traffic::{Ledger, Traffic};
 
 /// Somebody who may send, with what their metrics get on the way.
@@ -23,7 +27,8 @@ pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) profile: Profile,
     pub(super) ledger: Arc<Ledger>,
-    tokens: Vec<Hash>,
+    /// What it may send; nothing is asked of the others.
+    pub(super) quota: Option<Arc<Quota>>,
     /// Enabled, and may send metrics; anything else is as unknown as an unknown token (C1.2).
     admitted: bool,
     /// Exempt from the per-IP limit (C1.10).
@@ -44,10 +49,35 @@ pub(super) enum Credentials {
 /// A SHA-256 in words.
 type Hash = [u64; 4];
 
+/// A token, and what it opens.
+struct Opener {
+    hash: Hash,
+    /// The source, by its place in the list.
+    source: usize,
+    key: &'static str,
+    expires: Option<Timestamp>,
+    /// Unix seconds of its last use; 0 = none since the start.
+    used_s: Arc<AtomicU64>,
+}
+
+/// What is known of a token, which is not among it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenUse {
+    /// Its source.
+    pub source: Arc<str>,
+    /// The key that gave it, `token` or `next_token`.
+    pub key: &'static str,
+    /// From when on it is unknown.
+    pub expires: Option<Timestamp>,
+    /// Unix seconds of the last request that was let in with it; `None` = none since the start.
+    pub last_used_s: Option<u64>,
+}
+
 /// All of them, and the number of the refusal.
 #[derive(Debug)]
 pub(super) struct Sources {
     list: Vec<Arc<Source>>,
+    openers: Vec<Opener>,
     refusal: StatusCode,
     any_unlimited: bool,
     any_in_label: bool,
@@ -62,7 +92,11 @@ impl Sources {
     ) -> Self {
         let list: Vec<_> =
             sources.iter().map(|s| Arc::new(Source::new(s, policy, traffic))).collect();
+        let of = |(at, source): (usize, &config::Source)| -> Vec<Opener> {
+            source.tokens.iter().map(|token| Opener::new(token, at)).collect()
+        };
         Self {
+            openers: sources.iter().enumerate().flat_map(of).collect(),
             any_unlimited: list.iter().any(|source| source.unlimited),
             any_in_label: list.iter().any(|source| source.in_label),
             refusal: StatusCode::from_u16(auth.unauthorized_status)
@@ -71,23 +105,48 @@ impl Sources {
         }
     }
 
+    /// Tokens that were there before keep what is known of their use, under whatever name they are now.
+    #[must_use]
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        let used: HashMap<&Hash, &Arc<AtomicU64>> =
+            before.openers.iter().map(|opener| (&opener.hash, &opener.used_s)).collect();
+        for opener in &mut self.openers {
+            if let Some(used_s) = used.get(&opener.hash) {
+                opener.used_s = Arc::clone(used_s);
+            }
+        }
+        self
+    }
+
+    /// The tokens of all of them, in the order of the configuration.
+    pub(super) fn tokens(&self) -> Vec<TokenUse> {
+        let of = |opener: &Opener| TokenUse {
+            source: Arc::clone(&self.list[opener.source].name),
+            key: opener.key,
+            expires: opener.expires,
+            last_used_s: Some(opener.used_s.load(Ordering::Relaxed)).filter(|at| *at > 0),
+        };
+        self.openers.iter().map(of).collect()
+    }
+
     /// The source whose token the request carries, or a refusal that gives no hint.
     pub(super) fn authenticate(
         &self,
         headers: &HeaderMap,
         credentials: Credentials,
+        now: Timestamp,
     ) -> Result<&Arc<Source>, Problem> {
         let mut sent = headers.get_all(header::AUTHORIZATION).iter();
         // Two credentials are no credential: proxies and clients disagree on which one counts.
         let (Some(value), None) = (sent.next(), sent.next()) else { return Err(self.refused()) };
         let source = match (bearer(value), credentials) {
-            (Some(token), _) => self.find(token),
+            (Some(token), _) => self.open(token, now, |_| true),
             (None, Credentials::BearerOrBasic) => {
-                password(value).and_then(|basic| self.find(after_user(&basic)))
+                password(value).and_then(|basic| self.open(after_user(&basic), now, |_| true))
             }
             (None, Credentials::Bearer) => None,
         };
-        source.filter(|source| source.admitted).ok_or_else(|| self.refused())
+        source.ok_or_else(|| self.refused())
     }
 
     /// Whether the body is worth a look for the token: nothing else names one, and some source allows it.
@@ -96,9 +155,14 @@ impl Sources {
     }
 
     /// The source that a label names, if it may be named there.
-    pub(super) fn by_label(&self, token: Option<&str>) -> Result<&Arc<Source>, Problem> {
-        let source = token.and_then(|token| self.find(token.as_bytes()));
-        source.filter(|source| source.admitted && source.in_label).ok_or_else(|| self.refused())
+    pub(super) fn by_label(
+        &self,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<&Arc<Source>, Problem> {
+        let source =
+            token.and_then(|token| self.open(token.as_bytes(), now, |source| source.in_label));
+        source.ok_or_else(|| self.refused())
     }
 
     /// What everybody is told whose token opens nothing.
@@ -107,23 +171,73 @@ impl Sources {
     }
 
     /// Whether the request's source is exempt from the per-IP limit. Costs nothing when none is.
-    pub(super) fn is_unlimited(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_unlimited(&self, headers: &HeaderMap, now: impl Fn() -> Timestamp) -> bool {
         self.any_unlimited
             && self
-                .authenticate(headers, Credentials::BearerOrBasic)
+                .authenticate(headers, Credentials::BearerOrBasic, now())
                 .is_ok_and(|source| source.unlimited)
     }
 
-    /// Looks at every source, whichever matches: the time taken says nothing about the tokens.
-    fn find(&self, token: &[u8]) -> Option<&Arc<Source>> {
+    /// The source that this token opens at this time, and `may` be opened so.
+    fn open(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        may: impl Fn(&Source) -> bool,
+    ) -> Option<&Arc<Source>> {
+        let opener = self.find(token)?;
+        let source = &self.list[opener.source];
+        let is_open = source.admitted && opener.is_good(now) && may(source);
+        is_open.then(|| {
+            opener.used(now);
+            source
+        })
+    }
+
+    /// Looks at every token, whichever matches and whether or not it expired: the time taken says nothing
+    /// about any of them.
+    fn find(&self, token: &[u8]) -> Option<&Opener> {
         let hash = words(Sha256::digest(token).into());
         let mut found = u64::MAX;
-        for (index, source) in (0u64..).zip(&self.list) {
-            for token in &source.tokens {
-                found.conditional_assign(&index, is_same(token, &hash));
-            }
+        for (index, opener) in (0u64..).zip(&self.openers) {
+            found.conditional_assign(&index, is_same(&opener.hash, &hash));
         }
-        usize::try_from(found).ok().and_then(|index| self.list.get(index))
+        usize::try_from(found).ok().and_then(|index| self.openers.get(index))
+    }
+}
+
+impl Opener {
+    fn new(token: &config::Token, source: usize) -> Self {
+        Self {
+            hash: words(token.sha256),
+            source,
+            key: token.key,
+            expires: token.expires,
+            used_s: Arc::default(),
+        }
+    }
+
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn used(&self, now: Timestamp) {
+        let now_s = u64::try_from(now.seconds()).unwrap_or_default();
+        // Written once a second, so that cores do not pass it back and forth for every request.
+        if self.used_s.load(Ordering::Relaxed) != now_s {
+            self.used_s.store(now_s, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Without the digest.
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener")
+            .field("source", &self.source)
+            .field("key", &self.key)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,8 +247,8 @@ impl Source {
         Self {
             name: Arc::clone(&source.name),
             ledger: traffic.of(&source.name),
+            quota: traffic.quotas().of(&source.name, &source.limits),
             profile: Profile::new(Arc::clone(policy), hostname, &source.tags),
-            tokens: source.tokens.iter().map(|token| words(token.sha256)).collect(),
             admitted: source.enabled && source.allow_metrics,
             unlimited: !source.rate_limit,
             in_label: source.label_token,
@@ -175,141 +289,4 @@ fn after_user(pair: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(name: &str, token: &str) -> config::Source {
-        config::Source {
-            name: name.into(),
-            tokens: vec![config::Token {
-                key: "token",
-                sha256: Sha256::digest(token).into(),
-                expires: None,
-            }],
-            enabled: true,
-            allow_metrics: true,
-            rate_limit: true,
-            label_token: false,
-            hostname: None,
-            tags: Vec::new(),
-            limits: config::SourceLimits::default(),
-        }
-    }
-
-    fn check(sources: &Sources, values: &[&str], expected: Option<&str>) {
-        check_of(Credentials::Bearer, sources, values, expected);
-    }
-
-    fn check_of(
-        credentials: Credentials,
-        sources: &Sources,
-        values: &[&str],
-        expected: Option<&str>,
-    ) {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(header::AUTHORIZATION, value.parse().unwrap());
-        }
-        let found =
-            sources.authenticate(&headers, credentials).ok().map(|source| source.name.to_string());
-        assert_eq!(found.as_deref(), expected, "{values:?}");
-    }
-
-    #[test]
-    fn only_the_token_of_an_admitted_source_opens() {
-        let list = [
-            source("one", "token-1"),
-            config::Source { enabled: false, ..source("off", "token-2") },
-            config::Source { allow_metrics: false, ..source("logs", "token-3") },
-            source("four", "token-4"),
-        ];
-        let policy = Arc::new(Policy::default());
-        let sources = Sources::new(
-            &list,
-            &policy,
-            config::Auth { unauthorized_status: 403 },
-            &Traffic::default(),
-        );
-        check(&sources, &["Bearer token-1"], Some("one"));
-        check(&sources, &["bearer token-4"], Some("four"));
-        check(&sources, &["BEARER   token-4 "], Some("four"));
-        check(&sources, &["Bearer token-2"], None);
-        check(&sources, &["Bearer token-3"], None);
-        check(&sources, &["Bearer token-5"], None);
-        check(&sources, &["Bearer TOKEN-1"], None);
-        check(&sources, &["Bearer"], None);
-        check(&sources, &["Bearer "], None);
-        check(&sources, &["Bearertoken-1"], None);
-        check(&sources, &["Basic token-1"], None);
-        check(&sources, &["token-1"], None);
-        check(&sources, &["Bearer token-1", "Bearer token-1"], None);
-        check(&sources, &[], None);
-    }
-
-    #[test]
-    fn a_password_is_a_token_where_basic_is_taken() {
-        let list = [source("one", "token-1"), source("two", "to:ken-2")];
-        let policy = Arc::new(Policy::default());
-        let sources = Sources::new(
-            &list,
-            &policy,
-            config::Auth { unauthorized_status: 403 },
-            &Traffic::default(),
-        );
-        let basic = |scheme: &str, pair: &str| format!("{scheme} {}", STANDARD.encode(pair));
-        for (sent, expected) in [
-            (basic("Basic", "anybody:token-1"), Some("one")),
-            (basic("basic ", ":token-1"), Some("one")),
-            (basic("BASIC", "user:to:ken-2"), Some("two")),
-            (basic("Basic", "token-1"), None),
-            (basic("Basic", "token-1:"), None),
-            (basic("Basic", "a:token-1 "), None),
-            (basic("Basic", ""), None),
-            ("Basic token-1".to_owned(), None),
-            ("Basic".to_owned(), None),
-            ("Bearer token-1".to_owned(), Some("one")),
-        ] {
-            check_of(Credentials::BearerOrBasic, &sources, &[&sent], expected);
-            if !sent.starts_with("Bearer") {
-                check(&sources, &[&sent], None);
-            }
-        }
-    }
-
-    #[test]
-    fn a_label_opens_only_a_source_that_allows_it() {
-        let list = [
-            config::Source { label_token: true, ..source("open", "token-1") },
-            source("shut", "token-2"),
-            config::Source { label_token: true, enabled: false, ..source("off", "token-3") },
-        ];
-        let policy = Arc::new(Policy::default());
-        let sources = Sources::new(
-            &list,
-            &policy,
-            config::Auth { unauthorized_status: 403 },
-            &Traffic::default(),
-        );
-        let found = |token| sources.by_label(token).ok().map(|source| source.name.to_string());
-        assert_eq!(found(Some("token-1")).as_deref(), Some("open"));
-        for token in [Some("token-2"), Some("token-3"), Some("token-4"), Some(""), None] {
-            assert_eq!(found(token), None, "{token:?}");
-        }
-        let mut headers = HeaderMap::new();
-        assert!(sources.may_be_in_label(&headers));
-        headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer token-9"));
-        assert!(!sources.may_be_in_label(&headers));
-    }
-
-    #[test]
-    fn no_sources_means_nobody_may_send() {
-        let policy = Arc::new(Policy::default());
-        let sources = Sources::new(
-            &[],
-            &policy,
-            config::Auth { unauthorized_status: 401 },
-            &Traffic::default(),
-        );
-        check(&sources, &["Bearer x"], None);
-    }
-}
+mod tests;

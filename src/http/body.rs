@@ -54,17 +54,18 @@ impl Bounds {
         if declared > self.bytes_max as u64 { Err(self.too_large()) } else { Ok(()) }
     }
 
-    /// The whole body, decompressed; `grant` holds its bytes.
+    /// The whole body, decompressed; `grant` holds its bytes, and `received` is how many came, also of one
+    /// that is refused.
     pub(super) async fn receive(
         &self,
         mut body: impl Stream,
         coding: Coding,
         grant: &mut Grant,
+        received: &mut usize,
     ) -> Result<Buffer, Problem> {
         let mut intake = Intake::new(coding, body.size_hint().upper(), self.bytes_max, grant)?;
         // What is here already needs neither clock nor timer, and small bodies mostly are.
         let mut pace = None;
-        let mut received = 0;
         while !body.is_end_stream() {
             let frame = match at_hand(&mut body).await {
                 Poll::Ready(frame) => frame,
@@ -80,8 +81,8 @@ impl Bounds {
             let Some(frame) = frame else { break };
             // Trailers say nothing we need.
             let Ok(chunk) = frame.map_err(|_| Problem::BrokenOff)?.into_data() else { continue };
-            received += chunk.len();
-            if received > self.bytes_max {
+            *received += chunk.len();
+            if *received > self.bytes_max {
                 return Err(self.too_large());
             }
             if let Some(pace) = &mut pace {

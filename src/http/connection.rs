@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use hyper::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::seats::Call;
@@ -41,6 +40,8 @@ pub(super) struct Connection {
     /// Requests being worked on, and bodies being drained.
     running: AtomicUsize,
     close_after_answer: AtomicBool,
+    /// Its first bytes were TLS, where nobody speaks it.
+    spoke_tls: AtomicBool,
     /// A whole head has come, once at least.
     has_asked: AtomicBool,
     /// Whether somebody wants its seat.
@@ -75,6 +76,7 @@ impl Connection {
             is_http2: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             close_after_answer: AtomicBool::new(false),
+            spoke_tls: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
             call: Call::default(),
         })
@@ -102,6 +104,11 @@ impl Connection {
 
     pub(super) fn is_to_close(&self) -> bool {
         self.close_after_answer.load(Ordering::Acquire)
+    }
+
+    /// The client began with a TLS handshake.
+    pub(super) fn spoke_tls(&self) -> bool {
+        self.spoke_tls.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_http2(&self) -> bool {
@@ -197,6 +204,10 @@ impl Connection {
             let is_http2 = bytes.starts_with(b"PRI");
             self.is_http2.store(is_http2, Ordering::Release);
             self.enter(!is_http2);
+            // A record with a handshake in it, of any version there is.
+            if bytes.starts_with(&[0x16, 3]) {
+                self.spoke_tls.store(true, Ordering::Relaxed);
+            }
         } else if !self.is_http2() && !self.in_head.load(Ordering::Acquire) {
             self.enter(true);
         }
@@ -215,19 +226,19 @@ impl Drop for Running {
     }
 }
 
-/// A socket whose reads are noticed.
-pub(super) struct Watched {
-    stream: TcpStream,
+/// A stream whose reads are noticed: a socket, or what is above TLS on it.
+pub(super) struct Watched<S> {
+    stream: S,
     connection: Arc<Connection>,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self { stream, connection }
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -240,7 +251,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

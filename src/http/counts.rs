@@ -2,19 +2,24 @@
 //! pays next to nothing and a reader asks whenever it likes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyper::StatusCode;
 
 use super::protocol::Protocol;
 use crate::decode::labelled::Asides;
+use crate::decode::media::Coding;
 use crate::normalize::Code;
-use crate::pipeline::report::{Codes, Report};
+use crate::pipeline::report::{Codes, Kinds, Report};
+use crate::spread::{Durations, Seen, Sizes};
 
 /// What the edge has seen since it started.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Connections open now.
     pub connections: AtomicU64,
+    /// Connections that were served, those open included.
+    pub connections_accepted: AtomicU64,
     /// Connections turned away at `limits.connections`.
     pub turned_away: AtomicU64,
     /// Silent connections closed for the sake of others at `limits.connections`.
@@ -28,9 +33,36 @@ pub struct Counts {
     /// Metrics of the same requests that were not taken.
     pub rejected: AtomicU64,
     requests: [AtomicU64; Protocol::COUNT],
+    bodies: [Bodies; Protocol::COUNT],
     answers: Answers,
     codes: Codes,
 }
+
+/// Bodies of one protocol.
+#[derive(Debug, Default)]
+struct Bodies {
+    wire: [AtomicU64; CODINGS.len()],
+    sizes: Sizes,
+    decoding: Durations,
+    handling: Durations,
+}
+
+/// How bodies are compressed, as Content-Encoding has it, in the order of [`coding_number`].
+const CODINGS: [&str; 5] = ["identity", "gzip", "deflate", "zstd", "snappy"];
+
+fn coding_number(coding: Coding) -> usize {
+    match coding {
+        Coding::Identity => 0,
+        Coding::Gzip => 1,
+        Coding::Deflate => 2,
+        Coding::Zstd => 3,
+        Coding::Snappy => 4,
+    }
+}
+
+/// Of bodies that are worked on where they were read, which takes some ten microseconds, one in as many is
+/// timed: two looks at a clock are a part of that.
+const TIMED_ONE_IN: u64 = 16;
 
 impl Counts {
     /// Takes in the report of a request that was decided.
@@ -43,6 +75,66 @@ impl Counts {
     /// A request brought metrics, or tried to.
     pub(super) fn came(&self, protocol: Protocol) {
         self.requests[protocol.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the request at hand is one of those whose decoding is timed though it is small.
+    pub(super) fn is_timed(&self, protocol: Protocol) -> bool {
+        // The first of each protocol is, so that there is something to see.
+        self.requests[protocol.number()].load(Ordering::Relaxed) % TIMED_ONE_IN == 1
+    }
+
+    /// So many bytes of a body came in, whatever became of them.
+    pub(super) fn received(&self, protocol: Protocol, coding: Coding, wire_bytes: usize) {
+        let bodies = &self.bodies[protocol.number()];
+        bodies.wire[coding_number(coding)].fetch_add(wire_bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A body is here as a whole.
+    pub(super) fn is_here(&self, protocol: Protocol, bytes: usize) {
+        self.bodies[protocol.number()].sizes.add(bytes as u64);
+    }
+
+    /// Tuples were made of a body, or the reasons why there are none.
+    pub(super) fn decoded(&self, protocol: Protocol, within: Duration) {
+        self.bodies[protocol.number()].decoding.took(within);
+    }
+
+    /// A body was decided and what it brought is safe.
+    pub(super) fn handled(&self, protocol: Protocol, within: Duration) {
+        self.bodies[protocol.number()].handling.took(within);
+    }
+
+    /// Bytes of bodies as they came, by protocol and Content-Encoding.
+    pub fn wire_bytes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.by_protocol().flat_map(|(protocol, bodies)| {
+            let counts = bodies.wire.iter().map(|count| count.load(Ordering::Relaxed));
+            CODINGS.into_iter().zip(counts).map(move |(coding, bytes)| (protocol, coding, bytes))
+        })
+    }
+
+    /// Sizes of whole bodies, decompressed, by protocol; bytes.
+    pub fn body_sizes(&self) -> impl Iterator<Item = (&'static str, Seen)> {
+        self.by_protocol().map(|(protocol, bodies)| (protocol, bodies.sizes.read()))
+    }
+
+    /// How long it took to make tuples of bodies, by protocol; nanoseconds. Of small bodies one in
+    /// sixteen is timed.
+    pub fn decode_times(&self) -> impl Iterator<Item = (&'static str, Seen)> {
+        self.by_protocol().map(|(protocol, bodies)| (protocol, bodies.decoding.read()))
+    }
+
+    /// How long it took from the last byte of a body until its metrics were safe, by protocol; nanoseconds.
+    pub fn handling_times(&self) -> impl Iterator<Item = (&'static str, Seen)> {
+        self.by_protocol().map(|(protocol, bodies)| (protocol, bodies.handling.read()))
+    }
+
+    fn by_protocol(&self) -> impl Iterator<Item = (&'static str, &Bodies)> {
+        Protocol::NAMES.into_iter().zip(&self.bodies)
+    }
+
+    /// Tuples by what their metric was sent as, of the requests that [`Self::accepted`] counts.
+    pub fn kinds(&self) -> [u64; Kinds::NAMES.len()] {
+        self.codes.kinds()
     }
 
     /// Requests that brought metrics or tried to, by the name of their protocol.

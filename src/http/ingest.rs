@@ -1,6 +1,7 @@
 //! `POST /metrics`: the one thing this edge is for (contract C1.9 gives the order).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Uri;
@@ -16,6 +17,7 @@ use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
 use crate::blocks::Blocks;
 use crate::budget::Grant;
+use crate::clock::Clock;
 use crate::decode::buffer::Buffer;
 use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
@@ -23,8 +25,9 @@ use crate::decode::{Format, RemoteWrite, remote_write};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, Step};
+use crate::pipeline::{self, Guard, Step, Terms};
 use crate::queue::{Entry, Queue};
+use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
 use crate::traffic::example::{self, Layout};
 
@@ -48,10 +51,13 @@ pub(super) async fn ingest(
     entrance: Entrance,
     body: impl Stream,
 ) -> Result<Answer, Problem> {
-    let sender = Sender::of(rules, head, &entrance)?;
+    let sender = Sender::of(state, rules, head, &entrance)?;
+    if let Sender::Known(source) = &sender {
+        source.admit(state, rules)?;
+    }
     let purpose = purpose_of(&head.uri).map_err(|problem| sender.may_hear(problem))?;
     let source = sender.source();
-    let batch = read(state, rules, head, entrance, body, sender).await;
+    let batch = read(state, rules, head, entrance, body, sender, purpose).await;
     match (batch, purpose) {
         (Ok(batch), Purpose::Preview) => Ok(batch.preview()),
         (Ok(batch), Purpose::Take) => batch.append(state).await,
@@ -59,8 +65,7 @@ pub(super) async fn ingest(
             if let (Some(source), Purpose::Take) = (source, purpose)
                 && problem.is_about_the_body()
             {
-                state.complaints.body(&source.name, &problem);
-                source.ledger.refused(&problem, state.clock.now());
+                source.refused(state, &problem);
             }
             Err(problem)
         }
@@ -74,15 +79,41 @@ async fn read(
     entrance: Entrance,
     body: impl Stream,
     sender: Sender,
+    purpose: Purpose,
 ) -> Result<Batch, Problem> {
     let received = receive(state, rules, head, entrance, body).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
-    let work = Work { received, sender, now: state.clock.now() };
+    if let Sender::InLabel(_) = &sender {
+        let format = format_of(received.declared, &received.body)?;
+        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
+    }
+    let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
+    let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
     work.run(state).await
+}
+
+impl Source {
+    /// Counts a request of this source, or refuses it as one too many.
+    fn admit(&self, state: &State, rules: &Rules) -> Result<(), Problem> {
+        let Some(quota) = &self.quota else { return Ok(()) };
+        quota.admit(state.clock.monotonic()).map_err(|over| {
+            let problem = rules.over_quota(over);
+            self.refused(state, &problem);
+            problem
+        })
+    }
+
+    /// One of its bodies was refused, so the operator hears of it.
+    #[cold]
+    fn refused(&self, state: &State, problem: &Problem) {
+        state.complaints.body(&self.name, problem);
+        self.ledger.refused(problem, state.clock.now());
+    }
 }
 
 /// A whole body, and what its request says of it.
 struct Received {
+    protocol: Protocol,
     body: Buffer,
     declared: Declared,
     labels: Vec<(String, String)>,
@@ -103,13 +134,17 @@ async fn receive(
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
-    let body = bounds.receive(body, coding, &mut grant).await?;
-    entrance.protocol.check_not_empty(&body)?;
-    let timestamps = match entrance.protocol {
+    let (protocol, mut wire_bytes) = (entrance.protocol, 0);
+    let body = bounds.receive(body, coding, &mut grant, &mut wire_bytes).await;
+    state.counts.received(protocol, coding, wire_bytes);
+    let body = body?;
+    state.counts.is_here(protocol, body.len());
+    protocol.check_not_empty(&body)?;
+    let timestamps = match protocol {
         Protocol::Pushgateway => Timestamps::Refused,
         _ => Timestamps::Taken,
     };
-    Ok(Received { body, declared, labels: entrance.labels, timestamps, grant })
+    Ok(Received { protocol, body, declared, labels: entrance.labels, timestamps, grant })
 }
 
 /// Whose body it is, or where that will be seen.
@@ -120,8 +155,14 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(rules: &Rules, head: &Parts, entrance: &Entrance) -> Result<Self, Problem> {
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials());
+    fn of(
+        state: &State,
+        rules: &Rules,
+        head: &Parts,
+        entrance: &Entrance,
+    ) -> Result<Self, Problem> {
+        let now = state.clock.now();
+        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
         let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
         match known {
             Ok(source) => Ok(Self::Known(Arc::clone(source))),
@@ -137,6 +178,14 @@ impl Sender {
         match self {
             Self::Known(source) => Some(Arc::clone(source)),
             Self::InLabel(_) => None,
+        }
+    }
+
+    /// Whether it may have a quota, as far as that is known.
+    fn may_be_limited(&self) -> bool {
+        match self {
+            Self::Known(source) => source.quota.is_some(),
+            Self::InLabel(_) => true,
         }
     }
 
@@ -157,6 +206,7 @@ impl Sender {
         &self,
         body: &'b [u8],
         format: Format,
+        now: Timestamp,
     ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
         match self {
             Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
@@ -165,7 +215,7 @@ impl Sender {
                     Format::RemoteWrite(version) => remote_write::label_token(body, version),
                     _ => None,
                 };
-                Ok((Arc::clone(sources.by_label(token)?), LabelToken(token)))
+                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
             }
         }
     }
@@ -203,6 +253,15 @@ enum Purpose {
     Preview,
 }
 
+impl Purpose {
+    fn intent(self) -> Intent {
+        match self {
+            Self::Take => Intent::Take,
+            Self::Preview => Intent::Preview,
+        }
+    }
+}
+
 /// Anything that looks like a wish for a preview is one, or is refused: who asked for a test must not
 /// have sent.
 fn purpose_of(uri: &Uri) -> Result<Purpose, Problem> {
@@ -232,30 +291,55 @@ fn inline_bytes_max(declared: Declared) -> usize {
 struct Work {
     received: Received,
     sender: Sender,
+    intent: Intent,
     now: Timestamp,
+    /// A monotonic reading, for a sender that may be limited.
+    at: Duration,
 }
 
 impl Work {
     async fn run(self, state: &State) -> Result<Batch, Problem> {
+        let protocol = self.received.protocol;
         if self.received.body.len() <= inline_bytes_max(self.received.declared) {
-            return self.run_here(&*state.queue);
+            if !state.counts.is_timed(protocol) {
+                return self.run_here(&*state.queue);
+            }
+            let (outcome, within) = self.run_timed(&*state.queue, &*state.clock);
+            state.counts.decoded(protocol, within);
+            return outcome;
         }
         let (workers, queue) = (Arc::clone(&state.workers), Arc::clone(&state.queue));
+        let clock = Arc::clone(&state.clock);
         let turn = workers.acquire_owned().await.expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
-            let outcome = self.run_here(&*queue);
+            let done = self.run_timed(&*queue, &*clock);
             drop(turn);
-            outcome
+            done
         });
         // The runtime cancels no blocking task, so what is left is a panic: it goes on here.
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        let done = done.await;
+        let (outcome, within) =
+            done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        state.counts.decoded(protocol, within);
+        outcome
+    }
+
+    /// [`Self::run_here`], and how long that took.
+    fn run_timed(self, queue: &dyn Queue, clock: &dyn Clock) -> (Result<Batch, Problem>, Duration) {
+        let begun = clock.monotonic();
+        let outcome = self.run_here(queue);
+        (outcome, clock.monotonic().saturating_sub(begun))
     }
 
     fn run_here(self, queue: &dyn Queue) -> Result<Batch, Problem> {
-        let Self { received, sender, now } = self;
-        let Received { body, declared, labels, timestamps, mut grant } = received;
+        let Self { received, sender, intent, now, at } = self;
+        let Received { protocol, body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
-        let (source, token) = sender.find(&body, format)?;
+        let (source, token) = sender.find(&body, format, now)?;
+        let mut session = source.quota.as_ref().and_then(|quota| {
+            quota.charge(Rate::Bytes, body.len() as u64, at);
+            quota.session(intent, at)
+        });
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
@@ -264,21 +348,32 @@ impl Work {
         let mut steps = |step: Step| blocks.take(step, body.memory(), &mut grant);
         let (clash, ending) = (Clash::Replaced, Ending::Whole);
         let origin = Origin { labels: &labels, clash, timestamps, ending, own: &[], token };
-        let (body_read, profile) = (&body[lead..], &source.profile);
-        let outcome = pipeline::run_of(body_read, format, &origin, profile, now, &mut steps);
+        let guard = session.as_mut().map(|session| session as &mut dyn Guard);
+        let terms = Terms { profile: &source.profile, now, guard };
+        let outcome = pipeline::run_guarded(&body[lead..], format, &origin, terms, &mut steps);
         let report = outcome.map_err(|error| {
             let why = || blocks.spent().expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
         })?;
         let bytes = body.len() as u64;
         let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
-            examples(body_read, format, &report)
+            examples(&body[lead..], format, &report)
         } else {
             Vec::new()
         };
         drop(body);
         let blocks = blocks.finish(&mut grant)?;
-        Ok(Batch { source, received: now, bytes, report, examples, blocks, grant })
+        Ok(Batch {
+            protocol,
+            source,
+            received: now,
+            bytes,
+            report,
+            examples,
+            session,
+            blocks,
+            grant,
+        })
     }
 }
 
@@ -295,6 +390,7 @@ fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> 
 
 /// A body as tuples.
 struct Batch {
+    protocol: Protocol,
     source: Arc<Source>,
     received: Timestamp,
     /// Of the body, decompressed.
@@ -302,6 +398,8 @@ struct Batch {
     report: Report,
     /// Some of what the report rejects, by its index there.
     examples: Vec<(u64, String)>,
+    /// The series that it begins.
+    session: Option<Session>,
     blocks: Vec<Block>,
     grant: Grant,
 }
@@ -310,7 +408,8 @@ impl Batch {
     /// Queues the tuples. The answer leaves when they are safe (contract C5.1), and the memory is
     /// given back then: from there on the queue accounts for them.
     async fn append(self, state: &State) -> Result<Answer, Problem> {
-        let Self { source, received, bytes, report, examples, blocks, grant } = self;
+        let Self { protocol, source, received, bytes, report, examples, session, blocks, grant } =
+            self;
         if blocks.is_empty() {
             state.queue.count_decided(report.accepted, report.rejected);
         } else {
@@ -329,7 +428,15 @@ impl Batch {
             }
         }
         drop(grant);
+        if let Some(session) = session {
+            session.commit();
+        }
+        if let Some(quota) = &source.quota {
+            let metrics = report.accepted + report.rejected;
+            quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
+        }
         state.counts.decided(&report);
+        state.counts.handled(protocol, state.clock.now().since(received));
         let reports = std::slice::from_ref(&report);
         source.ledger.decided_as(bytes, reports, &examples, received);
         state.complaints.metrics(&source.name, &report);

@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a request, and the one place that turns it into an answer.
 
-use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
 
 use super::content::{Content, Response};
 pub use super::push::PathFault;
@@ -12,6 +12,7 @@ use crate::decode::inflate::InflateError;
 use crate::decode::media::{ForeignType, UnsupportedCoding};
 use crate::pipeline::BodyError;
 use crate::queue::AppendError;
+use crate::quota::Over;
 
 /// Why a request was not done; its text is the answer's body (contract C1.13).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +43,14 @@ pub enum Problem {
         status: StatusCode,
         /// The limit, and the way back.
         over: OverLimit,
+    },
+    /// The same for what a source may send, from all its addresses together.
+    #[error("{over}")]
+    OverQuota {
+        /// 429 or 503.
+        status: StatusCode,
+        /// Which limit, and the way back.
+        over: Over,
     },
     /// 415 (C1.4).
     #[error(transparent)]
@@ -134,7 +143,9 @@ impl Problem {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unauthorized { status } | Self::OverLimit { status, .. } => *status,
+            Self::Unauthorized { status }
+            | Self::OverLimit { status, .. }
+            | Self::OverQuota { status, .. } => *status,
             Self::UnsupportedCoding(_)
             | Self::UnsupportedType { .. }
             | Self::NotOtlp
@@ -204,9 +215,10 @@ impl Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::OverLimit { over: OverLimit { quota, wait_s }, .. } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(*wait_s));
-                headers.insert(RATE_LIMIT_POLICY, value(&format!("\"ip\";q={quota};w=60")));
-                headers.insert(RATE_LIMIT, value(&format!("\"ip\";r=0;t={wait_s}")));
+                limited(headers, "ip", u64::from(*quota), *wait_s);
+            }
+            Self::OverQuota { over: Over { rate, quota, wait_s, .. }, .. } => {
+                limited(headers, &format!("source-{}", rate.as_str()), *quota, *wait_s);
             }
             Self::Busy(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s()));
@@ -258,6 +270,13 @@ impl From<AppendError> for Problem {
 /// A few seconds, spread so that clients turned away together do not come back together.
 pub(super) fn retry_after_s() -> u64 {
     fastrand::u64(2..=6)
+}
+
+/// Which limit it is, and when there is something left of it.
+fn limited(headers: &mut HeaderMap, name: &str, quota: u64, wait_s: u64) {
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+    headers.insert(RATE_LIMIT_POLICY, value(&format!("\"{name}\";q={quota};w=60")));
+    headers.insert(RATE_LIMIT, value(&format!("\"{name}\";r=0;t={wait_s}")));
 }
 
 fn value(text: &str) -> HeaderValue {

@@ -65,8 +65,8 @@ impl PerIp {
         self.limiter.retain_recent();
     }
 
-    #[cfg(test)]
-    fn keys(&self) -> usize {
+    /// Addresses that are remembered.
+    pub(super) fn keys(&self) -> usize {
         self.limiter.len()
     }
 }

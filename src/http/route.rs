@@ -67,8 +67,8 @@ async fn at_pushgateway(
         }
         Method::DELETE => {
             drop(body);
-            let known =
-                rules.sources.authenticate(&head.headers, Credentials::BearerOrBasic).map(|_| ());
+            let (now, way) = (state.clock.now(), Credentials::BearerOrBasic);
+            let known = rules.sources.authenticate(&head.headers, way, now).map(|_| ());
             match known.and_then(|()| Ok(key.map(|_| ())?)) {
                 Ok(()) => empty(StatusCode::ACCEPTED),
                 Err(problem) => problem.into_response(),

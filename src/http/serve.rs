@@ -1,6 +1,7 @@
 //! The accept loop: which sockets are taken, how each is driven, and the way out (contract C6.5).
 //!
-//! hyper-util's `auto` builder speaks HTTP/1.1 and cleartext HTTP/2; everything about time is watched
+//! hyper-util's `auto` builder speaks HTTP/1.1 and HTTP/2, which it tells apart by the first bytes, in
+//! clear as above TLS; everything about time is watched
 //! from outside, see [`super::connection`].
 
 use std::future::{Future, poll_fn};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -26,6 +27,8 @@ use super::exchange::Edge;
 use super::problem::retry_after_s;
 use super::seats::{Seats, may_go};
 use super::state::State;
+use super::strays::Strays;
+use crate::tls::{Acceptor, Stream};
 
 /// How often idle addresses are forgotten by the limiter.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
@@ -87,6 +90,7 @@ pub async fn serve(
         stage: course,
         seats: Seats::new(state.connections_limit()),
         door: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        strays: Strays::default(),
         state,
     });
 
@@ -111,6 +115,7 @@ struct Server {
     /// One for each connection that may be open.
     seats: Arc<Seats>,
     door: Arc<Semaphore>,
+    strays: Strays,
     state: Arc<State>,
 }
 
@@ -122,14 +127,17 @@ impl Server {
         loop {
             tokio::select! {
                 stream = door.next() => self.admit(stream),
-                _ = tidy.tick() => self.state.tidy(),
+                _ = tidy.tick() => {
+                    self.state.tidy();
+                    self.strays.tell(self.state.clock.monotonic());
+                }
             }
         }
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream) {
         if let Some(seat) = self.seats.free_one() {
-            tokio::spawn(Arc::clone(self).drive(stream, seat));
+            self.seat(stream, seat);
             return;
         }
         let Some(place) = self.seats.ask() else { return self.refuse(stream) };
@@ -138,18 +146,28 @@ impl Server {
             match server.seats.wait(place).await {
                 // One that was given after accepting ended is nobody's to use.
                 Some(seat) if *server.stage.borrow() == Stage::Open => {
-                    server.drive(stream, seat).await;
+                    server.seat(stream, seat);
                 }
                 _ => server.refuse(stream),
             }
         });
     }
 
+    /// Two tasks, so that one in clear holds no room for what TLS needs.
+    fn seat(self: &Arc<Self>, stream: TcpStream, seat: OwnedSemaphorePermit) {
+        match self.state.tls() {
+            None => tokio::spawn(Arc::clone(self).drive(stream, seat)),
+            Some(tls) => tokio::spawn(Arc::clone(self).drive_secret(stream, seat, tls.clone())),
+        };
+    }
+
     /// For want of a seat.
     fn refuse(&self, stream: TcpStream) {
         self.state.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-        // Nobody is left to tell if any of this fails.
-        drop(turn_away(&stream));
+        if self.state.tls().is_none() {
+            // Nobody is left to tell if this fails. By TLS it would take a handshake to tell it.
+            drop(turn_away(&stream));
+        }
         let Ok(place) = Arc::clone(&self.door).try_acquire_owned() else {
             drop(drop_what_came(&stream));
             return;
@@ -170,11 +188,66 @@ impl Server {
         let connection = Connection::new(peer.ip());
         let seat = self.seats.take(permit, &connection);
         let counted = Counted::new(&self.state);
-        self.converse(stream, connection).await;
+        self.converse(stream, Arc::clone(&connection)).await;
+        if connection.spoke_tls() {
+            self.strays.count();
+        }
         drop((counted, seat));
     }
 
-    async fn converse(&self, stream: TcpStream, connection: Arc<Connection>) {
+    /// The same by TLS. The handshake has the time of a head, and the first byte of the first head what is
+    /// left of it.
+    async fn drive_secret(
+        self: Arc<Self>,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        tls: Acceptor,
+    ) {
+        let Ok(peer) = stream.peer_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let connection = Connection::new(peer.ip());
+        let seat = self.seats.take(permit, &connection);
+        let counted = Counted::new(&self.state);
+        if let Some(stream) = self.make_secret(stream, &connection, &tls).await {
+            self.converse(stream, connection).await;
+        }
+        drop((counted, seat));
+    }
+
+    async fn make_secret(
+        &self,
+        stream: TcpStream,
+        connection: &Connection,
+        tls: &Acceptor,
+    ) -> Option<Stream<TcpStream>> {
+        let within = self.state.rules().http.header_timeout;
+        let mut stage = self.stage.clone();
+        // One that was not silent for long enough is asked again, by whoever wants a seat then.
+        let called = poll_fn(|cx| match connection.call.heard(cx) {
+            Poll::Ready(()) if may_go(connection, Instant::now()).is_some() => Poll::Ready(()),
+            Poll::Ready(()) => connection.call.heard(cx),
+            Poll::Pending => Poll::Pending,
+        });
+        tokio::select! {
+            secret = timeout(within, tls.accept(stream)) => secret.unwrap_or_else(|_| {
+                tls.late();
+                None
+            }),
+            () = called => {
+                self.state.counts.made_way.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            // Nobody waits for an answer yet.
+            _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+        }
+    }
+
+    async fn converse<S>(&self, stream: S, connection: Arc<Connection>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let edge = Edge { state: Arc::clone(&self.state), connection: Arc::clone(&connection) };
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
         let mut wire =
@@ -246,6 +319,7 @@ struct Counted<'s>(&'s State);
 impl<'s> Counted<'s> {
     fn new(state: &'s State) -> Self {
         state.counts.connections.fetch_add(1, Ordering::Relaxed);
+        state.counts.connections_accepted.fetch_add(1, Ordering::Relaxed);
         Self(state)
     }
 }

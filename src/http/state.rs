@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::auth::Sources;
+use super::auth::{Sources, TokenUse};
 use super::client_addr::Forwarding;
 use super::complaints::Complaints;
 use super::counts::Counts;
@@ -22,7 +22,9 @@ use crate::clock::Clock;
 use crate::config;
 use crate::normalize::Policy;
 use crate::queue::Queue;
+use crate::quota::Over;
 use crate::tap::Tap;
+use crate::tls::Acceptor;
 use crate::traffic::Traffic;
 
 /// What a [`State`] is made of.
@@ -49,6 +51,20 @@ pub struct Parts<'c> {
     pub tap: Arc<Tap>,
 }
 
+/// What the operator may change of it while it runs.
+pub struct Terms<'c> {
+    /// Who may send.
+    pub sources: &'c [config::Source],
+    /// What is done to everybody's metrics.
+    pub policy: &'c Arc<Policy>,
+    /// `[auth]`
+    pub auth: config::Auth,
+    /// `[http]`
+    pub http: config::Http,
+    /// `[limits]`; `connections` has no effect here.
+    pub limits: config::Limits,
+}
+
 /// The ingest edge's side of the gateway.
 pub struct State {
     rules: ArcSwap<Rules>,
@@ -65,6 +81,7 @@ pub struct State {
     pub(super) complaints: Complaints,
     pub(super) traffic: Arc<Traffic>,
     pub(super) tap: Arc<Tap>,
+    tls: Option<Acceptor>,
 }
 
 /// What the operator may change while the edge runs. A request keeps those it began with.
@@ -78,26 +95,21 @@ pub(super) struct Rules {
     over_limit: StatusCode,
 }
 
+impl Rules {
+    /// The answer to a source over one of its rates.
+    pub(super) fn over_quota(&self, over: Over) -> Problem {
+        Problem::OverQuota { status: self.over_limit, over }
+    }
+}
+
 impl State {
     /// The edge as configured.
     pub fn new(parts: Parts<'_>) -> Self {
         let Parts { sources, policy, auth, http, limits, queue, clock, budget, traffic, tap } =
             parts;
         let connections = limits.connections;
-        let quota = NonZeroU32::new(limits.requests_per_minute);
-        let rules = Rules {
-            sources: Arc::new(Sources::new(sources, policy, auth, &traffic)),
-            nothing_accepted: status(
-                http.nothing_accepted_status,
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
-            forwarding: Forwarding::new(&limits.trusted_proxies, &limits.forwarded_header),
-            limiter: quota
-                .map(|quota| Arc::new(PerIp::new(quota, limits.limiter_keys, Arc::clone(&clock)))),
-            over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
-            http,
-            limits,
-        };
+        let terms = Terms { sources, policy, auth, http, limits };
+        let rules = Rules::new(terms, None, &clock, &traffic);
         Self {
             rules: ArcSwap::from_pointee(rules),
             connections,
@@ -109,9 +121,36 @@ impl State {
             complaints: Complaints::default(),
             traffic,
             tap,
+            tls: None,
             queue,
             clock,
         }
+    }
+
+    /// From the next request on these are the terms; those that run finish under the ones they began
+    /// with. Sources that are kept keep their books, tokens what is known of their use, and the limiter of
+    /// clients what it remembers, unless its own numbers change.
+    pub fn change(&self, terms: Terms<'_>) {
+        let before = self.rules.load_full();
+        self.budget.set_limit(terms.limits.memory_bytes);
+        self.rules.store(Arc::new(Rules::new(terms, Some(&before), &self.clock, &self.traffic)));
+    }
+
+    /// What is known of the tokens that open a source, in the order of the configuration.
+    pub fn tokens(&self) -> Vec<TokenUse> {
+        self.rules.load().sources.tokens()
+    }
+
+    /// The same on a port that speaks TLS, if there is anything to speak it with.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Acceptor>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// What makes its connections secret.
+    pub fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
     }
 
     /// The rules for a request that begins now.
@@ -134,6 +173,13 @@ impl State {
         self.budget.limit()
     }
 
+    /// Addresses that the per-IP limit remembers, and how many it may, `limits.limiter_keys`; `None` while
+    /// the limit is off.
+    pub fn limiter_keys(&self) -> Option<(usize, usize)> {
+        let rules = self.rules.load();
+        rules.limiter.as_ref().map(|limiter| (limiter.keys(), rules.limits.limiter_keys))
+    }
+
     /// `[limits]` and `[http]` as they are in effect.
     pub fn settings(&self) -> (config::Limits, config::Http) {
         let rules = self.rules.load();
@@ -153,7 +199,7 @@ impl State {
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
         let Some(limiter) = &rules.limiter else { return Ok(()) };
-        if rules.sources.is_unlimited(headers) {
+        if rules.sources.is_unlimited(headers, || self.clock.now()) {
             return Ok(());
         }
         let client = rules.forwarding.client_ip(peer, headers);
@@ -183,6 +229,45 @@ impl State {
         self.complaints.tell(self.clock.monotonic());
         if let Some(limiter) = &self.rules.load().limiter {
             limiter.forget_idle();
+        }
+    }
+}
+
+impl Rules {
+    /// Those of these terms, after those `before` if there were any.
+    fn new(
+        terms: Terms<'_>,
+        before: Option<&Self>,
+        clock: &Arc<dyn Clock>,
+        traffic: &Traffic,
+    ) -> Self {
+        let Terms { sources, policy, auth, http, limits } = terms;
+        let sources = Sources::new(sources, policy, auth, traffic);
+        let sources = match before {
+            Some(before) => sources.after(&before.sources),
+            None => sources,
+        };
+        let quota = NonZeroU32::new(limits.requests_per_minute);
+        let is_same = |before: &&Self| {
+            (before.limits.requests_per_minute, before.limits.limiter_keys)
+                == (limits.requests_per_minute, limits.limiter_keys)
+        };
+        let limiter = match before.filter(is_same) {
+            Some(before) => before.limiter.clone(),
+            None => quota
+                .map(|quota| Arc::new(PerIp::new(quota, limits.limiter_keys, Arc::clone(clock)))),
+        };
+        Self {
+            sources: Arc::new(sources),
+            nothing_accepted: status(
+                http.nothing_accepted_status,
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            forwarding: Forwarding::new(&limits.trusted_proxies, &limits.forwarded_header),
+            limiter,
+            over_limit: status(limits.over_limit_status, StatusCode::TOO_MANY_REQUESTS),
+            http,
+            limits,
         }
     }
 }

@@ -4,6 +4,8 @@ mod diary;
 mod number;
 mod text;
 
+use std::time::Duration;
+
 pub(crate) use diary::Diary;
 
 /// An instant as seconds and nanoseconds since 1970-01-01T00:00:00Z; `nanos` always counts forward,
@@ -86,6 +88,12 @@ impl Timestamp {
     /// Nanoseconds past [`Self::seconds`].
     pub const fn nanos(self) -> u32 {
         self.nanos
+    }
+
+    /// Time since an earlier instant; none when a clock was set back between them.
+    pub fn since(self, earlier: Self) -> Duration {
+        let nanos = |at: Self| i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos);
+        u64::try_from(nanos(self) - nanos(earlier)).map_or(Duration::ZERO, Duration::from_nanos)
     }
 
     /// An instant that was worked out from a text or number: 1970 to 2261 or none (contract C3.4).

@@ -37,6 +37,9 @@ pub enum Code {
     TooOld,
     /// Further ahead than `time.max_future`; a warning unless `time.outside = "reject"`.
     InFuture,
+    /// It would begin one series more than the source may have; a warning where a tag was taken off for
+    /// that. Last of all: what is rejected for anything else begins no series.
+    TooManySeries,
     /// Warning: a reserved name was prefixed.
     Renamed,
     /// Warning: `dt` was not understood; reception time is used.
@@ -52,7 +55,7 @@ impl Code {
     pub const COUNT: usize = Self::ALL.len();
 
     /// The whole list, in the order of the contract.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidJson,
         Self::NotAnObject,
         Self::MissingName,
@@ -68,6 +71,7 @@ impl Code {
         Self::TooLarge,
         Self::TooOld,
         Self::InFuture,
+        Self::TooManySeries,
         Self::Renamed,
         Self::UnparsedDt,
         Self::SkippedQuantile,
@@ -76,7 +80,7 @@ impl Code {
 
     /// What an item can be rejected for.
     pub fn rejections() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|code| *code <= Self::InFuture)
+        Self::ALL.into_iter().filter(|code| *code <= Self::TooManySeries)
     }
 
     /// What can be worth a warning.
@@ -102,6 +106,7 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
+            Self::TooManySeries => "too_many_series",
             Self::Renamed => "renamed",
             Self::UnparsedDt => "unparsed_dt",
             Self::SkippedQuantile => "skipped_quantile",
@@ -146,9 +151,9 @@ mod tests {
         for (nth, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, nth);
         }
-        assert_eq!(Code::rejections().count(), 15);
-        assert_eq!(Code::warnings().count(), 6);
-        let both: Vec<_> = Code::warnings().filter(|code| *code <= Code::InFuture).collect();
-        assert_eq!(both, [Code::TooOld, Code::InFuture]);
+        assert_eq!(Code::rejections().count(), 16);
+        assert_eq!(Code::warnings().count(), 7);
+        let both: Vec<_> = Code::warnings().filter(|code| *code <= Code::TooManySeries).collect();
+        assert_eq!(both, [Code::TooOld, Code::InFuture, Code::TooManySeries]);
     }
 }

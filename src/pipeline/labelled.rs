@@ -2,16 +2,15 @@
 
 use bumpalo::Bump;
 
-use super::{BodyError, Report, Run, Step, Steps, Stop, place, refused};
+use super::{BodyError, Report, Run, Step, Steps, Stop, Terms, place, refused};
 use crate::decode::labelled::{Flaw, Labelled, Origin, Reading, Readout, Series};
 use crate::decode::pull::Fault;
 use crate::decode::raw::{RawTag, Scalar};
 use crate::decode::remote_write::Dialect;
 use crate::decode::{Exposition, Format, Otlp, RemoteWrite, exposition, otlp, remote_write};
 use crate::encode::Escapes;
-use crate::metric::timestamp::Timestamp;
 use crate::metric::{Shape, text};
-use crate::normalize::{Profile, Verdict};
+use crate::normalize::Verdict;
 
 /// What a reader holds beside the body is told of whenever it has grown by as much.
 const TOLD_BYTES: u64 = 64 << 10;
@@ -160,13 +159,12 @@ pub(super) fn read<'a>(
     body: &'a [u8],
     format: Format,
     origin: &Origin<'a>,
-    profile: &'a Profile,
-    now: Timestamp,
+    mut terms: Terms<'a, '_>,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
     let arena = Bump::new();
-    let encoder = super::encoder(body.len().saturating_mul(unfolding(format)), profile);
-    let mut run = Run::new(&arena, profile, now, body, encoder, steps);
+    let encoder = super::encoder(body.len().saturating_mul(unfolding(format)), terms.profile);
+    let mut run = Run::new(&arena, terms.again(), body, encoder, steps);
     match format {
         Format::Exposition(syntax) => {
             let name = match syntax {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::decode::labelled::Asides;
+use crate::metric::{Flow, Metric, Shape, Totals};
 use crate::normalize::{Code, Rejection};
 
 mod codes;
@@ -37,6 +38,38 @@ pub struct Report {
     /// What came along with the measurements of a Prometheus-style sender.
     #[serde(skip)]
     pub asides: Asides,
+    /// Those tuples by what their metric was sent as; together as many.
+    #[serde(skip)]
+    pub kinds: Kinds,
+}
+
+/// Tuples by what their metric was sent as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds([u64; Kinds::NAMES.len()]);
+
+impl Kinds {
+    /// What a metric can be sent as; `count` is a counter of what was added since the last one (C4.2).
+    pub const NAMES: [&str; 5] = ["gauge", "counter", "count", "histogram", "summary"];
+
+    /// Tuples of each, in the order of the names.
+    pub fn tuples(self) -> [u64; Self::NAMES.len()] {
+        self.0
+    }
+
+    /// Counts the tuples that a metric becomes (C4.3, C4.4).
+    #[inline]
+    pub(super) fn count(&mut self, metric: &Metric<'_>) {
+        let of_series =
+            |totals: &Totals<'_>| metric.pairs.len() as u64 + 1 + u64::from(totals.sum.is_some());
+        let (kind, tuples) = match &metric.shape {
+            Shape::Gauge(_) => (0, 1),
+            Shape::Counter(_, Flow::Delta) => (2, 1),
+            Shape::Counter(..) => (1, 1),
+            Shape::Histogram(totals, _) => (3, of_series(totals)),
+            Shape::Summary(totals, _) => (4, of_series(totals)),
+        };
+        self.0[kind] += tuples;
+    }
 }
 
 /// Rejections and warnings by code; takes no room while there are none, which is the rule.
@@ -89,6 +122,7 @@ pub(super) struct Mark {
     warnings: usize,
     lines_read: bool,
     tally: Option<ByCode>,
+    kinds: Kinds,
 }
 
 impl Report {
@@ -102,10 +136,15 @@ impl Report {
         self.accepted == 0 && self.rejected > 0
     }
 
+    /// Whether the text of a rejection is kept.
+    pub(super) fn takes_errors(&self) -> bool {
+        self.errors.len() < ENTRIES_MAX
+    }
+
     pub(super) fn reject(&mut self, index: u64, line: Option<u64>, rejection: Rejection) {
         self.rejected += 1;
         self.tally.by_code().rejections[rejection.code as usize] += 1;
-        if self.errors.len() < ENTRIES_MAX {
+        if self.takes_errors() {
             let message = rejection.message.into_owned();
             self.errors.push(Entry { index, line, code: rejection.code, message });
         }
@@ -138,6 +177,7 @@ impl Report {
             warnings: self.warnings.len(),
             lines_read: self.lines_read,
             tally: self.tally.0.as_deref().copied(),
+            kinds: self.kinds,
         }
     }
 
@@ -148,6 +188,7 @@ impl Report {
         self.warnings.truncate(mark.warnings);
         self.lines_read = mark.lines_read;
         self.tally.0 = mark.tally.map(Box::new);
+        self.kinds = mark.kinds;
     }
 }
 
@@ -162,7 +203,10 @@ mod tests {
             report.reject(index, None, Rejection::new(Code::InvalidTags, "no"));
             report.warn(index, None, Code::TooOld, &String::new);
         }
+        let gauge = Metric::blank();
+        report.kinds.count(&gauge);
         let mark = report.mark();
+        report.kinds.count(&gauge);
         report.reject(250, Some(1), Rejection::new(Code::InvalidTags, "no"));
         report.warn(251, Some(1), Code::Renamed, &String::new);
         report.rewind(mark);
@@ -175,5 +219,6 @@ mod tests {
         assert_eq!(report.tally.warnings(Code::TooOld), 250);
         assert_eq!(report.tally.warnings(Code::Renamed), 0);
         assert_eq!((report.errors.len(), report.warnings.len()), (ENTRIES_MAX, ENTRIES_MAX));
+        assert_eq!(report.kinds.tuples(), [1, 0, 0, 0, 0]);
     }
 }

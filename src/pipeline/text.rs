@@ -44,6 +44,7 @@ impl<'a> Run<'a, '_, '_> {
     fn ndjson_line(&mut self, line: Result<&'a str, String>) -> Result<(), BodyError> {
         self.line = self.line.map(|line| line + 1);
         let (encoder, report, index) = (self.encoder.mark(), self.report.mark(), self.index);
+        let guard = self.guard_mark();
         let broken = match line {
             Ok(text) => match self.ndjson_values(text) {
                 Ok(()) => None,
@@ -55,6 +56,7 @@ impl<'a> Run<'a, '_, '_> {
         if let Some(message) = broken {
             self.encoder.rewind(encoder);
             self.report.rewind(report);
+            self.guard_rewind(guard);
             self.report.reject_line(index, self.line, message);
             self.index = index + 1;
             (self.steps)(Step::Held(0)).map_err(refused)?;

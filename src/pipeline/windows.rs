@@ -7,11 +7,9 @@
 use bumpalo::Bump;
 
 use super::lane::packed;
-use super::{BodyError, Report, Run, Start, Steps, Stop, place};
+use super::{BodyError, Report, Run, Start, Steps, Stop, Terms, place};
 use crate::decode::msgpack::{self, MsgpackReader};
 use crate::decode::pull::{Extent, Pull, Token};
-use crate::metric::timestamp::Timestamp;
-use crate::normalize::Profile;
 
 /// Bytes of a window: it and its copy fit the inner caches, and what is done for each window costs
 /// nothing beside what is done for its metrics.
@@ -32,11 +30,10 @@ struct Place {
 pub(super) fn read(
     start: Start,
     body: &[u8],
-    profile: &Profile,
-    now: Timestamp,
+    terms: Terms<'_, '_>,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    read_by(WINDOW_BYTES, start, body, profile, now, steps)
+    read_by(WINDOW_BYTES, start, body, terms, steps)
 }
 
 /// The same by windows of any size, which makes no difference to what becomes of the body.
@@ -44,11 +41,10 @@ fn read_by(
     window_bytes: usize,
     start: Start,
     body: &[u8],
-    profile: &Profile,
-    now: Timestamp,
+    mut terms: Terms<'_, '_>,
     steps: &mut Steps<'_>,
 ) -> Result<Report, BodyError> {
-    let mut encoder = super::encoder(body.len(), profile);
+    let mut encoder = super::encoder(body.len(), terms.profile);
     let (mut report, mut index, mut place) =
         (Report::default(), start.index, Place { at: 0, array: Extent(0) });
     loop {
@@ -65,7 +61,7 @@ fn read_by(
         };
         let ascii = place::utf8(stripped, 0).unwrap_or_default();
         // Most texts are parts of the copy.
-        let mut run = Run::new(&arena, profile, now, ascii.as_bytes(), encoder, &mut *steps);
+        let mut run = Run::new(&arena, terms.again(), ascii.as_bytes(), encoder, &mut *steps);
         (run.report, run.index) = (report, index);
         let mut reader = MsgpackReader::new(body);
         reader.copied(place.at, ascii);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fault::Standing;
 use super::rules::Rules;
 use super::tuple::Tuple;
+use crate::tls::ServerTls;
 
 /// Everything that can be set; [`Options::default`] behaves like a receiver out of the box, save for
 /// its port on loopback and the key `API_KEY`.
@@ -26,6 +27,8 @@ pub struct Options {
     pub fault: Option<Standing>,
     /// Decides which requests a fault with a rate below one hits. Default 0.
     pub seed: u64,
+    /// TLS, with a certificate and perhaps certificates of clients. Default: none, it speaks HTTP in clear.
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for Options {
@@ -37,6 +40,7 @@ impl Default for Options {
             print: None,
             fault: None,
             seed: 0,
+            tls: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -82,10 +83,28 @@ async fn accept(
     Ok((stream, slot))
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     let valve = Valve::default();
     let number = shared.book.connected();
-    let wire = TokioIo::new(Wire::new(stream, valve.clone()));
+    let wire = Wire::new(stream, valve.clone());
+    let Some(tls) = shared.tls.clone() else {
+        return converse(wire, valve, number, shared, stop).await;
+    };
+    if let Ok(Some(wire)) = tokio::time::timeout(HEAD_WITHIN, tls.handshake(wire)).await {
+        converse(wire, valve, number, shared, stop).await;
+    }
+}
+
+async fn converse<S>(
+    wire: S,
+    valve: Valve,
+    number: u64,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let wire = TokioIo::new(wire);
     let service = service_fn(move |request| {
         let (shared, valve) = (Arc::clone(&shared), valve.clone());
         async move { respond(&shared, request, number, &valve).await }

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::decode::labelled::Asides;
 use crate::normalize::Code;
-use crate::pipeline::report::{Codes, Report};
+use crate::pipeline::report::{Codes, Kinds, Report};
 
 /// What a scrape came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// What became of all scrapes; the default is that of a gateway that fetches nothing.
 #[derive(Debug, Default)]
 pub struct Counts {
-    jobs: Vec<JobCounts>,
+    jobs: ArcSwap<Vec<Arc<JobCounts>>>,
     codes: Codes,
     /// Scrapes dropped since the last line about them, and when that was.
     dropped: Mutex<(u64, Option<Duration>)>,
@@ -89,24 +91,31 @@ pub struct JobCounts {
 }
 
 impl Counts {
-    pub(super) fn of<'j>(jobs: impl Iterator<Item = &'j Arc<str>>) -> Self {
-        let job = |job: &Arc<str>| JobCounts {
-            job: Arc::clone(job),
-            targets: AtomicU64::new(0),
-            outcomes: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
-        let jobs = jobs.map(job).collect();
-        Self { jobs, ..Self::default() }
+    /// These are the jobs from now on.
+    pub(super) fn has_jobs(&self, jobs: Vec<Arc<JobCounts>>) {
+        self.jobs.store(Arc::new(jobs));
+    }
+
+    /// Those of the job of this name; new ones where there is none.
+    pub(super) fn of(&self, name: &Arc<str>) -> Arc<JobCounts> {
+        let jobs = self.jobs.load();
+        let known = jobs.iter().find(|counts| counts.job == *name);
+        known.map_or_else(|| Arc::new(JobCounts::new(name)), Arc::clone)
     }
 
     /// Each job's, in the order of the configuration.
-    pub fn jobs(&self) -> &[JobCounts] {
-        &self.jobs
+    pub fn jobs(&self) -> Arc<Vec<Arc<JobCounts>>> {
+        self.jobs.load_full()
     }
 
     /// Targets of all jobs.
     pub fn targets(&self) -> u64 {
-        self.jobs.iter().map(JobCounts::targets).sum()
+        self.jobs.load().iter().map(|job| job.targets()).sum()
+    }
+
+    /// Tuples by what their metric was sent as.
+    pub fn kinds(&self) -> [u64; Kinds::NAMES.len()] {
+        self.codes.kinds()
     }
 
     /// Samples rejected for this.
@@ -144,6 +153,14 @@ impl Counts {
 }
 
 impl JobCounts {
+    pub(super) fn new(job: &Arc<str>) -> Self {
+        Self {
+            job: Arc::clone(job),
+            targets: AtomicU64::new(0),
+            outcomes: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
     /// Targets it has now.
     pub fn targets(&self) -> u64 {
         self.targets.load(Ordering::Relaxed)
@@ -169,7 +186,7 @@ mod tests {
 
     #[test]
     fn dropped_scrapes_are_told_of_once_a_minute_with_their_number() {
-        let counts = Counts::of(std::iter::empty());
+        let counts = Counts::default();
         let at = |seconds| counts.dropped(Duration::from_secs(seconds), "of it");
         let told =
             |number| Some(format!("{number} scrapes were dropped, the last one because of it"));
@@ -181,7 +198,9 @@ mod tests {
 
     #[test]
     fn outcomes_are_counted_apart() {
-        let counts = Counts::of([&Arc::from("a"), &Arc::from("b")].into_iter());
+        let counts = Counts::default();
+        counts.has_jobs(["a", "b"].map(|name| counts.of(&name.into())).to_vec());
+        assert!(Arc::ptr_eq(&counts.of(&"b".into()), &counts.jobs()[1]), "known by its name");
         for (times, outcome) in Outcome::ALL.into_iter().enumerate() {
             for _ in 0..times {
                 counts.jobs()[1].ended(outcome);

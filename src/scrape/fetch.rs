@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::counts::Outcome;
 use crate::budget::{Budget, Grant, Spent};
 use crate::causes::in_one_line;
-use crate::config::{self, Verify};
+use crate::config;
 use crate::decode::Exposition;
 use crate::decode::buffer::Buffer;
 use crate::decode::inflate::InflateError;
@@ -200,7 +200,7 @@ impl Fetcher {
         let make = || async {
             let (job, names) = (self.job.clone(), self.names.clone());
             let made = tokio::task::spawn_blocking(move || secured(&job, &names)).await;
-            made.map_err(|error| error.to_string())?.map_err(|error| in_one_line(&error))
+            made.map_err(|error| error.to_string())?
         };
         let client = self.secure.get_or_try_init(make).await;
         client.map_err(|cause: String| {
@@ -221,18 +221,10 @@ fn builder(job: &config::Scrape, names: &Names) -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(2)
 }
 
-fn secured(job: &config::Scrape, names: &Names) -> reqwest::Result<Client> {
-    let mut builder = builder(job, names);
-    if let Some(roots) = &job.tls.roots {
-        builder = builder.tls_certs_only(roots.clone());
-    }
-    if let Some(identity) = &job.tls.identity {
-        builder = builder.identity(identity.clone());
-    }
-    if job.tls.verify == Verify::Nothing {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    }
-    builder.build()
+fn secured(job: &config::Scrape, names: &Names) -> Result<Client, String> {
+    let credentials = job.tls.load().map_err(|fault| fault.to_string())?;
+    let client = credentials.apply(builder(job, names)).build();
+    client.map_err(|error| in_one_line(&error))
 }
 
 fn is_redirect(status: StatusCode) -> bool {

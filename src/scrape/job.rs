@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 
@@ -20,6 +21,7 @@ use crate::decode::labelled::{Clash, Timestamps};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::queue::{AppendError, Entry};
+use crate::quota::{Quota, Rate};
 use crate::tap::Piece;
 use crate::traffic::Ledger;
 
@@ -41,19 +43,47 @@ pub(super) struct Job {
 /// What the targets of a job have in common.
 struct Common {
     job: config::Scrape,
-    nth: usize,
+    counts: Arc<JobCounts>,
     fetcher: Fetcher,
-    rules: Rules,
+    rules: ArcSwap<Rules>,
     lines: Lines,
     ledger: Arc<Ledger>,
     shared: Arc<Shared>,
+}
+
+/// A job that runs, for whoever changes it.
+#[derive(Clone)]
+pub(super) struct Known(Arc<Common>);
+
+impl Known {
+    pub(super) fn job(&self) -> &config::Scrape {
+        &self.0.job
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn counts(&self) -> Arc<JobCounts> {
+        Arc::clone(&self.0.counts)
+    }
+
+    /// From its next scrapes on the tuples get the host name and tags of this profile.
+    pub(super) fn change(&self, profile: Profile, quota: Option<Arc<Quota>>) {
+        self.0.rules.store(Arc::new(rules(&self.0.job, profile, quota)));
+    }
+}
+
+fn rules(job: &config::Scrape, profile: Profile, quota: Option<Arc<Quota>>) -> Rules {
+    let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
+    let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
+    Rules { profile, quota, clash, timestamps }
 }
 
 impl Job {
     /// Reads the files that name targets, unless that lasts beyond `until`: a file system may hang.
     pub(super) async fn new(
         job: config::Scrape,
-        nth: usize,
         profile: Profile,
         fetcher: Fetcher,
         shared: Arc<Shared>,
@@ -68,12 +98,11 @@ impl Job {
                 .ok()
         };
         let fixed = job.targets.iter().filter_map(of_config).collect();
-        let clash = if job.honor_labels { Clash::Kept } else { Clash::Exported };
-        let timestamps = if job.honor_timestamps { Timestamps::Taken } else { Timestamps::Ignored };
-        let rules = Rules { profile, clash, timestamps };
+        let rules = ArcSwap::from_pointee(rules(&job, profile, None));
+        let counts = shared.counts.of(&job.job);
         let ledger = shared.traffic.of(job.book());
         let lines = Lines::default();
-        let common = Arc::new(Common { job, nth, fetcher, rules, lines, ledger, shared });
+        let common = Arc::new(Common { job, counts, fetcher, rules, lines, ledger, shared });
         let (files, looking) = first_look(begin_look(Files::default(), &common), until).await;
         if looking.is_some() {
             let name = &*common.job.job;
@@ -82,10 +111,18 @@ impl Job {
                 "target files of job {name} take long to read: it starts without their targets"
             );
         }
-        let mut job = Self { common, fixed, files, looking, told_of: 0 };
-        let targets = job.targets();
-        job.common.counts().has_targets(targets.len());
-        job
+        Self { common, fixed, files, looking, told_of: 0 }
+    }
+
+    /// Tells how many targets it begins with.
+    pub(super) fn tell_targets(&mut self) {
+        let targets = self.targets();
+        self.common.counts.has_targets(targets.len());
+    }
+
+    /// How it is known while it runs.
+    pub(super) fn known(&self) -> Known {
+        Known(Arc::clone(&self.common))
     }
 
     /// Scrapes until it is dropped.
@@ -119,7 +156,7 @@ impl Job {
             }
             stays
         });
-        self.common.counts().has_targets(targets.len());
+        self.common.counts.has_targets(targets.len());
         for target in targets {
             running.entry(target).or_insert_with_key(|target| {
                 tasks.spawn(scrape(Arc::clone(&self.common), Arc::new(target.clone())))
@@ -189,7 +226,7 @@ async fn scrape(common: Arc<Common>, target: Arc<Target>) {
         ticks.tick().await;
         let outcome = common.scrape(&target).await;
         common.tell(&target, &mut state, &outcome);
-        common.counts().ended(outcome.map_or_else(|failure| failure.outcome, |()| Outcome::Ok));
+        common.counts.ended(outcome.map_or_else(|failure| failure.outcome, |()| Outcome::Ok));
     }
 }
 
@@ -202,18 +239,19 @@ enum State {
 }
 
 impl Common {
-    fn counts(&self) -> &JobCounts {
-        &self.shared.counts.jobs()[self.nth]
-    }
-
     /// One scrape, whose samples are in the queue when this returns. A failure of the target is in the
     /// queue as well, as `up` 0; one for want of room is not.
     async fn scrape(self: &Arc<Self>, target: &Arc<Target>) -> Result<(), Failure> {
-        let Shared { queue, budget, clock, body_bytes, .. } = &*self.shared;
+        let Shared { queue, budget, clock, .. } = &*self.shared;
         // Nobody needs a page for which there is no room.
         queue.room()?;
         let (now, began) = (clock.now(), clock.monotonic());
-        let page = match self.fetcher.fetch(&target.url, *body_bytes, budget).await {
+        if let Some(quota) = &self.rules.load().quota {
+            quota.admit(began).map_err(|over| {
+                Failure::new(Outcome::NoRoom, format!("source {}: {over}", quota.name()))
+            })?;
+        }
+        let page = match self.fetcher.fetch(&target.url, self.shared.body_bytes(), budget).await {
             Ok(page) => self.read(page, target, now).await,
             Err(failure) => Err(failure),
         };
@@ -229,7 +267,7 @@ impl Common {
             duration_s: clock.monotonic().saturating_sub(began).as_secs_f64(),
             samples: samples.report.accepted + samples.report.rejected,
         };
-        let health = page::health(health, target, &self.rules.profile, now);
+        let health = page::health(health, target, &self.rules.load().profile, now);
         self.append(now, samples, health, grant).await?;
         failure.map_or(Ok(()), Err)
     }
@@ -246,8 +284,8 @@ impl Common {
         let (common, target) = (Arc::clone(self), Arc::clone(target));
         let read = spawn_blocking(move || {
             let _turn = turn;
-            let queue = &common.shared.queue;
-            page::read(page, &target, &common.rules, now, queue)
+            let Shared { queue, clock, .. } = &*common.shared;
+            page::read(page, &target, &common.rules.load(), (now, clock.monotonic()), queue)
         });
         // One page that meets a bug is no reason to scrape its target never again.
         read.await.unwrap_or_else(|error| {
@@ -268,7 +306,10 @@ impl Common {
         let queue = &self.shared.queue;
         let mut blocks = samples.blocks;
         blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
-        let (bytes, reports) = (samples.bytes, [samples.report, health.report]);
+        let (bytes, session) = (samples.bytes, samples.session);
+        // What the gateway says of the scrape is nobody's metrics.
+        let metrics = samples.report.accepted + samples.report.rejected;
+        let reports = [samples.report, health.report];
         let entry = Entry {
             source: Arc::clone(self.job.book()),
             received,
@@ -280,11 +321,18 @@ impl Common {
         let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
         let under_way = under_way.map_err(|_| AppendError::Closed)?;
         let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
+        let quota = self.rules.load().quota.clone();
         let appended = tokio::spawn(async move {
             let piece = shared.tap.is_open().then(|| Piece::of(&entry.source, &entry.blocks));
             shared.queue.append(entry).await?;
             if let Some(piece) = piece {
                 shared.tap.show(piece);
+            }
+            if let Some(session) = session {
+                session.commit();
+            }
+            if let Some(quota) = quota {
+                quota.charge(Rate::Metrics, metrics, shared.clock.monotonic());
             }
             ledger.decided(bytes, &reports, received);
             for report in &reports {

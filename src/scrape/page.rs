@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -16,8 +17,9 @@ use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::pipeline::report::Report;
-use crate::pipeline::{self, BodyError, Step};
+use crate::pipeline::{self, BodyError, Guard, Step, Terms};
 use crate::queue::Queue;
+use crate::quota::{Intent, Quota, Rate, Session};
 
 /// What is said of a scrape. A page that says it of the same target would give a series two values in one
 /// second: its own are refused, as `invalid_name`.
@@ -29,6 +31,8 @@ const SAMPLES: &str = "scrape_samples_scraped";
 /// What happens to the samples of a job's pages.
 pub(super) struct Rules {
     pub(super) profile: Profile,
+    /// What its source may send.
+    pub(super) quota: Option<Arc<Quota>>,
     pub(super) clash: Clash,
     pub(super) timestamps: Timestamps,
 }
@@ -39,6 +43,8 @@ pub(super) struct Samples {
     /// Of the page, decompressed.
     pub(super) bytes: u64,
     pub(super) report: Report,
+    /// The series that the page begins.
+    pub(super) session: Option<Session>,
     pub(super) blocks: Vec<Block>,
 }
 
@@ -50,12 +56,12 @@ pub(super) struct Health {
     pub(super) samples: u64,
 }
 
-/// Makes tuples of a page, and what holds their memory. Computes.
+/// Makes tuples of a page, and what holds their memory; `at` is a monotonic reading. Computes.
 pub(super) fn read(
     page: Page,
     target: &Target,
     rules: &Rules,
-    now: Timestamp,
+    (now, at): (Timestamp, Duration),
     queue: &Arc<dyn Queue>,
 ) -> Result<(Samples, Grant), Failure> {
     let Page { body, syntax, looks_like, mut grant } = page;
@@ -70,7 +76,13 @@ pub(super) fn read(
     let mut blocks = Blocks::new(&**queue);
     let mut steps = |step: Step| blocks.take(step, body.memory(), &mut grant);
     let format = Format::Exposition(syntax);
-    let read = pipeline::run_of(&body, format, &origin, &rules.profile, now, &mut steps);
+    let mut session = rules.quota.as_ref().and_then(|quota| {
+        quota.charge(Rate::Bytes, body.len() as u64, at);
+        quota.session(Intent::Take, at)
+    });
+    let guard = session.as_mut().map(|session| session as &mut dyn Guard);
+    let terms = Terms { profile: &rules.profile, now, guard };
+    let read = pipeline::run_guarded(&body, format, &origin, terms, &mut steps);
     let report = read.map_err(|error| match (error, blocks.spent()) {
         (BodyError::Refused, Some(spent)) => spent.into(),
         (error @ BodyError::Expanded { .. }, _) => {
@@ -81,7 +93,7 @@ pub(super) fn read(
     let bytes = body.len() as u64;
     drop(body);
     let blocks = blocks.finish(&mut grant)?;
-    Ok((Samples { bytes, report, blocks }, grant))
+    Ok((Samples { bytes, report, session, blocks }, grant))
 }
 
 fn malformed(error: &BodyError, looks_like: Option<&str>) -> String {
@@ -113,7 +125,7 @@ pub(super) fn health(
     };
     let report = pipeline::run(&body, Format::Json, profile, now, &mut sink)
         .expect("what was written as JSON is read as JSON, and three metrics are few");
-    Samples { bytes: 0, report, blocks }
+    Samples { report, blocks, ..Samples::default() }
 }
 
 #[derive(Serialize)]

@@ -269,6 +269,8 @@ pub(crate) fn settings(address: SocketAddr) -> config::Receiver {
         retry_min: Duration::from_millis(2),
         retry_max: Duration::from_millis(20),
         hold_probe: Duration::from_millis(50),
+        tls: config::ClientTls::default(),
+        proxy: config::Proxy::Environment,
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod captured;
 mod client;
 mod hostile;
+mod limited;
 mod messages;
 mod oracle;
 mod property;

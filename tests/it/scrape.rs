@@ -20,6 +20,7 @@ mod exporter;
 mod files;
 mod memory;
 mod page;
+mod quota;
 mod tls;
 mod trouble;
 mod whole;

@@ -1,5 +1,7 @@
 //! What the tests over sockets share.
 
+pub(crate) mod browser;
+pub(crate) mod busy;
 pub(crate) mod corpus;
 pub(crate) mod edge;
 #[path = "support/endure/all.rs"]

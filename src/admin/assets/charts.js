@@ -4,7 +4,9 @@ import { el, say, mark } from '/assets/dom.js';
 import { time } from '/assets/words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const [WIDTH, HEIGHT, HOUR] = [360, 56, 3600e3];
+const [WIDTH, HEIGHT] = [360, 56];
+// A young gateway has a short chart, not an empty one.
+const SPANS = [[5, '5 min ago'], [15, '15 min ago'], [30, '30 min ago'], [60, 'an hour ago']];
 // Points further apart than this have nothing between them: the gateway was away.
 const GAP = 35e3;
 
@@ -38,7 +40,9 @@ export function chart(parent, title, unit, show, kind) {
   parent.append(node);
   return (points, now) => {
     say(number, show(now));
-    draw({ area, line }, points);
+    const wide = points.length > 0 ? points.at(-1)[0] - points[0][0] : 0;
+    const [minutes, ago] = SPANS.find(([most]) => wide <= most * 60e3) ?? SPANS.at(-1);
+    draw({ area, line }, points, minutes * 60e3);
     const known = points.filter(([, value]) => value !== null);
     if (known.length === 0) {
       say(words, `${title}, ${unit}: now ${show(now)}; the chart begins in a few seconds`);
@@ -47,29 +51,32 @@ export function chart(parent, title, unit, show, kind) {
       return;
     }
     const highest = known.reduce((best, point) => (point[1] > best[1] ? point : best));
-    const minutes = Math.min(60, Math.max(1, Math.round((points.at(-1)[0] - points[0][0] + 10e3) / 60e3)));
     const top = highest[1] === 0 ? 'nothing' : `highest ${show(highest[1])} at ${time(highest[0])}`;
-    say(words, `${title}, ${unit}, last ${minutes} min: now ${show(now)}, ${top}`);
+    say(words, `${title}, ${unit}, in the last ${Math.max(1, Math.round(wide / 60e3))} min: now ${show(now)}, ${top}`);
     say(most, highest[1] === 0 ? '' : `max ${show(highest[1])}`);
-    say(since, 'an hour ago');
+    say(since, ago);
   };
 }
 
-function draw({ area, line }, points) {
+function draw({ area, line }, points, span) {
   const last = points.at(-1)?.[0] ?? 0;
   const top = Math.max(...points.map(([, value]) => value ?? 0), 0) || 1;
-  const x = (at) => WIDTH * (1 - (last - at) / HOUR);
+  const x = (at) => WIDTH * (1 - (last - at) / span);
   const y = (value) => HEIGHT - 1 - (value / top) * (HEIGHT - 4);
   const pieces = [];
   let before = -Infinity;
   for (const [at, value] of points) {
-    if (value === null || last - at > HOUR) continue;
+    if (value === null || last - at > span) continue;
     if (at - before > GAP) pieces.push([]);
     pieces.at(-1).push(`${x(at).toFixed(1)} ${y(value).toFixed(1)}`);
     before = at;
   }
-  // One point alone would be nothing to see.
-  const drawn = pieces.map((piece) => (piece.length > 1 ? piece : [piece[0], `${parseFloat(piece[0]) - 1} ${piece[0].split(' ')[1]}`]));
+  // One point alone would be nothing to see: it gets a width.
+  const widened = ([point]) => {
+    const [left, top] = point.split(' ');
+    return [`${(left - 2).toFixed(1)} ${top}`, point];
+  };
+  const drawn = pieces.map((piece) => (piece.length > 1 ? piece : widened(piece)));
   mark(line, 'd', drawn.map((piece) => `M${piece.join('L')}`).join(''));
   const closed = (piece) =>
     `M${piece.join('L')}L${piece.at(-1).split(' ')[0]} ${HEIGHT}L${piece[0].split(' ')[0]} ${HEIGHT}Z`;

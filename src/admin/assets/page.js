@@ -115,8 +115,10 @@ function listen() {
 setInterval(() => {
   if (heard !== null && Date.now() - heard > SILENCE_MS) {
     gone();
-    if (events.readyState === EventSource.OPEN) listen();
+    if (events.readyState === EventSource.OPEN) at('link').hidden = false;
+listen();
   }
 }, 1000);
 
+at('link').hidden = false;
 listen();

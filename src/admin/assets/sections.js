@@ -41,7 +41,7 @@ const nobody = table(at('nobody'), [
   { title: 'Last minute', of: (of) => alarming(of.lately, count(of.lately)), kind: number },
   { title: 'Since the start', of: (of) => count(of.all), kind: number },
   { title: 'What to do', of: (of) => of.cure, kind: 'wide' },
-]);
+], 'Nothing was turned away since the start.');
 
 const NOBODY = [
   ['unauthorized', 'Requests without a known token', 'look for a sender with an old token, or a source that is disabled'],
@@ -64,11 +64,6 @@ const letters = table(at('letters'), [
     kind: 'wide',
   },
 ], 'No receiver is configured.');
-
-const limits = table(at('limits'), [
-  { title: 'Setting', of: ([name]) => name, kind: 'code' },
-  { title: 'Value', of: ([name, value]) => limit(name, value), kind: number },
-]);
 
 function limit(name, value) {
   if (value === null) return 'none';
@@ -161,9 +156,9 @@ export function sections(told) {
   rejects(all.slice(0, REJECTS_SHOWN), (of) => JSON.stringify([of.source, of.code, of.message]));
   const rows = NOBODY.map(([name, what, cure]) =>
     ({ name, what, cure, all: told.edge[name], lately: told.edge.last_minute[name] }));
-  nobody(rows, (of) => of.name);
+  nobody(rows.filter((of) => of.all > 0), (of) => of.name);
   queue(told);
   keyed(at('receivers'), told.receivers, (of) => of.name, card, renew);
   letters(told.receivers.filter((of) => of.dead_letters), (of) => of.name);
-  limits(Object.entries(told.limits), ([name]) => name);
+  facts(at('limits'), Object.entries(told.limits).map(([name, value]) => [name, limit(name, value)]));
 }

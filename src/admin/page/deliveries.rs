@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::names;
 use super::super::reading::{Delivery, Destination, Health};
 use super::super::sheet::Sheet;
-use super::unix_s;
+use super::{NANOS, unix_s};
 use crate::forward::State;
 
 pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result {
@@ -32,6 +32,10 @@ pub(super) fn deliveries(sheet: &mut Sheet<'_>, health: &Health) -> fmt::Result 
         })
     });
     sheet.each(&names::DELIVERIES, attempts)?;
+    let latencies = known.iter().map(|(receiver, to)| ([*receiver], to.latencies.clone()));
+    sheet.spreads(&names::LATENCY, NANOS, latencies)?;
+    sheet.by_receiver(&names::SENT_BYTES, health, of(|to| Some(to.bytes.0)))?;
+    sheet.by_receiver(&names::RAW_BYTES, health, of(|to| Some(to.bytes.1)))?;
     sheet.by_receiver(&names::LAST_SUCCESS, health, of(|to| to.status.last_success.map(unix_s)))?;
     let last_error = |to: &Delivery| to.status.last_error.as_ref().map(|(at, _)| unix_s(*at));
     sheet.by_receiver(&names::LAST_ERROR, health, of(last_error))?;

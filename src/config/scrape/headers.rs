@@ -92,6 +92,7 @@ fn one(section: &Section<'_>, path: &str, value: &DeValue<'_>) -> Result<(Secret
     } else {
         match sole(value.as_table().ok_or_else(forms)?) {
             Some(("file", from)) => {
+                section.file.names_file(from);
                 let text = secret::from_file(Path::new(from));
                 let text = text.map_err(|cause| format!("`{path}`: {cause}"))?;
                 (text, format!("{{ file = {} }}", quoted(from)))

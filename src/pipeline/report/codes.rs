@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Report;
+use super::{Kinds, Report};
 use crate::decode::labelled::Asides;
 use crate::normalize::Code;
 
@@ -15,6 +15,7 @@ pub struct Codes {
     metadata: AtomicU64,
     stale_markers: AtomicU64,
     histograms: AtomicU64,
+    kinds: [AtomicU64; Kinds::NAMES.len()],
 }
 
 impl Codes {
@@ -25,6 +26,9 @@ impl Codes {
         add(&self.metadata, metadata);
         add(&self.stale_markers, stale_markers);
         add(&self.histograms, histograms);
+        for (count, tuples) in self.kinds.iter().zip(report.kinds.tuples()) {
+            add(count, tuples);
+        }
         if report.is_clean() {
             return;
         }
@@ -51,6 +55,11 @@ impl Codes {
             stale_markers: read(&self.stale_markers),
             histograms: read(&self.histograms),
         }
+    }
+
+    /// Tuples by what their metric was sent as.
+    pub fn kinds(&self) -> [u64; Kinds::NAMES.len()] {
+        self.kinds.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Accepted items warned of for this.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::metric::timestamp::Timestamp;
 use crate::normalize::Policy;
+use crate::normalize::Profile;
 use crate::pipeline::step;
 
 /// The blocks and the report of `body`, or what was wrong with it and where.
@@ -17,7 +19,7 @@ fn by(window_bytes: usize, body: &[u8], profile: &Profile) -> Result<(Vec<u8>, R
         Ok(())
     };
     let mut steps = step::blocks_only(&mut sink);
-    let done = read_by(window_bytes, Start::default(), body, profile, now, &mut steps);
+    let done = read_by(window_bytes, Start::default(), body, Terms::new(profile, now), &mut steps);
     drop(steps);
     let report = done?;
     Ok((tuples, report))

@@ -68,6 +68,7 @@ async fn what_waits_for_a_receiver_that_is_not_configured_any_more_shows() {
         traffic: Arc::default(),
         tap: Arc::default(),
         allowed_hosts: Vec::new(),
+        reload: tidegate::admin::Desk::closed(tidegate::admin::Reloaded::default()),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
     let page = scrape(admin.addr()).await;

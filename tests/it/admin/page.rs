@@ -87,7 +87,6 @@ async fn the_books_balance_in_every_scrape_and_the_counts_are_those_of_what_happ
         ("tidegate_http_memory_limit_bytes", f64::from(256 << 20)),
         ("tidegate_http_connections_limit", 4096.0),
         ("tidegate_queue_info{durability=\"memory\"}", 1.0),
-        (concat!("tidegate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1.0),
     ] {
         assert!(page.at(sample) == expected, "{sample} is {}", page.at(sample));
     }
@@ -202,6 +201,7 @@ async fn the_queues_own_work_its_disk_and_every_answer_of_a_receiver_are_measure
         traffic: Arc::default(),
         tap: Arc::default(),
         allowed_hosts: Vec::new(),
+        reload: tidegate::admin::Desk::closed(tidegate::admin::Reloaded::default()),
     };
     let admin = Admin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), parts).unwrap();
 

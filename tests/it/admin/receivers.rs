@@ -26,7 +26,7 @@ async fn a_receiver_shows_what_it_does_and_why() {
         "cannot_read": null,
         "backlog": {"tuples": 0, "bytes": 0, "blocks": 0, "max_bytes": null},
         "last_success": null, "last_error": null,
-        "encoding": "deflate", "body_bound_bytes": 4 << 20,
+        "encoding": "deflate", "certificate": "none", "body_bound_bytes": 4 << 20,
         "dead_letters": {"letters": 0, "bytes": 0, "max_bytes": 64 << 20},
         "books": {
             "series": 0, "replayed": 0, "delivered": 0, "filtered": 0, "queued": 0,

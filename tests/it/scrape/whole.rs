@@ -43,7 +43,8 @@ async fn what_is_scraped_reaches_the_receiver_and_the_books_balance() {
     let settled = async {
         loop {
             let mut wire = Wire::connect(gateway.admin_addr().unwrap()).await;
-            wire.send(&request("GET /metrics", "", b"")).await;
+            let accept = "accept: application/openmetrics-text\r\n";
+            wire.send(&request("GET /metrics", accept, b"")).await;
             let page = openmetrics::parse(wire.reply().await.text());
             if page.at(ok) as u64 >= 3 {
                 return page;

@@ -9,6 +9,7 @@ use tidegate::budget::Budget;
 use tidegate::clock::ManualClock;
 use tidegate::metric::timestamp::Timestamp;
 use tidegate::normalize::Policy;
+use tidegate::tls::{Acceptor, Port};
 use tidegate::{config, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) now: Timestamp,
     pub(crate) grace: Duration,
+    pub(crate) tls: Option<config::ServerTls>,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             policy: Policy::default(),
             now: Timestamp::from_unix(1_700_000_000, 0),
             grace: PATIENCE,
+            tls: None,
         }
     }
 }
@@ -104,11 +107,11 @@ impl Edge {
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        let Settings { sources, auth, http, limits, policy, now, grace } = settings;
+        let Settings { sources, auth, http, limits, policy, now, grace, tls } = settings;
         let queue = Ledger::new();
         let budget = Arc::new(Budget::new(limits.memory_bytes));
         let clock = Arc::new(ManualClock::new(now));
-        let state = Arc::new(http::State::new(http::Parts {
+        let state = http::State::new(http::Parts {
             sources: &sources,
             policy: &Arc::new(policy),
             auth,
@@ -119,7 +122,9 @@ impl Edge {
             budget,
             traffic: Arc::default(),
             tap: Arc::default(),
-        }));
+        });
+        let tls = tls.map(|tls| Acceptor::new(Port::Ingest, &tls).unwrap());
+        let state = Arc::new(state.with_tls(tls));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

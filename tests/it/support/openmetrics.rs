@@ -1,6 +1,9 @@
-//! A strict reader of OpenMetrics 1.0 text: panics at anything the format does not allow.
+//! A strict reader of OpenMetrics 1.0 text, and of text 0.0.4: panics at anything the format does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How names begin.
+const OURS: [&str; 2] = ["tidegate_", "process_"];
 
 /// Every sample of a page.
 #[derive(Debug)]
@@ -23,12 +26,25 @@ impl Samples {
         self.0.iter().filter(|(sample, _)| of_name(sample)).map(|(_, value)| value).sum()
     }
 
+    /// Names and values of all samples.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(sample, value)| (sample.as_str(), *value))
+    }
+
     /// Label keys that occur.
     pub(crate) fn label_keys(&self) -> BTreeSet<&str> {
         let labels = self.0.keys().filter_map(|sample| sample.split_once('{'));
         let pairs = labels.flat_map(|(_, labels)| labels.trim_end_matches('}').split("\","));
         pairs.map(|pair| pair.split_once('=').unwrap().0).collect()
     }
+}
+
+/// What was read of a histogram.
+#[derive(Default)]
+struct Histogram {
+    /// The last bound, the last count.
+    bucket: Option<(f64, f64)>,
+    count: Option<f64>,
 }
 
 /// The family that is being read.
@@ -38,9 +54,8 @@ struct Family {
     kind: String,
     unit: bool,
     is_helped: bool,
-    /// Of the histogram: the last bound, the last count.
-    bucket: Option<(f64, f64)>,
-    histogram_count: Option<f64>,
+    /// Of each histogram, by its labels.
+    histograms: BTreeMap<String, Histogram>,
 }
 
 pub(crate) fn parse(page: &str) -> Samples {
@@ -57,7 +72,8 @@ pub(crate) fn parse(page: &str) -> Samples {
                     family.ends();
                     family = Family { name: name.to_owned(), is_helped: true, ..Family::default() };
                     assert!(families.insert(name.to_owned()), "{name} comes twice");
-                    assert!(is_name(name) && name.starts_with("tidegate_"), "{line}");
+                    assert!(is_name(name), "{line}");
+                    assert!(OURS.iter().any(|prefix| name.starts_with(prefix)), "{line}");
                     assert!(text.ends_with('.') && !text.contains(['"', '\\']), "{line}");
                 }
                 "TYPE" => {
@@ -86,36 +102,67 @@ pub(crate) fn parse(page: &str) -> Samples {
     Samples(samples)
 }
 
+/// The same of text 0.0.4: every family has its help and type, before its samples and once.
+pub(crate) fn parse_plain(page: &str) -> Samples {
+    assert!(page.ends_with('\n') && page.is_ascii() && !page.contains("# EOF"));
+    let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
+    let (mut name, mut kind) = ("", "");
+    for line in page.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            (name, kind) = (help.split(' ').next().unwrap(), "");
+            assert!(families.insert(name), "{name} comes twice");
+        } else if let Some(of) = line.strip_prefix("# TYPE ") {
+            let (of, text) = of.split_once(' ').expect(line);
+            assert!(of == name && kind.is_empty(), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&text), "{line}");
+            assert_eq!(text == "counter", name.ends_with("_total"), "{line}");
+            kind = text;
+        } else {
+            let (sample, value) = line.rsplit_once(' ').expect(line);
+            let suffix = sample.split('{').next().unwrap().strip_prefix(name).expect(line);
+            let suffixes: &[&str] =
+                if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            assert!(!kind.is_empty() && suffixes.contains(&suffix), "{line}");
+            let before = samples.insert(sample.to_owned(), value.parse().expect(line));
+            assert!(before.is_none(), "{line} comes twice");
+        }
+    }
+    Samples(samples)
+}
+
 impl Family {
     fn takes(&mut self, sample: &str, value: f64) {
         let (name, labels) = match sample.split_once('{') {
             Some((name, labels)) => (name, labels.strip_suffix('}').expect(sample)),
             None => (sample, ""),
         };
-        let keys = label_pairs(labels);
+        let mut keys = label_pairs(labels);
         let suffix = name.strip_prefix(&self.name).unwrap_or_else(|| panic!("{sample} is astray"));
         assert!(!self.kind.is_empty(), "{sample} before its type");
         assert!(value >= 0.0, "nothing here can be negative: {sample}");
         match (&*self.kind, suffix) {
             ("counter", "_total") | ("gauge", "") | ("histogram", "_sum") => {}
             ("info", "_info") => assert!(value.to_bits() == 1_f64.to_bits(), "{sample}"),
-            ("histogram", "_count") => self.histogram_count = Some(value),
+            ("histogram", "_count") => {
+                self.histograms.entry(format!("{keys:?}")).or_default().count = Some(value);
+            }
             ("histogram", "_bucket") => {
-                let bound = keys.get("le").expect(sample);
+                let bound = keys.remove("le").expect(sample);
+                let histogram = self.histograms.get_mut(&format!("{keys:?}")).expect(sample);
                 let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().unwrap() };
-                if let Some((last_bound, last_value)) = self.bucket {
+                if let Some((last_bound, last_value)) = histogram.bucket {
                     assert!(bound > last_bound && value >= last_value, "{sample}");
                 }
-                self.bucket = Some((bound, value));
+                histogram.bucket = Some((bound, value));
             }
             (kind, _) => panic!("{sample} in a {kind}"),
         }
     }
 
     fn ends(&self) {
-        if self.kind == "histogram" {
-            let (bound, count) = self.bucket.expect("buckets");
-            assert!(bound.is_infinite() && Some(count) == self.histogram_count, "{}", self.name);
+        for histogram in self.histograms.values() {
+            let (bound, count) = histogram.bucket.expect("buckets");
+            assert!(bound.is_infinite() && Some(count) == histogram.count, "{}", self.name);
         }
     }
 }

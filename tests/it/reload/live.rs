@@ -1,0 +1,94 @@
+//! Settings that take effect at once, one by one.
+
+use super::process::{Process, exchange, source};
+use super::{GAUGE, config};
+
+/// The status of a metric that says `hello`.
+fn limited(gateway: &Process) -> Vec<u16> {
+    (0..4).map(|_| gateway.send("token-1")).collect()
+}
+
+#[test]
+fn limits_take_effect_and_the_limiter_keeps_its_memory_unless_its_numbers_change() {
+    let one = source("one", "token-1");
+    let with = |limit: u32, more: &str| {
+        let text = config(&one)
+            .replace("requests_per_minute = 0", &format!("requests_per_minute = {limit}"));
+        text + more
+    };
+    let gateway = Process::start(&with(2, ""));
+    assert_eq!(limited(&gateway), [202, 202, 429, 429]);
+    let answer = gateway.reload(&with(2, "[http]\nbody_timeout = \"20s\"\n"));
+    assert_eq!(answer.list("changed"), ["`http.body_timeout`: \"30s\" -> \"20s\""]);
+    assert_eq!(gateway.send("token-1"), 429, "it is remembered");
+    gateway.reload(&with(3, ""));
+    assert_eq!(limited(&gateway), [202, 202, 202, 429]);
+    gateway.reload(&with(0, ""));
+    assert_eq!(limited(&gateway), [202; 4]);
+}
+
+#[test]
+fn settings_of_bodies_and_tuples_take_effect() {
+    let one = source("one", "token-1");
+    let gateway = Process::start(&config(&one));
+    let large = format!("{GAUGE}{}", " ".repeat(2_000));
+    let send = |path: &str, body: &str| {
+        let headers = [("authorization", "Bearer token-1")];
+        exchange(gateway.ingest(), "POST", path, &headers, body)
+    };
+    assert_eq!(send("/metrics", &large).status, 202);
+    let text = config(&one).replace(
+        "limits.requests_per_minute = 0",
+        "limits.requests_per_minute = 0\nlimits.body_bytes = \"1KiB\"\nhostname = \"renamed\"",
+    );
+    let changed = gateway.reload(&text).list("changed");
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    assert!(changed[1].contains("`limits.body_bytes`: \"20MiB\" -> \"1KiB\""), "{changed:?}");
+    assert_eq!(send("/metrics", &large).status, 413);
+    let shown = send("/metrics?dry_run=1", GAUGE).body;
+    assert!(shown.contains("renamed"), "{shown}");
+}
+
+#[test]
+fn room_for_the_largest_body_is_kept_while_its_size_waits_for_a_restart() {
+    let one = source("one", "token-1");
+    let gateway = Process::start(&config(&one));
+    // Valid as written: 2 x 1 MiB + 1 MiB. With the 128 MiB that stay in effect no body would ever fit.
+    let small = "limits.requests_per_minute = 0\nlimits.body_bytes = \"1MiB\"\n\
+                 limits.expanded_bytes = \"1MiB\"\nlimits.memory_bytes = \"3MiB\"";
+    let text = config(&one).replace("limits.requests_per_minute = 0", small);
+    let answer = gateway.reload(&text);
+    assert_eq!(
+        answer.list("needs_restart"),
+        ["`limits.body_bytes`", "`limits.expanded_bytes`", "`limits.memory_bytes`"]
+    );
+    assert_eq!(gateway.send("token-1"), 202);
+    assert_eq!(gateway.metric("tidegate_http_memory_limit_bytes"), Some(f64::from(256 << 20)));
+}
+
+#[test]
+fn the_level_of_the_log_changes() {
+    let gateway = Process::start(&config(&source("one", "token-1")));
+    let quiet = config(&source("one", "token-1")) + "[log]\nlevel = \"error\"\n";
+    gateway.reload(&quiet);
+    gateway.reload(&config(&source("one", "token-1")));
+    gateway.logged("`log.level`: \\\"error\\\" -> \\\"info\\\"");
+    let quiet = gateway.log().matches("the configuration was read again").count();
+    assert_eq!(quiet, 1, "what was said while only errors were shown is not there");
+}
+
+#[test]
+fn a_source_that_no_receiver_takes_is_warned_of() {
+    let receivers = "[[receivers]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"k\"\n\
+                     sources = [\"one\"]\n";
+    let with = |sources: &str, receivers: &str| {
+        format!("{}{}{sources}{receivers}", super::TOP, super::BY_HAND)
+    };
+    let gateway = Process::start(&with(&source("one", "token-1"), receivers));
+    let two = source("one", "token-1") + &source("two", "token-2");
+    let both = receivers.replace("[\"one\"]", "[\"one\", \"two\"]");
+    let answer = gateway.reload(&with(&two, &both));
+    assert_eq!(answer.list("needs_restart"), ["`sources` of receiver a"]);
+    let warnings = answer.list("warnings");
+    assert!(warnings[0].contains("source \"two\" goes to no receiver that runs"), "{warnings:?}");
+}
