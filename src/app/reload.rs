@@ -182,8 +182,7 @@ impl Reloader {
         let origin = self.origin.as_ref().expect("whoever has none does not get here");
         let (next, picture) = (loaded.config, Picture::of(&loaded.settings));
         let held = live::held(&now.config, &next);
-        let held = &held[..];
-        let mut told = difference((&now.config, &now.picture), (&next, &picture), held);
+        let mut told = difference((&now.config, &now.picture), (&next, &picture), &held);
         told.needs_restart.retain(|name| !origin.is_decided(name.trim_matches('`')));
         let merged = live::merged(&now.config, &next);
         let one = |problem: String| vec![problem];
@@ -192,7 +191,7 @@ impl Reloader {
         // What it made ready for sources that do not come.
         let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;
         now.config = live.take(&now.config, judged).map_err(one)?;
-        now.picture = now.picture.merged(&picture, held);
+        now.picture = now.picture.merged(&picture, &held);
         let mut warnings = loaded.warnings;
         warnings.extend(live::astray(&now.config));
         Ok(Reloaded {
