@@ -16,6 +16,9 @@
 //! it, and a skip of a hundred bytes has nothing like them. `--only json/gauges` keeps the cases whose
 //! name starts so.
 //!
+//! `--guard` prints instead what the guard of series (`quota`) costs: time a metric without it, and with it
+//! where all series are known, all are refused, or all lose a tag.
+//!
 //! `json/leaving` is the worst that sound metrics can do: every one holds an array in a member nobody
 //! reads and a letter beyond ASCII in a tag, so none is read straight (`pipeline::lane`).
 
@@ -23,6 +26,8 @@
 mod bodies;
 #[path = "support/cpu_time.rs"]
 mod cpu_time;
+#[path = "pipeline/guard.rs"]
+mod guard;
 #[path = "support/rmp_skip.rs"]
 mod rmp_skip;
 #[path = "pipeline/stages.rs"]
@@ -224,6 +229,10 @@ fn main() -> ExitCode {
         for case in &cases {
             through_the_pipeline(case, &profile(), now());
         }
+        return ExitCode::SUCCESS;
+    }
+    if has("--guard") {
+        guard::ratios(&cases, &profile(), now());
         return ExitCode::SUCCESS;
     }
     if !has("--ratios") {

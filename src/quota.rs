@@ -148,6 +148,12 @@ impl Quotas {
         by_name.retain(|name, _| is_known(name));
     }
 
+    /// The quota of this source, if it has one.
+    pub fn get(&self, name: &str) -> Option<Arc<Quota>> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.get(name).map(Arc::clone)
+    }
+
     /// All of them, by name.
     pub fn list(&self) -> Vec<Arc<Quota>> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
@@ -174,6 +180,11 @@ impl Quota {
     /// Its source.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The limit of this rate; `None` where there is none.
+    pub fn per_minute(&self, rate: Rate) -> Option<u64> {
+        lock(&self.rates).0[rate as usize].map(|bucket| bucket.per_minute())
     }
 
     /// Requests and scrapes that were over this rate.

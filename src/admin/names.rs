@@ -8,9 +8,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 mod process;
+mod quota;
 mod traffic;
 
 pub(super) use process::*;
+pub(super) use quota::*;
 pub(super) use traffic::*;
 
 /// One family of metrics.

@@ -24,9 +24,11 @@ use crate::traffic::Ledger;
 
 mod deliveries;
 mod plain;
+mod quotas;
 
 use deliveries::deliveries;
 pub(super) use deliveries::state_word;
+use quotas::quotas;
 
 /// How many nanoseconds make a second.
 const NANOS: f64 = 1e9;
@@ -125,6 +127,7 @@ fn gateway(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     tls(sheet, reading)?;
     metrics(sheet, reading)?;
     sources(sheet, reading)?;
+    quotas(sheet, reading)?;
     scrapes(sheet, &reading.scrapes)?;
     books(sheet, &reading.health)?;
     queue(sheet, reading)?;

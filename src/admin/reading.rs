@@ -15,6 +15,7 @@ use crate::forward::Status;
 use crate::http;
 use crate::metric::timestamp::Timestamp;
 use crate::queue::{Account, AppendError, Durability, Meters, ReadError, Standing, Totals};
+use crate::quota::Quota;
 use crate::scrape;
 use crate::spread::Seen;
 use crate::tls::Acceptor;
@@ -69,6 +70,9 @@ pub(super) struct Reading {
     pub(super) uptime: Duration,
     pub(super) edge: Arc<http::State>,
     pub(super) scrapes: Arc<scrape::Counts>,
+    /// Those of sources that are limited, and the monotonic instant of the look.
+    pub(super) quotas: Vec<Arc<Quota>>,
+    pub(super) at: Duration,
     pub(super) meters: Meters,
     pub(super) reloaded: Reloaded,
     /// What makes the admin port's own connections secret.
@@ -156,15 +160,18 @@ impl Reading {
         let health = Health::of(state).await;
         let process = Process::look().await;
         let forecast = state.forecast.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = state.clock.monotonic();
         Self {
             health,
             totals: state.queue.totals(),
             full_s: forecast.full_s(),
             durability: state.queue.durability(),
             started: state.started,
-            uptime: state.clock.monotonic().saturating_sub(state.started_at),
+            uptime: at.saturating_sub(state.started_at),
             edge: Arc::clone(&state.edge),
             scrapes: Arc::clone(&state.scrapes),
+            quotas: state.traffic.quotas().list(),
+            at,
             meters: state.meters.clone(),
             reloaded: state.reload.last(),
             traffic: state.traffic.list(),

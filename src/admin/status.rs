@@ -13,6 +13,7 @@ use super::reading::{Health, Reading, seconds_between};
 use super::receivers::{self, instant};
 use crate::http::TokenUse;
 use crate::metric::timestamp::Timestamp;
+use crate::quota::{Quota, Rate};
 use crate::traffic::Ledger;
 
 mod problems;
@@ -110,7 +111,7 @@ impl Told<'_> {
                 "example": reject.example,
             })
         });
-        json!({
+        let mut told = json!({
             "name": name,
             "requests": read(&ledger.requests),
             "accepted": read(&ledger.accepted),
@@ -125,7 +126,42 @@ impl Told<'_> {
             "silent_s": seen.map(|seen| seconds_between(seen, self.health().now).floor()),
             "last_rejects": rejects.collect::<Value>(),
             "tokens": tokens,
-        })
+        });
+        if let Some(quota) = self.state.traffic.quotas().get(name) {
+            told["quota"] = self.quota(&quota);
+        }
+        told
+    }
+
+    /// What a source may send and was refused for; of its series also how many there are.
+    fn quota(&self, quota: &Quota) -> Value {
+        let rates = Rate::ALL.into_iter().filter_map(|rate| {
+            let per_minute = quota.per_minute(rate)?;
+            let told = json!({"per_minute": per_minute, "over": quota.refused(rate)});
+            Some((rate.as_str().to_owned(), told))
+        });
+        let mut told: Map<_, _> = rates.collect();
+        if let Some(standing) = quota.standing(self.state.clock.monotonic()) {
+            let grows = standing.growth.map(|growth| {
+                json!({
+                    "text": growth.to_string(),
+                    "metric": growth.metric,
+                    "series": growth.series,
+                    "tag": growth.tag.as_ref().map(|(key, _)| key),
+                    "values": growth.tag.as_ref().map(|(_, values)| values),
+                })
+            });
+            told.insert(
+                "series".to_owned(),
+                json!({
+                    "count": standing.series,
+                    "limit": standing.limit,
+                    "window_s": standing.window.as_secs(),
+                    "grows": grows,
+                }),
+            );
+        }
+        Value::Object(told)
     }
 
     /// What has no source: nobody knows whose it was.

@@ -1,7 +1,10 @@
 //! Takes the api key out of text from elsewhere: answers that echo the request, library errors
 //! (contract C6.1).
 
+mod derived;
+
 use crate::config::Secret;
+use derived::Derived;
 
 /// What stands where the key stood.
 const MASK: &str = "***";
@@ -23,11 +26,14 @@ pub enum Extent {
 }
 
 /// Knows the key, and finds it however its bytes are spelled: plain, percent-encoded in either case and
-/// several times over, with `+` for a space, or escaped for JSON or HTML, all mixed.
+/// several times over, with `+` for a space, or escaped for JSON or HTML, all mixed; and what is as good as
+/// the key: it in base64 or hexadecimal, and its SHA-256.
 #[derive(Clone)]
 pub struct Scrub {
     /// The one in use first.
     keys: Vec<Secret>,
+    /// Of each key.
+    derived: Vec<Derived>,
 }
 
 /// Most keys that are looked for, old ones included: answers to them may still be on their way.
@@ -36,14 +42,18 @@ const KEYS_MAX: usize = 4;
 impl Scrub {
     /// Looks for this key.
     pub fn new(key: Secret) -> Self {
-        Self { keys: vec![key] }
+        Self::of(vec![key])
     }
 
     /// Looks for this key, and for those before it.
     #[must_use]
     pub fn with(&self, key: &Secret) -> Self {
         let before = self.keys.iter().filter(|known| *known != key).cloned();
-        Self { keys: std::iter::once(key.clone()).chain(before).take(KEYS_MAX).collect() }
+        Self::of(std::iter::once(key.clone()).chain(before).take(KEYS_MAX).collect())
+    }
+
+    fn of(keys: Vec<Secret>) -> Self {
+        Self { derived: keys.iter().map(Derived::of).collect(), keys }
     }
 
     /// One line of at most `chars_max` characters without the key and without control characters.
@@ -64,7 +74,10 @@ impl Scrub {
         let (mut out, mut rest) = (String::with_capacity(text.len()), text);
         while let Some(first) = rest.chars().next() {
             // The longest: one key may begin with another.
-            let found = self.keys.iter().filter_map(|key| match_key(rest.as_bytes(), key)).max();
+            let text = rest.as_bytes();
+            let spelled = self.keys.iter().filter_map(|key| match_key(text, key));
+            let derived = self.derived.iter().filter_map(|derived| derived.match_start(text));
+            let found = spelled.chain(derived).max();
             let step = if let Some(bytes) = found {
                 out.push_str(MASK);
                 bytes

@@ -10,8 +10,9 @@ use hyper::http::request::Parts;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
-use super::auth::{Source, Sources};
+use super::auth::Source;
 use super::body::Bounds;
+use super::examples;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
@@ -19,9 +20,9 @@ use crate::blocks::Blocks;
 use crate::budget::Grant;
 use crate::clock::Clock;
 use crate::decode::buffer::Buffer;
-use crate::decode::labelled::{Clash, Ending, LabelToken, Origin, Timestamps};
+use crate::decode::labelled::{Clash, Ending, Origin, Timestamps};
 use crate::decode::media::{self, Declared};
-use crate::decode::{Format, RemoteWrite, remote_write};
+use crate::decode::{Format, RemoteWrite};
 use crate::encode::Block;
 use crate::metric::timestamp::Timestamp;
 use crate::pipeline::report::Report;
@@ -29,7 +30,10 @@ use crate::pipeline::{self, Guard, Step, Terms};
 use crate::queue::{Entry, Queue};
 use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
-use crate::traffic::example::{self, Layout};
+
+mod sender;
+
+use sender::Sender;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -92,25 +96,6 @@ async fn read(
     work.run(state).await
 }
 
-impl Source {
-    /// Counts a request of this source, or refuses it as one too many.
-    fn admit(&self, state: &State, rules: &Rules) -> Result<(), Problem> {
-        let Some(quota) = &self.quota else { return Ok(()) };
-        quota.admit(state.clock.monotonic()).map_err(|over| {
-            let problem = rules.over_quota(over);
-            self.refused(state, &problem);
-            problem
-        })
-    }
-
-    /// One of its bodies was refused, so the operator hears of it.
-    #[cold]
-    fn refused(&self, state: &State, problem: &Problem) {
-        state.complaints.body(&self.name, problem);
-        self.ledger.refused(problem, state.clock.now());
-    }
-}
-
 /// A whole body, and what its request says of it.
 struct Received {
     protocol: Protocol,
@@ -145,80 +130,6 @@ async fn receive(
         _ => Timestamps::Taken,
     };
     Ok(Received { protocol, body, declared, labels: entrance.labels, timestamps, grant })
-}
-
-/// Whose body it is, or where that will be seen.
-enum Sender {
-    Known(Arc<Source>),
-    /// The first series of the body names its token.
-    InLabel(Arc<Sources>),
-}
-
-impl Sender {
-    fn of(
-        state: &State,
-        rules: &Rules,
-        head: &Parts,
-        entrance: &Entrance,
-    ) -> Result<Self, Problem> {
-        let now = state.clock.now();
-        let known = rules.sources.authenticate(&head.headers, entrance.credentials(), now);
-        let is_remote_write = matches!(entrance.protocol, Protocol::RemoteWrite(_));
-        match known {
-            Ok(source) => Ok(Self::Known(Arc::clone(source))),
-            Err(_) if is_remote_write && rules.sources.may_be_in_label(&head.headers) => {
-                Ok(Self::InLabel(Arc::clone(&rules.sources)))
-            }
-            Err(refused) => Err(refused),
-        }
-    }
-
-    /// The source, where it is known.
-    fn source(&self) -> Option<Arc<Source>> {
-        match self {
-            Self::Known(source) => Some(Arc::clone(source)),
-            Self::InLabel(_) => None,
-        }
-    }
-
-    /// Whether it may have a quota, as far as that is known.
-    fn may_be_limited(&self) -> bool {
-        match self {
-            Self::Known(source) => source.quota.is_some(),
-            Self::InLabel(_) => true,
-        }
-    }
-
-    /// A bad token hears of nothing else (contract C1.9), and as long as none was seen it is bad.
-    fn may_hear(&self, problem: Problem) -> Problem {
-        match (self, problem) {
-            (Self::Known(_), problem) => problem,
-            // These are about the gateway and the connection, and a sender comes back for them.
-            (_, problem @ (Problem::Busy(_) | Problem::TooSlow { .. } | Problem::BrokenOff)) => {
-                problem
-            }
-            (Self::InLabel(sources), _) => sources.refused(),
-        }
-    }
-
-    /// The source, and the token that each series must name.
-    fn find<'b>(
-        &self,
-        body: &'b [u8],
-        format: Format,
-        now: Timestamp,
-    ) -> Result<(Arc<Source>, LabelToken<'b>), Problem> {
-        match self {
-            Self::Known(source) => Ok((Arc::clone(source), LabelToken::default())),
-            Self::InLabel(sources) => {
-                let token = match format {
-                    Format::RemoteWrite(version) => remote_write::label_token(body, version),
-                    _ => None,
-                };
-                Ok((Arc::clone(sources.by_label(token, now)?), LabelToken(token)))
-            }
-        }
-    }
 }
 
 fn format_of(declared: Declared, body: &[u8]) -> Result<Format, Problem> {
@@ -357,7 +268,7 @@ impl Work {
         })?;
         let bytes = body.len() as u64;
         let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
-            examples(&body[lead..], format, &report)
+            examples::of(&body[lead..], format, &report)
         } else {
             Vec::new()
         };
@@ -375,17 +286,6 @@ impl Work {
             grant,
         })
     }
-}
-
-/// Rejected items as they were sent, where the format is text. What names its token inside the body is none.
-#[cold]
-fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> {
-    let layout = match format {
-        Format::Json | Format::JsonStream => Layout::Values,
-        Format::Ndjson | Format::Exposition(_) => Layout::Lines,
-        Format::MessagePack | Format::RemoteWrite(_) | Format::Otlp(_) => return Vec::new(),
-    };
-    example::find(body, layout, report)
 }
 
 /// A body as tuples.

@@ -38,7 +38,10 @@ impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { metric, series, tag, names } = self;
         if *names > *series {
-            return write!(f, "they have about {names} names, which one of them is `{metric}`");
+            return write!(
+                f,
+                "there are about {names} metrics, one of them `{metric}`, and none has many"
+            );
         }
         write!(f, "metric `{metric}` has the most, about {series}")?;
         match tag {
@@ -239,7 +242,7 @@ mod tests {
         (0..500).for_each(|n| feed(&mut leaders, &keys, &format!("m{n}"), &[]));
         let top = leaders.top().unwrap();
         assert!(top.names > 200 && top.tag.is_none(), "{top:?}");
-        assert!(top.to_string().starts_with("they have about "), "{top}");
+        assert!(top.to_string().starts_with("there are about "), "{top}");
     }
 
     #[test]

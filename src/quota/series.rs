@@ -189,7 +189,8 @@ fn spare(limit: usize, over: OverSeries) -> usize {
 /// every metric make no difference, nor does an element that an array has twice.
 ///
 /// Each tag is hashed by itself, with its lengths, and the sum of that with the name: without the keys of
-/// this process nobody can tell which tags would come to the same sum.
+/// this process nobody can tell which tags would come to the same sum. A metric that brings a tag of the
+/// source's itself, value and all, is the series without it: the receiver could not tell them apart either.
 pub(super) fn identity(
     keys: &RandomState,
     name: &str,

@@ -226,8 +226,8 @@ impl Table {
             |from: usize, to: usize| if to >= from { to - from } else { to + slots - from };
         let (mut hole, mut next) = (slot, self.after(slot));
         while self.seen[next] != EMPTY {
-            let home = self.home(self.hashes[next]);
-            if distance(home, next) >= distance(hole, next) {
+            let wanted = self.home(self.hashes[next]);
+            if distance(wanted, next) >= distance(hole, next) {
                 self.hashes[hole] = self.hashes[next];
                 self.seen[hole] = self.seen[next];
                 hole = next;

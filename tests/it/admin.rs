@@ -20,6 +20,7 @@ use super::support::wire::{Reply, Wire, request};
 
 mod orphan;
 mod page;
+mod quotas;
 mod ready;
 mod receivers;
 

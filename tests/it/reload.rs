@@ -5,7 +5,9 @@ use std::path::Path;
 mod live;
 mod load;
 mod process;
+mod quota;
 mod rotation;
+mod tls;
 
 use process::{BY_HAND, Process, REST, TOP, source};
 

@@ -19,6 +19,7 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
     queue(told, &mut problems);
     sources(told, &mut problems);
     strays(told, &mut problems);
+    reload(told, &mut problems);
     let more = match problems.len() {
         0 | 1 => String::new(),
         count => format!(" (and {} more below)", count - 1),
@@ -125,11 +126,37 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
             let text = format!("{what} of source {name} are rejected, the last for {why}");
             notice(problems, &format!("source {name}"), &text);
         }
+        let series = &source["quota"]["series"];
+        if let Some(grows) = series["grows"]["text"].as_str() {
+            let text = format!(
+                "source {name} has {} series of the {} it may have: {grows}",
+                series["count"], series["limit"]
+            );
+            notice(problems, &format!("source {name}"), &text);
+        }
         if let Some(seconds) = source["silent_s"].as_f64().filter(|seconds| *seconds >= SILENT_S) {
             let minutes = (seconds / 60.0).floor();
             let text = format!("source {name} has been silent for {minutes} min");
             notice(problems, &format!("source {name}"), &text);
         }
+    }
+}
+
+/// A change of the configuration that is not in effect.
+fn reload(told: &Value, problems: &mut Vec<Value>) {
+    let reload = &told["reload"];
+    if reload["ok"] == false {
+        let first = &reload["problems"][0];
+        let text = format!(
+            "the changed configuration was not taken over, the one before stays in effect: {}",
+            first.as_str().unwrap_or("see the log")
+        );
+        notice(problems, "configuration", &text);
+    }
+    for setting in list(&reload["needs_restart"]) {
+        let text =
+            format!("{} has changed in the configuration and needs a restart", text(setting));
+        notice(problems, "configuration", &text);
     }
 }
 
