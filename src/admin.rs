@@ -10,17 +10,22 @@
 //!       page         the reading as text, for `/metrics`; its names stand in `names`, its form in `sheet`,
 //!                    and `process` is what the operating system adds
 //!       receivers    each receiver as JSON, for `/receivers` and `/readyz`
+//!       status       everything together, for `/status`; `problems` says what is wrong, worst first
+//!     events       the status every second, for `/events`, for as long as somebody listens
+//!     assets       the page at `/`, which lives from `/events`; `still` is what it is without scripts
 //!     logs         the last lines of the log, for `/logs`
 //!     tap          tuples as they are accepted, for `/tap`, for as long as somebody looks
 //!   reload     the configuration read again, for POST
 //!   forecast     sampled meanwhile: when will there be no room
+//!   history      sampled likewise: rates of the last minute, and points of the last hour
 //! ```
 //!
 //! Everything is read when somebody asks; nobody on the way of a metric knows of it. What is told holds
 //! no secret, and `/metrics` no client's address and no metric's name either: neither requests nor
 //! answers of receivers are quoted there. `/receivers`, and `/readyz` with it, have a receiver's own words
 //! with its key taken out, because whoever has to cure a held one needs them; they may name a metric.
-//! `/tap` shows what clients send, and `/logs` what this process wrote to stderr anyway.
+//! The page, `/status` and `/events` have those words too, and of what was rejected the last reasons with an
+//! item of each as it was sent. `/tap` shows what clients send, and `/logs` what this process wrote to stderr anyway.
 
 use std::io;
 use std::net::SocketAddr;

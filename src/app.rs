@@ -148,7 +148,7 @@ impl Gateway {
         // Bound before anything runs, served once the queue is open.
         let admin_listener = bind_admin(config.admin.listen).await?;
 
-        let ports = Ports::of(&config, &clock)?;
+        let tls = Ports::of(&config, &clock)?;
         let meters = Meters::default();
         let (queue, log) = open_queue(&config, &meters, &clock).await?;
         let backlog = announce::Backlog::of(&config, &*queue);
@@ -182,12 +182,14 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             tap: Arc::clone(&tap),
         });
-        let edge = Arc::new(edge.with_tls(ports.ingest));
+        let acceptors = tls.ingest.iter().chain(&tls.admin).cloned().collect();
+        let edge = Arc::new(edge.with_tls(tls.ingest));
         let (reloader, desk) = Reloader::new(upkeep, clock.now());
         let live = Live {
             edge: Arc::clone(&edge),
             scrapes: scraper.changes(),
             deliveries: receivers.changes(),
+            tls: acceptors,
             traffic: Arc::clone(&traffic),
             clock: Arc::clone(&clock),
             level: reloader.level(),
@@ -206,7 +208,7 @@ impl Gateway {
                 reload: desk,
                 allowed_hosts: config.admin.allowed_hosts.clone(),
             };
-            let started = Admin::start_with_tls(listener, parts, ports.admin);
+            let started = Admin::start_with_tls(listener, parts, tls.admin);
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
@@ -236,7 +238,7 @@ impl Gateway {
             scraper,
             admin,
             reloading,
-            _keepers: ports.keepers,
+            _keepers: tls.keepers,
         })
     }
 

@@ -61,7 +61,7 @@ pub use status::{State, Status, Trust};
 use backoff::Backoff;
 use board::{Board, Tuned};
 use client::Client;
-pub use client::ClientError;
+pub use client::{ClientError, Connections};
 use coding::Coding;
 use envelope::{Envelope, HostnameTooLong};
 use gate::Gate;
@@ -185,9 +185,8 @@ impl Forwarder {
     /// The files are read again. What is on the wire is not disturbed; what cannot be used changes nothing
     /// and is the error.
     pub async fn change_tls(&self, receiver: &Receiver) -> Result<(), ClientError> {
-        self.line.client.change(receiver).await?;
-        self.line.board.trusts(self.line.client.trust());
-        self.line.gate.retry_now();
+        let changes = Changes(Arc::clone(&self.line));
+        changes.take_connections(changes.judge_connections(receiver).await?);
         Ok(())
     }
 
@@ -251,6 +250,18 @@ impl Changes {
             .map_err(wrong)?;
         let key = (!is_same).then(|| (after.api_key.clone(), KeyFile::of(after)));
         Ok(Change { key, envelope: Envelope::new(hostname)? })
+    }
+
+    /// Other certificates, and another proxy: see [`Forwarder::change_tls`]. Nothing changes yet.
+    pub async fn judge_connections(&self, after: &Receiver) -> Result<Connections, ClientError> {
+        self.0.client.prepare(after).await
+    }
+
+    /// Connects with them from now on.
+    pub fn take_connections(&self, connections: Connections) {
+        self.0.client.adopt(connections);
+        self.0.board.trusts(self.0.client.trust());
+        self.0.gate.retry_now();
     }
 
     /// Makes it, from the next delivery on.

@@ -21,6 +21,7 @@ mod connection;
 mod content;
 mod counts;
 mod door;
+mod examples;
 mod exchange;
 mod ingest;
 mod otlp;

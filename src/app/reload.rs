@@ -182,15 +182,16 @@ impl Reloader {
         let origin = self.origin.as_ref().expect("whoever has none does not get here");
         let (next, picture) = (loaded.config, Picture::of(&loaded.settings));
         let held = live::held(&now.config, &next);
-        let mut told = difference((&now.config, &now.picture), (&next, &picture), held);
+        let mut told = difference((&now.config, &now.picture), (&next, &picture), &held);
         told.needs_restart.retain(|name| !origin.is_decided(name.trim_matches('`')));
         let merged = live::merged(&now.config, &next);
         let one = |problem: String| vec![problem];
-        let judged = live.judge(&now.config, merged).await;
+        let judged = timeout(READ_WAIT_MAX, live.judge(&now.config, merged)).await;
+        let judged = judged.unwrap_or_else(|_| Err(too_long()));
         // What it made ready for sources that do not come.
         let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;
         now.config = live.take(&now.config, judged).map_err(one)?;
-        now.picture = now.picture.merged(&picture, held);
+        now.picture = now.picture.merged(&picture, &held);
         let mut warnings = loaded.warnings;
         warnings.extend(live::astray(&now.config));
         Ok(Reloaded {
@@ -203,13 +204,7 @@ impl Reloader {
 
     /// The configuration, off the reactor. One reading at a time: a file that hangs takes one thread.
     async fn read(&mut self) -> Result<Loaded, Vec<String>> {
-        let too_long = || {
-            vec![format!(
-                "reading it takes longer than {}: the configuration, or a file that it names, lies where \
-                 nothing answers",
-                humantime::format_duration(READ_WAIT_MAX)
-            )]
-        };
+        let too_long = || vec![too_long()];
         if let Some(stuck) = &mut self.reading {
             // What it brings was true when it was asked for.
             drop(timeout(READ_WAIT_MAX, stuck).await.map_err(|_| too_long())?);
@@ -246,6 +241,14 @@ impl Reloader {
             tracing::warn!("{text}");
         }
     }
+}
+
+fn too_long() -> String {
+    format!(
+        "reading it takes longer than {}: the configuration, or a file that it names, lies where nothing \
+         answers",
+        humantime::format_duration(READ_WAIT_MAX)
+    )
 }
 
 fn announce(by: &str, reloaded: &Reloaded) {

@@ -10,7 +10,7 @@ use super::tls::ServerTls;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Where `/metrics`, `/livez`, `/readyz` and `/receivers` are served, and dead letters replayed: an IP
-    /// address and port, port 0 takes a free one; `"off"` (`None` here) turns it off. Default
+    /// address and port, port 0 takes a free one; `"off"` turns it off. Default
     /// `127.0.0.1:8081`. It asks for no token: `0.0.0.0:8081` only where a network policy says who may
     /// reach it.
     pub listen: Option<SocketAddr>,

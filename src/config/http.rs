@@ -30,7 +30,7 @@ pub struct Http {
     pub drain_timeout: Duration,
     /// Where the codes of a report are explained: its member `help` has this, `#` and the code for each
     /// code that occurs (contract C1.6). An address or a path, 1 to 512 visible ASCII characters without
-    /// `#`; default [`HELP_URL`], a file of the distribution, and with `serve --dev` the page `/codes` of
+    /// `#`; default `docs/codes.md`, a file of the distribution, and with `serve --dev` the page `/codes` of
     /// the admin port. Clients read it: name the admin port only if they can reach it.
     pub help_url: Arc<str>,
 }

@@ -23,8 +23,10 @@ pub use token::Token;
 pub struct Source {
     /// What logs and the status page call it; unique, `[A-Za-z0-9._-]{1,64}`.
     pub name: Arc<str>,
-    /// What opens it: the token that `token`, `token_file`, `token_env` or `token_sha256` gives, and while
-    /// it is rotated another one. At least one; visible ASCII, unique among all sources.
+    /// What opens it: the token that `token`, `token_file`, `token_env` or `token_sha256` gives, and while it
+    /// is replaced a second one, of `next_token`, `next_token_file`, `next_token_env` or
+    /// `next_token_sha256`: both open it, so that clients can change one by one. The first has to be there;
+    /// visible ASCII, unique among all sources.
     pub tokens: Vec<Token>,
     /// false: its token is treated as unknown (contract C1.2). Default true.
     pub enabled: bool,

@@ -85,6 +85,12 @@ struct Http {
     fault: Option<String>,
 }
 
+/// Another way to connect, made and not used yet.
+pub struct Connections {
+    recipe: Arc<Recipe>,
+    made: Made,
+}
+
 /// What a look at the files of certificates found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -265,14 +271,24 @@ impl Client {
     /// `insecure_skip_verify`, `proxy`, `connect_timeout`. What is on the wire is not disturbed, and what
     /// cannot be used changes nothing.
     pub async fn change(&self, receiver: &Receiver) -> Result<(), ClientError> {
+        self.adopt(self.prepare(receiver).await?);
+        Ok(())
+    }
+
+    /// The first half of [`Self::change`], all that can fail: changes nothing.
+    pub async fn prepare(&self, receiver: &Receiver) -> Result<Connections, ClientError> {
         let recipe = Arc::new(Recipe::of(receiver, &self.target()));
         let by = Arc::clone(&recipe);
         let made = blocking(move || by.build()).await?;
+        Ok(Connections { recipe, made })
+    }
+
+    /// The second half.
+    pub fn adopt(&self, Connections { recipe, made }: Connections) {
         let mut http = lock(&self.http);
         *lock(&self.recipe) = recipe;
         http.made = made;
         http.fault = None;
-        Ok(())
     }
 }
 

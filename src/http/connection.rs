@@ -284,3 +284,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_begins_with_tls_is_known_by_its_first_bytes() {
+        for (first, then, expected) in [
+            (&b"\x16\x03\x01\x02\x00"[..], &b""[..], true),
+            (b"POST /metrics", b"\x16\x03\x01", false),
+            (b"PRI * HTTP/2.0", b"", false),
+            (b"\x16", b"\x03", false),
+        ] {
+            let connection = Connection::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            connection.saw(first);
+            connection.saw(then);
+            assert_eq!(connection.spoke_tls(), expected, "{first:?}");
+        }
+    }
+}

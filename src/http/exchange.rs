@@ -69,11 +69,13 @@ impl Edge {
             self.state.refusals.count(*refusal);
         }
         self.state.counts.answered(response.status());
-        tracing::debug!(
-            http.status = response.status().as_u16(),
-            request.id = id.to_str().unwrap_or_default(),
-            "request answered"
-        );
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            // A client may have taken its token for an id.
+            let is_secret = rules.sources.is_token(id.as_bytes());
+            let shown = if is_secret { "***" } else { id.to_str().unwrap_or_default() };
+            let status = response.status().as_u16();
+            tracing::debug!(http.status = status, request.id = shown, "request answered");
+        }
         response.headers_mut().insert(request_id::HEADER, id);
         response
     }

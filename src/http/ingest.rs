@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::answer::{Answer, Preview};
 use super::auth::Source;
 use super::body::Bounds;
+use super::examples;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
 use super::state::{Rules, State};
@@ -29,7 +30,6 @@ use crate::pipeline::{self, Guard, Step, Terms};
 use crate::queue::{Entry, Queue};
 use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
-use crate::traffic::example::{self, Layout};
 
 mod sender;
 
@@ -268,7 +268,7 @@ impl Work {
         })?;
         let bytes = body.len() as u64;
         let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
-            examples(&body[lead..], format, &report)
+            examples::of(&body[lead..], format, &report)
         } else {
             Vec::new()
         };
@@ -286,17 +286,6 @@ impl Work {
             grant,
         })
     }
-}
-
-/// Rejected items as they were sent, where the format is text. What names its token inside the body is none.
-#[cold]
-fn examples(body: &[u8], format: Format, report: &Report) -> Vec<(u64, String)> {
-    let layout = match format {
-        Format::Json | Format::JsonStream => Layout::Values,
-        Format::Ndjson | Format::Exposition(_) => Layout::Lines,
-        Format::MessagePack | Format::RemoteWrite(_) | Format::Otlp(_) => return Vec::new(),
-    };
-    example::find(body, layout, report)
 }
 
 /// A body as tuples.

@@ -11,7 +11,8 @@ use crate::metric::text;
 pub struct Policy {
     /// `time.*`
     pub time: TimePolicy,
-    /// `stackstate.type`
+    /// `stackstate.type`, of all tuples: `as_sent` (default), `gauge`, `counter` or `count` as the metric is;
+    /// `raw`, whatever it is, as StackState's own agents do. It holds for all receivers (contract C4.2).
     pub tuple_type: TupleType,
     /// `reserved_names.*`
     pub reserved_names: ReservedNames,
@@ -26,13 +27,16 @@ pub struct Policy {
 /// How instants are judged (contract C3.5, C3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimePolicy {
-    /// Seconds a point may lie in the past.
+    /// How old a point may be; an older one is remarkable (`time.outside`). 0 s to 100 years; default
+    /// 15 min, as Better Stack documents. Here in seconds.
     pub max_age_s: u64,
-    /// Seconds a point may lie ahead.
+    /// How far a point may lie ahead. 0 s to 100 years; default 15 min. Here in seconds.
     pub max_future_s: u64,
-    /// What happens to a point outside.
+    /// What happens to a point outside: `warn` (default), it is delivered and said so; `reject`, it is
+    /// rejected as `too_old` or `in_future`. `convert` never minds.
     pub outside: Outside,
-    /// Whether an unparseable `dt` is kept as a tag.
+    /// true, the default: a `dt` that cannot be read is kept as the tag `dt:<text>`. false: it is not; the
+    /// warning stays.
     pub keep_unparsed: bool,
 }
 
@@ -59,9 +63,11 @@ pub enum TupleType {
 /// What happens to names StackState forbids (contract C4.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReservedNames {
-    /// What is done.
+    /// What is done with a name that StackState reserves (contract C4.6): `prefix` (default), it gets one
+    /// and a warning `renamed`; `reject`, as `invalid_name`; `keep`, for receivers that take it.
     pub action: ReservedAction,
-    /// What is put in front, `metric.` by default.
+    /// What is put in front, `metric.` by default: 1 to 64 visible ASCII characters that are not themselves
+    /// reserved. No effect unless `action` is `prefix`.
     pub prefix: String,
 }
 

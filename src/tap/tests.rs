@@ -1,3 +1,5 @@
+//! What is shown to whom, and what is not.
+
 use super::*;
 
 fn block(tuples: &[&str]) -> Block {

@@ -7,6 +7,7 @@ mod load;
 mod process;
 mod quota;
 mod rotation;
+mod tls;
 
 use process::{BY_HAND, Process, REST, TOP, source};
 

@@ -20,9 +20,10 @@ mod delivery;
 mod ingest;
 mod proxy;
 mod renewal;
+mod settings;
 
 /// A file of `fixtures/tls`.
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
 }
 
@@ -71,12 +72,12 @@ async fn connect(address: SocketAddr) -> TlsStream<TcpStream> {
 }
 
 /// The certificate that a new connection is shown.
-async fn shown(address: SocketAddr) -> CertificateDer<'static> {
+pub(crate) async fn shown(address: SocketAddr) -> CertificateDer<'static> {
     let stream = connect(address).await;
     let (_, session) = stream.get_ref();
     session.peer_certificates().unwrap()[0].clone().into_owned()
 }
 
-fn certificate(name: &str) -> CertificateDer<'static> {
+pub(crate) fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(fixture(&format!("{name}.pem"))).unwrap()
 }

@@ -62,6 +62,7 @@ async fn start(status: u16) -> (Gateway, tempfile::TempDir) {
          [[sources]]\nname = \"planted-open\"\ntoken = \"open\"\n\
          [[sources]]\nname = \"planted-off\"\ntoken = \"off\"\nenabled = false\n\
          [[sources]]\nname = \"planted-logs\"\ntoken = \"logs\"\nallow_metrics = false\n\
+         [[sources]]\nname = \"planted-old\"\ntoken = \"old\"\ntoken_expires = \"2020-01-01T00:00:00Z\"\n\
          [[sources]]\nname = \"planted-labels\"\ntoken = \"labels\"\nlabel_token = true\n\
          [receiver]\nurl = \"http://planted-receiver.invalid/intake\"\n\
          api_key = \"planted-key\"\n",
@@ -76,7 +77,7 @@ fn credentials() -> Vec<String> {
     let of = |value: &str| format!("authorization: {value}\r\n");
     let mut all = vec![String::new(), of(""), of("Bearer "), of("Basic eDpvZmY="), of("open")];
     all.extend(
-        ["wrong", "off", "logs", "ope", "openn"].map(|token| of(&format!("Bearer {token}"))),
+        ["wrong", "off", "logs", "old", "ope", "openn"].map(|token| of(&format!("Bearer {token}"))),
     );
     all
 }
@@ -337,7 +338,7 @@ async fn over_http_2_it_is_the_same() {
     for path in paths().into_iter().filter(|path| path.starts_with('/')).step_by(7) {
         for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             let mut first = None;
-            for token in ["", "wrong", "off", "logs"] {
+            for token in ["", "wrong", "Bearer off", "Bearer logs", "Bearer old"] {
                 let url = format!("http://{}{path}", gateway.addr());
                 let method = method.parse().unwrap();
                 let sent = client.request(method, url).header("authorization", token);

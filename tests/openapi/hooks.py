@@ -36,9 +36,12 @@ for media_type in BYTES:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Which gateway is meant is asked before which method: made-up names would hide every 405."""
-    if case.headers and case.method.upper() != case.operation.method.upper():
-        case.headers.pop("Tidegate-Data-Dir", None)
+    """Which gateway is meant is asked before everything else: made-up names would hide all other answers, so
+    most requests go without."""
+    meant = (case.headers or {}).get("Tidegate-Data-Dir")
+    is_undeclared = case.method.upper() != case.operation.method.upper()
+    if meant is not None and (is_undeclared or len(meant) % 4):
+        case.headers.pop("Tidegate-Data-Dir")
 
 
 def has_none(response):

@@ -18,8 +18,9 @@ function svg(tag, attributes) {
 
 let charts = 0;
 
-/** A chart called `title`; `update(points, now)` takes `[ms, number or null]` and the number of this moment. */
-export function chart(parent, title, unit, show, kind) {
+/** A chart called `name`, of `whose` if it is not of all; `update(points, now)` takes `[ms, number or null]` and the number of this moment. */
+export function chart(parent, name, unit, show, kind, whose) {
+  const title = whose ? `${name}, ${whose}` : name;
   charts += 1;
   const id = `chart-title-${charts}`;
   const picture = svg('svg', {
@@ -33,7 +34,7 @@ export function chart(parent, title, unit, show, kind) {
   const most = el('span', { class: 'most' });
   const since = el('span', {});
   const node = el('figure', { class: `chart ${kind}` },
-    el('figcaption', {}, el('span', { class: 'chart-name' }, title), most),
+    el('figcaption', {}, el('span', { class: 'chart-name' }, name), most),
     el('p', { class: 'chart-now' }, number, ' ', el('span', { class: 'unit' }, unit)),
     picture,
     el('p', { class: 'chart-axis', 'aria-hidden': 'true' }, since, el('span', {}, 'now')));

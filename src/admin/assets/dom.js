@@ -19,6 +19,15 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** The same with what stands between backticks as code. */
+export function tell(node, text) {
+  if (node.told === text) return;
+  node.told = text;
+  const parts = text.split('`');
+  node.replaceChildren(...parts.map((part, nth) =>
+    (nth % 2 === 1 && nth < parts.length - 1 ? el('code', {}, part) : part)));
+}
+
 /** Sets or removes an attribute where it is another. */
 export function mark(node, name, value) {
   if (value === null) {
@@ -76,11 +85,11 @@ export function table(node, columns, none) {
     return row;
   };
   const update = (row, item) => {
-    columns.forEach(({ of }, nth) => {
+    columns.forEach(({ of, kind }, nth) => {
       const told = of(item);
       const { text, title, state } = typeof told === 'object' ? told : { text: told };
       const cell = row.children[nth];
-      say(cell, text);
+      (kind?.includes('wide') && !kind.includes('code') ? tell : say)(cell, text);
       mark(cell, 'title', title ?? null);
       mark(cell, 'data-state', state ?? null);
       mark(cell, 'data-empty', text === '' ? '' : null);

@@ -1,7 +1,7 @@
 // The status page: listens to /events and shows what comes. It says when nothing comes any more, and goes on by
 // itself once something does.
 
-import { at, el, keyed, mark, say } from '/assets/dom.js';
+import { at, el, keyed, mark, say, tell } from '/assets/dom.js';
 import { chart } from '/assets/charts.js';
 import { add, begin, delivered, history, points } from '/assets/history.js';
 import { sections } from '/assets/sections.js';
@@ -46,7 +46,7 @@ function show(told) {
 function verdict(told) {
   const { state, text } = told.summary;
   mark(at('verdict'), 'data-state', state);
-  say(at('summary'), text);
+  tell(at('summary'), text);
   // Read aloud when something happened, and not for every second that a number grows by.
   const words = text.replace(/[0-9.,]+/g, '0');
   if (words !== said) {
@@ -57,14 +57,14 @@ function verdict(told) {
   const title = state === 'well' ? 'tidegate' : state === 'look' ? '(!) tidegate' : `(${troubles}!) tidegate`;
   if (document.title !== title) document.title = title;
   mark(at('icon'), 'href', `/assets/${state}.svg`);
-  // One problem alone is the sentence above.
-  const listed = told.problems.length > 1 ? told.problems : [];
+  // The worst is the sentence above.
+  const listed = told.problems.slice(1);
   const key = (problem) => `${problem.about} ${problem.text}`;
   const make = () => el('li', {}, el('span', { class: 'badge' }), ' ', el('span', {}));
   keyed(at('problems'), listed, key, make, (node, problem) => {
     mark(node.firstChild, 'data-state', problem.level);
     say(node.firstChild, LEVELS[problem.level]);
-    say(node.lastChild, problem.text);
+    tell(node.lastChild, problem.text);
   });
 }
 
@@ -79,7 +79,7 @@ function gone() {
   link('gone', text);
   if (heard) {
     mark(at('verdict'), 'data-state', 'gone');
-    say(at('summary'), `No answer since ${time(heard)}, trying again. What stands below was so then.`);
+    tell(at('summary'), `No answer since ${time(heard)}, trying again. What stands below was so then.`);
   }
   // Once, and not for every attempt.
   if (said !== 'gone') {

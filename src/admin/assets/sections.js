@@ -1,6 +1,6 @@
 // The parts of the page below the charts, each brought up to date from what /status tells.
 
-import { at, el, facts, keyed, mark, say, table } from '/assets/dom.js';
+import { at, el, facts, keyed, mark, say, table, tell } from '/assets/dom.js';
 import { chart } from '/assets/charts.js';
 import { history, points } from '/assets/history.js';
 import { age, bytes, count, ms, none, rate, span, time } from '/assets/words.js';
@@ -51,6 +51,30 @@ const NOBODY = [
   ['lost_their_way', 'Requests for paths or methods that are not there', 'metrics go to POST /metrics'],
 ];
 
+const quotas = table(at('quotas'), [
+  { title: 'Source', of: (of) => of.source },
+  { title: 'What', of: (of) => of.what },
+  { title: 'Limit', of: (of) => count(of.limit), kind: number },
+  { title: 'Now', of: (of) => of.now, kind: number },
+  { title: 'What is refused, and what grows', of: (of) => of.note, kind: 'wide' },
+]);
+
+function quotaRows({ name: source, quota }) {
+  return Object.entries(quota ?? {}).map(([what, of]) => (what === 'series'
+    ? { source, what, limit: of.limit, now: count(of.count), note: of.grows ? { text: of.grows.text, state: 'look' } : '' }
+    : {
+      source, what: `${what} a minute`, limit: of.per_minute, now: '',
+      note: of.over > 0 ? { text: `${count(of.over)} requests were over it`, state: 'look' } : '',
+    }));
+}
+
+const tokens = table(at('tokens'), [
+  { title: 'Source', of: (of) => of.source },
+  { title: 'Set by', of: (of) => of.key, kind: 'code' },
+  { title: 'Last use', of: (of) => (of.last_used ? time(of.last_used) : 'none since the start'), kind: number },
+  { title: 'Expires', of: (of) => (of.expires ? time(of.expires) : 'never'), kind: number },
+]);
+
 const letters = table(at('letters'), [
   { title: 'Receiver', of: (of) => of.name },
   { title: 'Letters', of: (of) => alarming(of.dead_letters.letters, count(of.dead_letters.letters)), kind: number },
@@ -73,6 +97,21 @@ function limit(name, value) {
   if (name.endsWith('_s')) return span(value);
   if (name.endsWith('_rate')) return `${bytes(value)}/s`;
   return name.endsWith('_per_minute') && value === 0 ? 'off' : count(value);
+}
+
+/** What the last change of the configuration came to. */
+function reload(of) {
+  at('reload').hidden = !of?.at;
+  if (!of?.at) return;
+  const list = (items) => (items?.length ? items.map((item) => (item.text ?? String(item))).join('; ') : null);
+  facts(at('reload'), [
+    ['Configuration', of.ok ? `in effect since ${time(of.at)}` : `not taken over at ${time(of.at)}, the one before stays`,
+      of.ok ? null : 'look'],
+    list(of.changed) && ['Changed', list(of.changed)],
+    list(of.needs_restart) && ['Needs a restart', list(of.needs_restart), 'look'],
+    list(of.problems) && ['Problems', list(of.problems), 'look'],
+    list(of.warnings) && ['Warnings', list(of.warnings)],
+  ]);
 }
 
 function queue(told) {
@@ -115,8 +154,8 @@ function card(receiver) {
     el('div', { class: 'facts' }));
   const pair = node.querySelector('.pair');
   node.charts = {
-    delivered: chart(pair, `Delivered to ${receiver.name}`, 'tuples/s', rate, 'small out'),
-    latency: chart(pair, `Latency of ${receiver.name}`, 'median', ms, 'small latency'),
+    delivered: chart(pair, 'Delivered', 'tuples/s', rate, 'small out', receiver.name),
+    latency: chart(pair, 'Latency', 'median', ms, 'small latency', receiver.name),
   };
   say(node.querySelector('.name'), receiver.name);
   return node;
@@ -130,7 +169,7 @@ function renew(node, of) {
   say(node.querySelector('.url'), of.url ?? 'its tuples wait until it is configured again');
   const why = node.querySelector('.why');
   why.hidden = !of.why;
-  say(why, of.why ? `Held since ${time(of.since)}, nothing is thrown away. ${of.why}` : '');
+  tell(why, of.why ? `Held since ${time(of.since)}, nothing is thrown away. ${of.why}` : '');
   const mine = history.receivers[of.name];
   node.charts.delivered(points(mine?.delivered), of.rate);
   node.charts.latency(points(mine?.latency_ms), of.latency_ms);
@@ -160,5 +199,14 @@ export function sections(told) {
   queue(told);
   keyed(at('receivers'), told.receivers, (of) => of.name, card, renew);
   letters(told.receivers.filter((of) => of.dead_letters), (of) => of.name);
+  const limited = told.sources.flatMap(quotaRows);
+  at('quotas-card').hidden = limited.length === 0;
+  quotas(limited, (of) => `${of.source} ${of.what}`);
+  // One token that stays is nothing to watch; a change of tokens is.
+  const turning = told.sources.filter((of) => of.tokens?.length > 1 || of.tokens?.some((token) => token.expires));
+  const shown = turning.flatMap((of) => of.tokens.map((token) => ({ source: of.name, ...token })));
+  at('tokens-card').hidden = shown.length === 0;
+  tokens(shown, (of) => `${of.source} ${of.key}`);
+  reload(told.reload);
   facts(at('limits'), Object.entries(told.limits).map(([name, value]) => [name, limit(name, value)]));
 }

@@ -19,6 +19,7 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
     queue(told, &mut problems);
     sources(told, &mut problems);
     strays(told, &mut problems);
+    reload(told, &mut problems);
     let more = match problems.len() {
         0 | 1 => String::new(),
         count => format!(" (and {} more below)", count - 1),
@@ -138,6 +139,24 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
             let text = format!("source {name} has been silent for {minutes} min");
             notice(problems, &format!("source {name}"), &text);
         }
+    }
+}
+
+/// A change of the configuration that is not in effect.
+fn reload(told: &Value, problems: &mut Vec<Value>) {
+    let reload = &told["reload"];
+    if reload["ok"] == false {
+        let first = &reload["problems"][0];
+        let text = format!(
+            "the changed configuration was not taken over, the one before stays in effect: {}",
+            first.as_str().unwrap_or("see the log")
+        );
+        notice(problems, "configuration", &text);
+    }
+    for setting in list(&reload["needs_restart"]) {
+        let text =
+            format!("{} has changed in the configuration and needs a restart", text(setting));
+        notice(problems, "configuration", &text);
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::config::{Config, Log, Receiver};
+use crate::config::{Admin, Config, Log, Receiver, ServerTls};
 use crate::forward;
 use crate::http::{self, Terms};
 use crate::normalize::Policy;
 use crate::observe::Level;
 use crate::queue::Sources;
 use crate::scrape;
+use crate::tls::{Acceptor, Port, Prepared};
 use crate::traffic::Traffic;
 
 /// Longest time for the first look at files that name targets: somebody waits for an answer.
@@ -23,6 +25,8 @@ pub(in crate::app) struct Live {
     pub(in crate::app) scrapes: scrape::Changes,
     /// By the name of its receiver.
     pub(in crate::app) deliveries: Vec<(Arc<str>, forward::Changes)>,
+    /// Of the ports that speak TLS.
+    pub(in crate::app) tls: Vec<Acceptor>,
     pub(in crate::app) traffic: Arc<Traffic>,
     pub(in crate::app) clock: Arc<dyn Clock>,
     /// `None` where somebody else says what is logged.
@@ -34,16 +38,38 @@ pub(super) struct Judged {
     config: Config,
     scrapes: scrape::Change,
     deliveries: Vec<(usize, forward::Change)>,
+    connections: Vec<(usize, forward::Connections)>,
+    tls: Vec<(Acceptor, Prepared)>,
 }
 
 /// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
 const ROOM: &[&str] = &["limits.body_bytes", "limits.memory_bytes"];
 
+/// What a port in clear does not have: with them it is another port, and clients speak to it otherwise.
+const TLS: &[&str] = &["tls.cert_file", "tls.key_file", "tls.client_ca_file", "tls.client_auth"];
+const ADMIN_TLS: &[&str] =
+    &["admin.cert_file", "admin.key_file", "admin.client_ca_file", "admin.client_auth"];
+
 /// Keys that could change and have to wait for others.
-pub(super) fn held(before: &Config, after: &Config) -> &'static [&'static str] {
+pub(super) fn held(before: &Config, after: &Config) -> Vec<&'static str> {
+    let is_turned =
+        |old: &Option<ServerTls>, new: &Option<ServerTls>| old.is_some() != new.is_some();
+    let reasons = [
+        (lacks_room(before, after), ROOM),
+        (is_turned(&before.tls, &after.tls), TLS),
+        (is_turned(&before.admin.tls, &after.admin.tls), ADMIN_TLS),
+    ];
+    reasons.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, keys)| keys).copied().collect()
+}
+
+fn lacks_room(before: &Config, after: &Config) -> bool {
     let (old, new) = (&before.limits, &after.limits);
-    let least = 2 * new.body_bytes as u64 + old.expanded_bytes;
-    if new.memory_bytes < least { ROOM } else { &[] }
+    new.memory_bytes < 2 * new.body_bytes as u64 + old.expanded_bytes
+}
+
+/// Other files for a port that speaks TLS; one in clear stays so.
+fn still(before: Option<&ServerTls>, after: Option<&ServerTls>) -> Option<ServerTls> {
+    before.map(|before| after.unwrap_or(before).clone())
 }
 
 /// The configuration in effect after a change: what needs a restart stays as it was.
@@ -51,7 +77,7 @@ pub(super) fn merged(before: &Config, after: &Config) -> Config {
     let mut limits = after.limits.clone();
     limits.expanded_bytes = before.limits.expanded_bytes;
     limits.connections = before.limits.connections;
-    if !held(before, after).is_empty() {
+    if lacks_room(before, after) {
         limits.body_bytes = before.limits.body_bytes;
         limits.memory_bytes = before.limits.memory_bytes;
     }
@@ -61,11 +87,19 @@ pub(super) fn merged(before: &Config, after: &Config) -> Config {
         Some(new) => Receiver {
             api_key: new.api_key.clone(),
             api_key_file: new.api_key_file.clone(),
+            tls: new.tls.clone(),
+            proxy: new.proxy.clone(),
             ..old.clone()
         },
         None => old.clone(),
     };
+    let admin = Admin {
+        tls: still(before.admin.tls.as_ref(), after.admin.tls.as_ref()),
+        ..before.admin.clone()
+    };
     Config {
+        tls: still(before.tls.as_ref(), after.tls.as_ref()),
+        admin,
         hostname: after.hostname.clone(),
         hostname_tags: after.hostname_tags.clone(),
         sources: after.sources.clone(),
@@ -110,23 +144,49 @@ impl Live {
         };
         let until = Instant::now() + FIRST_LOOK;
         let scrapes = self.scrapes.judge(terms, until).await.map_err(|error| error.to_string())?;
+        let tls = self.judge_tls(&after).await?;
         let mut deliveries = Vec::with_capacity(self.deliveries.len());
-        for (nth, (name, _)) in self.deliveries.iter().enumerate() {
+        let mut connections = Vec::new();
+        for (nth, (name, changes)) in self.deliveries.iter().enumerate() {
             let of = |config: &Config| {
                 config.receivers.iter().find(|receiver| receiver.name == *name).cloned()
             };
             if let Some((old, new)) = of(before).zip(of(&after)) {
                 let change = forward::Changes::judge(&old, &new, &after.hostname);
                 deliveries.push((nth, change.map_err(|error| error.to_string())?));
+                if (&old.tls, &old.proxy) != (&new.tls, &new.proxy) {
+                    let made = changes.judge_connections(&new).await;
+                    connections
+                        .push((nth, made.map_err(|error| format!("receiver {name}: {error}"))?));
+                }
             }
         }
-        Ok(Judged { config: after, scrapes, deliveries })
+        Ok(Judged { config: after, scrapes, deliveries, connections, tls })
+    }
+
+    /// The files of the ports, read off the reactor.
+    async fn judge_tls(&self, after: &Config) -> Result<Vec<(Acceptor, Prepared)>, String> {
+        let mut prepared = Vec::new();
+        for acceptor in &self.tls {
+            let (section, files) = match acceptor.port() {
+                Port::Admin => ("admin", &after.admin.tls),
+                Port::Ingest | Port::Receiver => ("tls", &after.tls),
+            };
+            let Some(files) = files.clone() else { continue };
+            let reader = acceptor.clone();
+            let read = spawn_blocking(move || reader.prepare(&files)).await;
+            let read = read.map_err(|error| format!("[{section}]: {error}"))?;
+            let read =
+                read.map_err(|fault| format!("`{section}.{}`: {}", fault.key, fault.cause))?;
+            prepared.push((acceptor.clone(), read));
+        }
+        Ok(prepared)
     }
 
     /// Makes it, all of it; from then on this is in effect. The one thing that can fail comes first, and
     /// nothing here waits, so that nobody sees the half of it.
     pub(super) fn take(&self, before: &Config, judged: Judged) -> Result<Config, String> {
-        let Judged { config, scrapes, deliveries } = judged;
+        let Judged { config, scrapes, deliveries, connections, tls } = judged;
         if let Some(level) = self.level.as_ref().filter(|_| config.log.level != before.log.level) {
             level.change(&config.log.level).map_err(|error| format!("`log.level`: {error}"))?;
         }
@@ -140,6 +200,12 @@ impl Live {
         self.scrapes.take(scrapes, config.limits.memory_bytes);
         for (nth, change) in deliveries {
             self.deliveries[nth].1.take(change);
+        }
+        for (nth, made) in connections {
+            self.deliveries[nth].1.take_connections(made);
+        }
+        for (acceptor, prepared) in tls {
+            acceptor.adopt(prepared);
         }
         self.forget_all_but(&config);
         Ok(config)

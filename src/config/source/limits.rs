@@ -28,8 +28,8 @@ pub struct SourceLimits {
     /// A series that was not seen for so long, and a sixteenth of that at most, is forgotten. 1 min to 7 d;
     /// default 1 h. At least a few times the longest pause between two values of a series.
     pub series_window: Duration,
-    /// What happens to a metric that would begin a series beyond `series`: it is rejected as `too_many_series`,
-    /// or taken without the tag whose values grow. Default `reject`.
+    /// What happens to a metric that would begin a series beyond `series`: `reject` (default), as
+    /// `too_many_series`, or `strip`: it loses the tag whose values grow, with a warning.
     pub over_series: OverSeries,
 }
 

@@ -1,6 +1,13 @@
 //! Who is let in, and what is remembered of that.
 
+use std::cell::Cell;
+
 use super::*;
+
+thread_local! {
+    /// Comparisons of a token with one that is known.
+    pub(super) static COMPARED: Cell<usize> = const { Cell::new(0) };
+}
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000, 0);
 
@@ -188,4 +195,33 @@ fn the_last_use_of_a_token_outlives_a_change_of_its_name() {
 fn nothing_shown_holds_a_digest() {
     let shown = format!("{:?}", sources(&[source("one", "token-1")]));
     assert!(shown.contains("Opener") && !shown.contains("hash"), "{shown}");
+}
+
+#[test]
+fn every_token_is_compared_with_all_that_are_known_whatever_it_is() {
+    let mut list: Vec<_> =
+        (0..20).map(|nth| source(&format!("s{nth}"), &format!("token-{nth}"))).collect();
+    list[3].enabled = false;
+    list[4].allow_metrics = false;
+    list[5].tokens[0].expires = Some(Timestamp::from_unix(1, 0));
+    let second = source("x", "token-second").tokens.remove(0);
+    list[6].tokens.push(second);
+    let policy = Arc::new(Policy::default());
+    let auth = config::Auth { unauthorized_status: 403 };
+    let sources = Sources::new(&list, &policy, auth, &Traffic::default());
+    let of = |nth: usize| format!("token-{nth}");
+    // The first, the last, the second of one, those that open nothing, and what nearly is one.
+    let mut sent = [0, 19, 3, 4, 5, 6].map(of).to_vec();
+    sent.extend(["token-second", "token-1x", "token", "t", "wrong"].map(str::to_owned));
+    sent.push("x".repeat(5000));
+    for token in sent {
+        COMPARED.set(0);
+        let value = format!("Bearer {token}").parse().unwrap();
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+        drop(sources.authenticate(&headers, Credentials::Bearer, NOW));
+        assert_eq!(COMPARED.get(), 21, "{token}");
+        COMPARED.set(0);
+        drop(sources.by_label(Some(&token), NOW));
+        assert_eq!(COMPARED.get(), 21, "{token} in a label");
+    }
 }

@@ -42,16 +42,16 @@ impl Home {
         Self { about, fields }
     }
 
-    /// What is said of a key: by a field of its name, with a unit behind it or a word before it, or by the text
-    /// of another field that names the key.
+    /// What is said of a key: by a field of its name, perhaps with a unit behind it, by the text of another
+    /// field that names it, or by a field that has a word before it.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         let quoted = format!("`{key}`");
         let is_named = |field: &&Field| field.name == key || field.name == format!("{key}_s");
         let is_longer = |field: &&Field| field.name.ends_with(&format!("_{key}"));
         let mentions = |field: &&Field| field.text.contains(&quoted);
         let all = || self.fields.iter();
-        let found = all().find(is_named).or_else(|| all().find(is_longer));
-        found.or_else(|| all().find(mentions)).map(|field| &*field.text)
+        let found = all().find(is_named).or_else(|| all().find(mentions));
+        found.or_else(|| all().find(is_longer)).map(|field| &*field.text)
     }
 }
 

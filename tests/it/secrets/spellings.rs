@@ -69,6 +69,10 @@ impl Spelled {
         self.0.extend(lines.map(|line| ("a line of a private key".to_owned(), line.to_owned())));
     }
 
+    pub(super) fn tells(&self, text: &str) -> bool {
+        self.0.iter().any(|(_, spelled)| text.contains(spelled.as_str()))
+    }
+
     /// Panics with the first that is found.
     pub(super) fn check(&self, what: &str, text: &str) {
         let found = self.0.iter().find(|(_, spelled)| text.contains(spelled.as_str()));

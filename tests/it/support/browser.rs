@@ -1,6 +1,7 @@
 //! Chromium without a screen, through chromedriver: WebDriver is JSON over HTTP, so no more than that is here.
 
 use std::fs::Permissions;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,10 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::peers::{PATIENCE, program};
-use super::wire::Wire;
 
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -190,12 +192,31 @@ impl Browser {
             self.address,
             body.len()
         );
-        let mut wire = Wire::connect(self.address).await;
-        wire.send(request.as_bytes()).await;
-        let reply = wire.reply().await;
-        let told: Value = serde_json::from_slice(&reply.body).expect("chromedriver tells JSON");
+        let answered = timeout(PATIENCE, exchange(self.address, &request)).await;
+        let answer = answered.expect("chromedriver answers").expect("it answers in whole");
+        let told: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
         assert!(told["value"]["error"].is_null(), "{method} {path}: {}", told["value"]);
         told["value"].clone()
+    }
+}
+
+/// The body of the answer. Chromedriver keeps a connection open, whatever it is asked for, and leaves out
+/// what white space it may.
+async fn exchange(address: SocketAddr, request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut came = Vec::new();
+    loop {
+        if stream.read_buf(&mut came).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(end) = came.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&came[..end]).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        if came.len() >= end + 4 + length {
+            return Ok(String::from_utf8_lossy(&came[end + 4..]).into_owned());
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Busy {
         let config = format!(
             "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nhostname = \"gateway-1\"\n\
              data_dir = \"{}\"\n[queue]\nmin_free_bytes = 0\n\
-             [[sources]]\nname = \"checkout\"\ntoken = \"{TOKEN}\"\n\
+             [[sources]]\nname = \"checkout\"\ntoken = \"{TOKEN}\"\nseries = 1000\n\
              [[scrape]]\njob = \"node\"\ntargets = [\"{target}\"]\n\
              [[receivers]]\nname = \"production\"\nurl = \"{}\"\napi_key = \"API_KEY\"\n\
              [[receivers]]\nname = \"trial\"\nurl = \"http://{gone}/intake\"\napi_key = \"API_KEY\"\n",

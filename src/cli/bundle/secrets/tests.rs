@@ -1,3 +1,5 @@
+//! Every place and every form of a secret.
+
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;

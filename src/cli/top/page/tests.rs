@@ -1,3 +1,5 @@
+//! The page as text.
+
 use serde_json::json;
 
 use super::*;
