@@ -72,7 +72,7 @@ impl Picture {
             }
             let after = merged.0.entry(thing.clone()).or_default();
             for key in keys(values, after) {
-                if waits(thing, &key, held) {
+                if !thing.is_name(&key) && waits(thing, &key, held) {
                     match values.get(&key) {
                         Some(value) => after.insert(key, value.clone()),
                         None => after.remove(&key),
@@ -122,7 +122,7 @@ impl Difference {
             let is_token = matches!(thing, Thing::Source(_))
                 && TOKENS.iter().any(|(_, keys)| keys.contains(&&*key));
             // By what it is instead of how it is given.
-            if before == after || is_token {
+            if before == after || is_token || thing.is_name(&key) {
                 continue;
             }
             if waits(thing, &key, held) {
@@ -184,6 +184,11 @@ impl Thing {
         matches!(self, Self::Receiver(_))
     }
 
+    /// What a receiver is called among several: that it is one of several changes nothing.
+    fn is_name(&self, key: &str) -> bool {
+        self.is_receiver() && key == "name"
+    }
+
     /// The key as the table has it.
     fn path(&self, key: &str) -> String {
         match self {
@@ -219,10 +224,6 @@ fn of_job(name: &str) -> String {
 }
 
 fn waits(thing: &Thing, key: &str, held: &[&str]) -> bool {
-    // One of several has a name, and that it is one of several changes nothing.
-    if thing.is_receiver() && key == "name" {
-        return false;
-    }
     let path = thing.path(key);
     effect::of(&path) == Effect::Restart || held.contains(&&*path)
 }
