@@ -24,6 +24,7 @@ mod serving;
 
 #[path = "load/arguments.rs"]
 mod arguments;
+#[expect(dead_code, reason = "other benches use the rest of it")]
 #[path = "load/clock.rs"]
 mod clock;
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -154,34 +155,10 @@ impl Gateway {
         let backlog = announce::Backlog::of(&config, &*queue);
         let mut receivers = Receivers::new(&config, &queue, &clock).await?;
 
-        let budget = Arc::new(Budget::new(config.limits.memory_bytes));
-        let (traffic, tap) = (Arc::new(Traffic::default()), Arc::new(Tap::default()));
-        let mut scraper = Scraper::new(scrape::Parts {
-            scrapes: &config.scrapes,
-            sources: &config.sources,
-            policy: &config.policy,
-            body_bytes: config.limits.body_bytes,
-            budget: Arc::clone(&budget),
-            queue: Arc::clone(&queue),
-            clock: Arc::clone(&clock),
-            files_every: scrape::FILES_EVERY,
-            traffic: Arc::clone(&traffic),
-            tap: Arc::clone(&tap),
-        })
-        .await?;
-
-        let edge = http::State::new(http::Parts {
-            sources: &config.sources,
-            policy: &config.policy,
-            auth: config.auth,
-            http: config.http.clone(),
-            limits: config.limits.clone(),
-            queue: Arc::clone(&queue),
-            clock: Arc::clone(&clock),
-            budget,
-            traffic: Arc::clone(&traffic),
-            tap: Arc::clone(&tap),
-        });
+        let common = Common::of(&config, &queue, &clock);
+        let mut scraper = common.scraper(&config).await?;
+        let edge = common.edge(&config);
+        let Common { traffic, tap, .. } = common;
         let acceptors = tls.ingest.iter().chain(&tls.admin).cloned().collect();
         let edge = Arc::new(edge.with_tls(tls.ingest));
         let (reloader, desk) = Reloader::new(upkeep, clock.now());
@@ -217,13 +194,7 @@ impl Gateway {
         }
         // Nothing fails from here on.
         receivers.run();
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async move {
-            // A gateway that was dropped is over as well.
-            stopped.await.ok();
-        };
-        let grace = config.shutdown.grace;
-        let serving = tokio::spawn(http::serve(listener, Arc::clone(&edge), shutdown, grace));
+        let (stop, serving) = open(listener, &edge, config.shutdown.grace);
         announce::started(addr, admin.as_ref().map(Admin::addr), &config, &backlog);
         scraper.run();
         let reloading = tokio::spawn(reloader.run(config.clone(), live));
@@ -298,6 +269,72 @@ impl Gateway {
         // Until here it could be asked how far the end has come.
         drop(self.admin);
         ended
+    }
+}
+
+/// Serves clients until it is told to stop.
+fn open(
+    listener: TcpListener,
+    edge: &Arc<http::State>,
+    grace: Duration,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async move {
+        // A gateway that was dropped is over as well.
+        stopped.await.ok();
+    };
+    (stop, tokio::spawn(http::serve(listener, Arc::clone(edge), shutdown, grace)))
+}
+
+/// What the two ways in have in common.
+struct Common {
+    queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    budget: Arc<Budget>,
+    traffic: Arc<Traffic>,
+    tap: Arc<Tap>,
+}
+
+impl Common {
+    fn of(config: &Config, queue: &Arc<dyn Queue>, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            queue: Arc::clone(queue),
+            clock: Arc::clone(clock),
+            budget: Arc::new(Budget::new(config.limits.memory_bytes)),
+            traffic: Arc::default(),
+            tap: Arc::default(),
+        }
+    }
+
+    fn edge(&self, config: &Config) -> http::State {
+        http::State::new(http::Parts {
+            sources: &config.sources,
+            policy: &config.policy,
+            auth: config.auth,
+            http: config.http.clone(),
+            limits: config.limits.clone(),
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            budget: Arc::clone(&self.budget),
+            traffic: Arc::clone(&self.traffic),
+            tap: Arc::clone(&self.tap),
+        })
+    }
+
+    async fn scraper(&self, config: &Config) -> Result<Scraper, scrape::ClientError> {
+        let parts = scrape::Parts {
+            scrapes: &config.scrapes,
+            sources: &config.sources,
+            policy: &config.policy,
+            body_bytes: config.limits.body_bytes,
+            budget: Arc::clone(&self.budget),
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            files_every: scrape::FILES_EVERY,
+            traffic: Arc::clone(&self.traffic),
+            tap: Arc::clone(&self.tap),
+        };
+        Scraper::new(parts).await
     }
 }
 

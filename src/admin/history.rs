@@ -336,7 +336,7 @@ mod tests {
             let rates = history.rates(&now);
             let told = (rates.accepted(), rates.source("a")[0], rates.delivered("main"));
             assert_eq!(told, (expected, expected, expected * 2.0), "{marks:?}");
-            assert_eq!(rates.source("b"), [0.0; 3]);
+            assert!(rates.source("b").iter().all(|rate| *rate == 0.0), "{marks:?}");
         }
     }
 

@@ -94,12 +94,12 @@ impl Told<'_> {
         let (ledgers, tokens) = (self.state.traffic.list(), self.reading.edge.tokens());
         let of = |(name, ledger): &(Arc<str>, Arc<Ledger>)| {
             let tokens = tokens.iter().filter(|token| token.source == *name);
-            self.source(name, ledger, tokens.map(token).collect())
+            self.source(name, ledger, &tokens.map(token).collect())
         };
         ledgers.iter().map(of).collect()
     }
 
-    fn source(&self, name: &str, ledger: &Ledger, tokens: Value) -> Value {
+    fn source(&self, name: &str, ledger: &Ledger, tokens: &Value) -> Value {
         let [rate, reject_rate, refuse_rate] = self.rates.source(name);
         let seen = i64::try_from(read(&ledger.seen_s)).ok().filter(|seen| *seen > 0);
         let seen = seen.map(|seconds| Timestamp::from_unix(seconds, 0));

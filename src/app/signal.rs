@@ -41,7 +41,7 @@ impl Hangups {
     /// The next one; several that come at once are one.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) enum Given {
 /// Reads the one of `keys` that is given. A variable of tidegate's own
 /// (`TIDEGATE_RECEIVER__API_KEY`) beats the file; otherwise exactly one must be there.
 pub(super) fn read(section: &mut Section<'_>, keys: Keys) -> Option<Given> {
-    let given = read_optional(section, keys)?;
+    let given = read_optional(section, keys).ok()?;
     if given.is_none() {
         let text =
             format!("`{}` is missing: give one of {}", section.name(keys.value), names(keys));
@@ -73,8 +73,14 @@ pub(super) fn read(section: &mut Section<'_>, keys: Keys) -> Option<Given> {
     given
 }
 
-/// The same for what need not be there, which is `Some(None)`; `None` when it is at fault.
-pub(super) fn read_optional(section: &mut Section<'_>, keys: Keys) -> Option<Option<Given>> {
+/// It is at fault, which has been noted.
+pub(super) struct AtFault;
+
+/// The same for what need not be there.
+pub(super) fn read_optional(
+    section: &mut Section<'_>,
+    keys: Keys,
+) -> Result<Option<Given>, AtFault> {
     let all = [Some(keys.value), keys.sha256, Some(keys.file), Some(keys.env)];
     let mut given = Vec::new();
     for key in all.into_iter().flatten() {
@@ -87,13 +93,13 @@ pub(super) fn read_optional(section: &mut Section<'_>, keys: Keys) -> Option<Opt
     }
     if given.len() > 1 {
         let written = given.iter().map(|(key, ..)| format!("`{key}`")).collect::<Vec<_>>();
-        let (_, _, place) = given.pop()?;
+        let (_, _, place) = given.pop().expect("there are several");
         let text = format!("{} are both given: keep one of {}", written.join(" and "), names(keys));
         section.fault_at(place, text);
-        return None;
+        return Err(AtFault);
     }
-    let Some((key, scalar, place)) = given.pop() else { return Some(None) };
-    resolve(section, keys, key, &scalar, place).map(Some)
+    let Some((key, scalar, place)) = given.pop() else { return Ok(None) };
+    resolve(section, keys, key, &scalar, place).map(Some).ok_or(AtFault)
 }
 
 /// All of them, for people.

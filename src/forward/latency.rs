@@ -98,7 +98,7 @@ mod tests {
     fn what_lies_between_two_readings_has_its_own_quantiles() {
         let latency = Latency::default();
         assert_eq!(latency.read().quantile_ms(0.5), None);
-        latency.add(Duration::from_secs(60));
+        latency.add(Duration::from_mins(1));
         let earlier = latency.read();
         assert_eq!(latency.read().since(&earlier).quantile_ms(0.99), None);
         for _ in 0..98 {

@@ -106,7 +106,7 @@ fn of_dashboard(value: &Value, found: &mut Vec<String>) {
             for (key, value) in members {
                 match value.as_str() {
                     Some(text) if key == "expr" || key == "definition" => {
-                        found.push(text.to_owned())
+                        found.push(text.to_owned());
                     }
                     _ => of_dashboard(value, found),
                 }

@@ -36,7 +36,10 @@ fn members(value: &Value) -> &Map<String, Value> {
 /// What `$ref` leads to, or the value itself.
 fn seen<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     match value["$ref"].as_str() {
-        Some(target) => document.pointer(&target[1..]).expect(target),
+        Some(target) => {
+            let path = target.strip_prefix('#').expect("it leads into the document");
+            document.pointer(path).expect(target)
+        }
         None => value,
     }
 }
@@ -159,6 +162,7 @@ fn answer<'d>(
 }
 
 /// Every example of a request, as bytes: text as it is, everything else as JSON.
+#[expect(clippy::type_complexity, reason = "one caller takes it apart at once")]
 fn requests(document: &Value) -> Vec<(String, String, &Value, String, String, Vec<u8>)> {
     let mut requests = Vec::new();
     for (path, item) in members(&document["paths"]) {

@@ -133,7 +133,7 @@ fn written(section: &str, key: Option<(&str, &str)>) -> String {
     match section {
         "receivers" => sections[1].1.push(("name", "\"one\"")),
         "scrape" => {
-            sections.push(("scrape", vec![("job", "\"node\""), ("targets", "[\"127.0.0.1:1\"]")]))
+            sections.push(("scrape", vec![("job", "\"node\""), ("targets", "[\"127.0.0.1:1\"]")]));
         }
         _ => {}
     }
@@ -243,7 +243,7 @@ fn entry(key: &Key, said: &str, known: &Loaded) -> String {
     }
     match default(key, known) {
         Some(value) if value.contains("gateway-1") => {
-            text += "- default: what the machine is called\n"
+            text += "- default: what the machine is called\n";
         }
         Some(value) => text += &format!("- default: `{value}`\n"),
         // The text says what happens without it.

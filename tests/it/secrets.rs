@@ -5,6 +5,8 @@
 //! shown to whoever taps, and an answer may quote to its client what that sent. The token [`STRAY`] is for that,
 //! and is seen nowhere else.
 
+#![expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -150,6 +152,7 @@ async fn quoting_receiver(key: &'static str) -> Scripted {
 }
 
 /// What clients send, well and ill; every answer is checked.
+#[expect(clippy::too_many_lines, reason = "a list of requests")]
 async fn traffic(gateway: &Running, secrets: &Secrets) {
     let good = r#"[{"name":"good","gauge":{"value":1}},{"name":"poison","gauge":{"value":1}}]"#;
     let stray = format!(

@@ -79,7 +79,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Vec<Token>> {
     let token_expires = expires(section, TOKEN_EXPIRES);
     let next = secret::read_optional(section, NEXT);
     let next_expires = expires(section, NEXT_EXPIRES);
-    if matches!(next, Some(None)) && section.is_written(NEXT_EXPIRES) {
+    if matches!(next, Ok(None)) && section.is_written(NEXT_EXPIRES) {
         let text = format!(
             "`{}` is there without a `{}`: remove it, or `{TOKEN_EXPIRES}` is meant",
             section.name(NEXT_EXPIRES),
@@ -87,7 +87,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Vec<Token>> {
         );
         section.fault(NEXT_EXPIRES, text);
     }
-    let (token, next) = (digest(token?), next?.map(digest));
+    let (token, next) = (digest(token?), next.ok()?.map(digest));
     let mut tokens = vec![Token { key: TOKEN.value, sha256: token, expires: token_expires }];
     if let Some(sha256) = next {
         if sha256 == token {

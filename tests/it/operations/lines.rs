@@ -60,7 +60,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 /// there; what it says, with `...` for each value.
 fn text_in(code: &str, at: usize) -> Option<String> {
     let (mut depth, mut before) = (1, ' ');
-    let mut letters = code[at..].chars();
+    let mut letters = code.get(at..)?.chars();
     while depth > 0 {
         let letter = letters.next()?;
         match letter {
@@ -133,8 +133,7 @@ fn lines(root: &Path) -> Vec<Line> {
 }
 
 fn lead(text: &str) -> &str {
-    let end = text.char_indices().nth(LEAD_CHARS).map_or(text.len(), |(at, _)| at);
-    &text[..end]
+    text.char_indices().nth(LEAD_CHARS).map_or(text, |(at, _)| text.split_at(at).0)
 }
 
 /// The texts of the guide's rows: the second cell, without its marks.

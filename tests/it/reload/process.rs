@@ -101,8 +101,8 @@ impl Process {
     /// Waits until it takes metrics.
     pub(super) fn started(mut self) -> Self {
         let started = self.logged("taking metrics at");
-        self.ingest = started["listen"].as_str().unwrap().to_owned();
-        self.admin = started["admin.listen"].as_str().unwrap().to_owned();
+        started["listen"].as_str().unwrap().clone_into(&mut self.ingest);
+        started["admin.listen"].as_str().unwrap().clone_into(&mut self.admin);
         self
     }
 
@@ -137,14 +137,14 @@ impl Process {
     }
 
     /// The nth of them, from 0.
-    pub(super) fn logged_nth(&self, wanted: &str, nth: usize) -> Value {
+    pub(super) fn logged_nth(&self, sought: &str, nth: usize) -> Value {
         let find = |log: &[Value]| {
-            log.iter().filter(|line| line.to_string().contains(wanted)).nth(nth).cloned()
+            log.iter().filter(|line| line.to_string().contains(sought)).nth(nth).cloned()
         };
         let log = self.log.0.lock().unwrap();
         let waited = self.log.1.wait_timeout_while(log, PATIENCE, |log| find(log).is_none());
         let (log, _) = waited.unwrap();
-        find(&log).unwrap_or_else(|| panic!("no line holds {wanted:?}: {}", all(&log)))
+        find(&log).unwrap_or_else(|| panic!("no line holds {sought:?}: {}", all(&log)))
     }
 
     /// Everything that was logged by now.

@@ -57,11 +57,11 @@ impl Running {
                 let said = String::from_utf8_lossy(&log.lock().unwrap()).into_owned();
                 let lines =
                     said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-                let at = lines.filter_map(|line| {
+                let mut at = lines.filter_map(|line| {
                     let address = |name: &str| line[name].as_str()?.parse::<SocketAddr>().ok();
                     Some((address("listen")?, address("admin.listen")?))
                 });
-                if let Some(both) = at.last() {
+                if let Some(both) = at.next_back() {
                     return both;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;

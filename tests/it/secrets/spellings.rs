@@ -10,7 +10,7 @@ pub(super) fn base64(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The characters of an encoding that depend on the secret alone, whatever stands before and after it.
@@ -18,13 +18,14 @@ fn core(encode: impl Fn(&[u8]) -> String, before: usize, secret: &str) -> String
     let whole = encode(&[&vec![b'x'; before][..], secret.as_bytes()].concat());
     let first = (before * 8).div_ceil(6);
     let last = (before + secret.len()) * 8 / 6;
-    whole[first..last].to_owned()
+    whole.get(first..last).expect("base64 is ASCII").to_owned()
 }
 
 /// Each with what it is called.
 pub(super) fn all(secret: &str) -> Vec<(String, String)> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let every: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let every: String =
+        secret.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
     let hash = Sha256::digest(secret);
     let byte = |byte: u8| match byte {
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

@@ -1,5 +1,7 @@
 //! Chromium without a screen, through chromedriver: WebDriver is JSON over HTTP, so no more than that is here.
 
+#![expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
+
 use std::fs::Permissions;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -113,7 +113,7 @@ impl Busy {
     }
 
     async fn until_it_shows(&self) {
-        let shows = |page: &Samples| {
+        let has_all = |page: &Samples| {
             let has = |sample: &str| page.get(sample).is_some_and(|value| value > 0.0);
             has("tidegate_receiver_last_success_timestamp_seconds{receiver=\"production\"}")
                 && has("tidegate_receiver_last_error_timestamp_seconds{receiver=\"trial\"}")
@@ -121,7 +121,7 @@ impl Busy {
                 && has("tidegate_source_metrics_accepted_total{source=\"node\"}")
         };
         let shown = async {
-            while !shows(&openmetrics::parse(&self.open().await)) {
+            while !has_all(&openmetrics::parse(&self.open().await)) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

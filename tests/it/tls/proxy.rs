@@ -29,12 +29,12 @@ async fn proxy(wanted: Option<&'static str>) -> (SocketAddr, Heard) {
     (address, heard)
 }
 
-async fn lead(mut client: TcpStream, wanted: Option<&str>, heard: Heard) -> Option<()> {
+async fn lead(mut client: TcpStream, wanted: Option<&str>, notes: Heard) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.ok()?);
     }
-    heard.lock().unwrap().extend_from_slice(&head);
+    notes.lock().unwrap().extend_from_slice(&head);
     let head = String::from_utf8(head).unwrap();
     let wanted = wanted.map(|pair| format!("basic {}", STANDARD.encode(pair)).to_lowercase());
     if wanted.is_some_and(|wanted| !head.to_lowercase().contains(&wanted)) {
@@ -54,7 +54,7 @@ async fn lead(mut client: TcpStream, wanted: Option<&str>, heard: Heard) -> Opti
         if read == 0 {
             break;
         }
-        heard.lock().unwrap().extend_from_slice(&bytes[..read]);
+        notes.lock().unwrap().extend_from_slice(&bytes[..read]);
         onward.write_all(&bytes[..read]).await.ok()?;
     }
     returning.abort();

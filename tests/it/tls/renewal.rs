@@ -1,7 +1,5 @@
 //! Certificates that change while clients are served.
 
-#![expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +36,7 @@ async fn a_change_under_load_fails_no_request_and_new_handshakes_see_it() {
         let (url, is_over) = (url.clone(), Arc::clone(&is_over));
         tokio::spawn(async move {
             // Some keep their connection, the others come anew for each request.
-            let idle = if nth % 2 == 0 { 1 } else { 0 };
+            let idle = usize::from(nth % 2 == 0);
             let client = client(None).pool_max_idle_per_host(idle).build().unwrap();
             let mut sent = 0;
             while !is_over.load(Ordering::Relaxed) || sent < 20 {

@@ -1,7 +1,5 @@
 //! What a configuration says of TLS, and what it is warned of.
 
-#![expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
-
 use std::os::unix::fs::PermissionsExt;
 
 use tidegate::config::{Environment, Loaded, load};
