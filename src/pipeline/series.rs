@@ -57,7 +57,7 @@ impl<'a> Terms<'a, '_> {
     }
 }
 
-impl<'a> Run<'a, '_, '_> {
+impl Run<'_, '_, '_> {
     /// Takes the item of number `index` if its series may be. Apart from those of sources without a
     /// guard, who are to pay nothing for it.
     #[inline(never)]

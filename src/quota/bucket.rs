@@ -112,7 +112,7 @@ mod tests {
         let mut bucket = bucket(60);
         bucket.charge(600, Duration::ZERO);
         assert_eq!(bucket.is_open(Duration::ZERO), Err(541));
-        assert_eq!(bucket.is_open(Duration::from_secs(540)), Err(1), "nothing owed, nothing left");
+        assert_eq!(bucket.is_open(Duration::from_mins(9)), Err(1), "nothing owed, nothing left");
         assert_eq!(bucket.is_open(Duration::from_millis(540_001)), Ok(()));
         bucket.charge(u64::MAX, Duration::from_secs(541));
         bucket.charge(u64::MAX, Duration::from_secs(541));

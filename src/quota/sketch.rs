@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn hashes_at_the_ends_are_taken() {
         let mut sketch = Sketch::default();
-        [0, u64::MAX, 63, 1 << 63].into_iter().for_each(|hash| sketch.add(hash));
+        for hash in [0, u64::MAX, 63, 1 << 63] {
+            sketch.add(hash);
+        }
         assert_eq!(sketch.count(), 4);
         (0..100).for_each(|nth| sketch.add(nth << 57));
         assert!(sketch.count() > 8);
