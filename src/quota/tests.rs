@@ -336,17 +336,17 @@ proptest! {
             for metric in metrics {
                 let (name, user) = (metric.0.to_string(), metric.1.to_string());
                 let passed = judge(&mut body, &name, &[("user", &user)]) == Ruling::Pass;
-                if certain.get(&metric).is_some_and(|seen| now <= *seen + HOUR) {
+                if certain.get(&metric).is_some_and(|seen| now.saturating_sub(*seen) <= HOUR) {
                     prop_assert!(passed, "a known one");
                     certain.insert(metric, now);
                 }
-                if let Some(seen) = perhaps.get_mut(&metric).filter(|seen| now <= **seen + longest) {
+                if let Some(seen) = perhaps.get_mut(&metric).filter(|seen| now.saturating_sub(**seen) <= longest) {
                     *seen = now;
                 }
                 if passed {
                     begun.insert(metric);
                 } else {
-                    let alive = perhaps.iter().filter(|(_, seen)| now <= **seen + longest);
+                    let alive = perhaps.iter().filter(|(_, seen)| now.saturating_sub(**seen) <= longest);
                     let most: BTreeSet<_> = alive.map(|(metric, _)| *metric).chain(begun.iter().copied()).collect();
                     prop_assert!(most.len() as u64 >= limit, "refused with room: {}", most.len());
                 }
