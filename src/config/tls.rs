@@ -1,4 +1,4 @@
-//! TLS: which certificates and keys are shown, and whose are believed.
+//! `[tls]`, and the same keys elsewhere: which certificates and keys are shown, and whose are believed.
 //!
 //! What stands here are paths, as files change while the gateway runs: they are read whenever they are
 //! needed, and once while the configuration is, so that `check-config` finds what is wrong with them.

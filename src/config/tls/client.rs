@@ -24,10 +24,10 @@ pub struct ClientTls {
 /// What the gateway shows of itself, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityFiles {
-    /// `cert_file`
-    pub cert_file: PathBuf,
-    /// `key_file`
-    pub key_file: PathBuf,
+    /// The certificate, then those of authorities between it and what the other side trusts.
+    pub certificate: PathBuf,
+    /// Its private key, without a passphrase.
+    pub key: PathBuf,
 }
 
 /// Whether the certificate of the other side is judged.
@@ -65,7 +65,7 @@ impl ClientTls {
     pub(in crate::config) fn read(section: &mut Section<'_>, peer: Peer) -> Self {
         let ca_file = file(section, "ca_file");
         let pair = certificate_and_key(section);
-        let identity = pair.map(|(cert_file, key_file)| IdentityFiles { cert_file, key_file });
+        let identity = pair.map(|(certificate, key)| IdentityFiles { certificate, key });
         let is_off = section.switch("insecure_skip_verify", false);
         if is_off {
             section.warn(warning(&section.name("insecure_skip_verify"), peer));
@@ -80,7 +80,7 @@ impl ClientTls {
             }
         }
         if let Some(files) = &own.identity {
-            warn_of_open_key(section, &files.key_file);
+            warn_of_open_key(section, &files.key);
         }
         Self { verify, ca_file: of_roots.ca_file, identity: own.identity }
     }
@@ -103,7 +103,7 @@ impl ClientTls {
             contents.add(None);
         }
         let mut identity = None;
-        if let Some(IdentityFiles { cert_file, key_file }) = &self.identity {
+        if let Some(IdentityFiles { certificate: cert_file, key: key_file }) = &self.identity {
             let mut text = pem::read(cert_file).map_err(&of_own)?;
             let key = pem::read(key_file).map_err(&of_key)?;
             contents.add(Some(&text));

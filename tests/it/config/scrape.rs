@@ -183,7 +183,7 @@ fn certificates_are_read_when_the_configuration_is() {
     let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/scrape/tls");
     let own = format!("cert_file = '{tls}/client.pem'\nkey_file = '{tls}/client-key.pem'");
     let job = with(&format!("ca_file = '{tls}/ca.pem'\n{own}")).unwrap().config.scrapes.remove(0);
-    let key = job.tls.identity.map(|files| files.key_file);
+    let key = job.tls.identity.map(|files| files.key);
     assert_eq!(key, Some(format!("{tls}/client-key.pem").into()), "the path alone is kept");
     for (more, said) in [
         (format!("ca_file = '{tls}/client-key.pem'"), "client-key.pem holds no certificate in PEM"),

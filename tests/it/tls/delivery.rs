@@ -25,7 +25,7 @@ pub(super) fn trusts(ca: &str) -> ClientTls {
 
 fn shows_itself(tls: ClientTls, name: &str) -> ClientTls {
     let [cert_file, key_file] = ["pem", "key"].map(|ending| fixture(&format!("{name}.{ending}")));
-    ClientTls { identity: Some(IdentityFiles { cert_file, key_file }), ..tls }
+    ClientTls { identity: Some(IdentityFiles { certificate: cert_file, key: key_file }), ..tls }
 }
 
 pub(super) fn to(receiver: &Running, tls: ClientTls) -> config::Receiver {
