@@ -131,9 +131,6 @@ impl Mark {
 fn strays(edge: &http::State) -> Strays {
     let counts = edge.counts();
     let answers = counts.answers();
-    let over_limit = counts.over_limit.load(Ordering::Relaxed);
-    // `limits.over_limit_status` may be the same number.
-    let is_busy = edge.settings().0.over_limit_status == 503;
     let answered = |wanted: &[u16]| {
         let counts = answers.iter().filter(|(status, _)| wanted.contains(status));
         counts.map(|(_, count)| count).sum::<u64>()
@@ -141,8 +138,8 @@ fn strays(edge: &http::State) -> Strays {
     [
         // No other answer of the edge has these numbers.
         ("unauthorized", answered(&[401, 403])),
-        ("over_limit", over_limit),
-        ("no_room", answered(&[503]).saturating_sub(if is_busy { over_limit } else { 0 })),
+        ("over_limit", counts.over_limit.load(Ordering::Relaxed)),
+        ("no_room", counts.no_room.load(Ordering::Relaxed)),
         ("turned_away", counts.turned_away.load(Ordering::Relaxed)),
         ("lost_their_way", answered(&[404, 405])),
     ]
