@@ -100,7 +100,9 @@ fn receivers(told: &Value, problems: &mut Vec<Value>) {
 fn queue(told: &Value, problems: &mut Vec<Value>) {
     let queue = &told["queue"];
     let number = |member: &str| queue[member].as_f64();
-    if let Some(seconds) = number("full_in_s").filter(|seconds| *seconds < FULL_SOON_S) {
+    // A file that begins takes room as well, while nothing waits.
+    let waits = queue["tuples"].as_u64().is_some_and(|tuples| tuples > 0);
+    if let Some(seconds) = number("full_in_s").filter(|seconds| waits && *seconds < FULL_SOON_S) {
         let minutes = (seconds / 60.0).ceil();
         let text = format!(
             "the queue grows and has no room in {minutes} min at this rate: see which receiver takes less than \
@@ -212,6 +214,9 @@ mod tests {
     fn each_problem_has_its_condition_and_says_what_to_do() {
         let last = json!([{"code": "invalid_tags", "message": "<script>"}]);
         let cause = json!([{"cause": "receiver_held", "receiver": "main", "message": "held: no"}]);
+        let growing = |seconds: f64, tuples: u64| {
+            json!({"bytes": 10, "limit_bytes": 100, "full_in_s": seconds, "tuples": tuples})
+        };
         for (pointer, value, state, says) in [
             ("", json!(null), "well", "everything that came in is delivered"),
             ("/queue/tuples", json!(7), "well", "metrics come in and are delivered"),
@@ -220,8 +225,9 @@ mod tests {
             ("/receivers/0/state", json!("retrying"), "look", "fails and is tried again"),
             ("/receivers/0/state", json!(null), "well", ""),
             ("/receivers/0/dead_letters/letters", json!(2), "look", "tidegate dead-letters ls"),
-            ("/queue/full_in_s", json!(90.0), "look", "no room in 2 min at this rate"),
-            ("/queue/full_in_s", json!(90_000.0), "well", ""),
+            ("/queue", growing(90.0, 7), "look", "no room in 2 min at this rate"),
+            ("/queue", growing(90_000.0, 7), "well", ""),
+            ("/queue", growing(90.0, 0), "well", ""),
             ("/queue/bytes", json!(81), "look", "the queue is 81 % full"),
             ("/sources/0/silent_s", json!(725.0), "look", "silent for 12 min"),
             ("/sources/0/last_rejects", last, "well", ""),
