@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 
 use super::State;
-use super::history::{Mark, Rates, short};
+use super::history::{Gone, Mark, Rates, short};
 use super::readiness::Readiness;
 use super::reading::{Health, Reading, seconds_between};
 use super::receivers::{self, instant};
 use crate::http::TokenUse;
 use crate::metric::timestamp::Timestamp;
 use crate::quota::{Quota, Rate};
+use crate::tls::Acceptor;
 use crate::traffic::Ledger;
 
 mod problems;
@@ -23,7 +24,8 @@ pub(super) async fn tell(state: &State) -> Value {
     let reading = Reading::of(state).await;
     let mark = Mark::of(state);
     let history = state.history();
-    Told { state, reading: &reading, rates: &history.rates(&mark) }.whole()
+    let (rates, gone) = (&history.rates(&mark), &|name: &str| history.gone(&mark, name));
+    Told { state, reading: &reading, rates, gone }.whole()
 }
 
 /// What is known of a token: the key that gave it, never which it is.
@@ -41,6 +43,8 @@ struct Told<'t> {
     state: &'t State,
     reading: &'t Reading,
     rates: &'t Rates<'t>,
+    /// What a receiver never gets of the last hour.
+    gone: &'t dyn Fn(&str) -> Gone,
 }
 
 impl Told<'_> {
@@ -73,6 +77,7 @@ impl Told<'_> {
             "receivers": self.receivers(),
             "dead_letters": self.dead_letters(),
             "limits": self.limits(),
+            "certificates": self.certificates(),
             "reload": reading.reloaded.told(),
         });
         let (summary, problems) = problems::of(&told);
@@ -182,6 +187,16 @@ impl Told<'_> {
         told
     }
 
+    /// When those of our own ports end.
+    fn certificates(&self) -> Value {
+        let ports = [("ingest", self.reading.edge.tls()), ("admin", self.reading.tls.as_ref())];
+        let of = |(port, acceptor): (&str, Option<&Acceptor>)| {
+            let ends = acceptor?.not_after().map(|seconds| Timestamp::from_unix(seconds, 0));
+            Some(json!({"port": port, "ends": ends.and_then(instant)}))
+        };
+        ports.into_iter().filter_map(of).collect()
+    }
+
     fn queue(&self) -> Value {
         let standing = &self.health().standing;
         let ages = self.health().destinations.iter().filter_map(|destination| {
@@ -210,6 +225,8 @@ impl Told<'_> {
             receiver["rate"] = json!(short(self.rates.delivered(&name)));
             receiver["latency_ms"] = json!(quantile(0.5));
             receiver["latency_p99_ms"] = json!(quantile(0.99));
+            let gone = (self.gone)(&name).into_iter();
+            receiver["gone_last_hour"] = gone.map(|(fate, count)| (fate, json!(count))).collect();
         }
         told
     }
