@@ -1,5 +1,5 @@
 //! `/events`: the status as server-sent events, once at once and then every second, for as long as somebody
-//! listens. The points of the charts come once whole and then one by one.
+//! listens. The points of the charts come once whole and then one by one. All who listen share one status a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,10 +64,11 @@ async fn tell(state: &State, had: Option<Place>, told: &Teller) {
             text += &event(name, place, &points);
         }
         next = Some(following);
-        text += &event("status", place, &status::tell(state).await.to_string());
-        let piece = Bytes::from(std::mem::take(&mut text));
-        let Ok(place) = told.room().await else { return };
-        place.send(piece);
+        text += &head("status", place);
+        for piece in [Bytes::from(std::mem::take(&mut text)), status::shared(state).await] {
+            let Ok(place) = told.room().await else { return };
+            place.send(piece);
+        }
     }
 }
 
@@ -86,7 +87,12 @@ fn points(state: &State, next: Option<u64>) -> (Option<(&'static str, String)>, 
 
 /// JSON has no line feeds of its own, which would end the data.
 fn event(name: &str, place: Place, data: &str) -> String {
-    format!("id: {}-{}\nevent: {name}\ndata: {data}\n\n", place.process, place.next)
+    format!("{}data: {data}\n\n", head(name, place))
+}
+
+/// What stands before the data, in whole lines.
+fn head(name: &str, place: Place) -> String {
+    format!("id: {}-{}\nevent: {name}\n", place.process, place.next)
 }
 
 impl Place {

@@ -3,8 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::State;
 use super::history::{Gone, Mark, Rates, short};
@@ -19,6 +23,12 @@ use crate::traffic::Ledger;
 
 mod problems;
 
+/// A little less than a second, so that one who listens alone never gets the same twice.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// A status made for all who listen, and when.
+pub(super) type Last = Mutex<Option<(Instant, Bytes)>>;
+
 /// The whole of it.
 pub(super) async fn tell(state: &State) -> Value {
     let reading = Reading::of(state).await;
@@ -26,6 +36,20 @@ pub(super) async fn tell(state: &State) -> Value {
     let history = state.history();
     let (rates, gone) = (&history.rates(&mark), &|name: &str| history.gone(&mark, name));
     Told { state, reading: &reading, rates, gone }.whole()
+}
+
+/// The same as the data of an event with its end, at most [`FRESH`] old: whoever listens gets it every second, and
+/// it is made once for all of them.
+pub(super) async fn shared(state: &State) -> Bytes {
+    let mut last = state.last_status.lock().await;
+    match &*last {
+        Some((at, told)) if at.elapsed() < FRESH => told.clone(),
+        _ => {
+            let told = Bytes::from(format!("data: {}\n\n", tell(state).await));
+            *last = Some((Instant::now(), told.clone()));
+            told
+        }
+    }
 }
 
 /// What is known of a token: the key that gave it, never which it is.
