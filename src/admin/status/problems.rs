@@ -59,7 +59,7 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
 fn well(told: &Value) -> &'static str {
     let is_gone = |receiver: &Value| {
         let gone = |fate: &&str| receiver["books"][*fate].as_u64().is_some_and(|count| count > 0);
-        ["expired", "damaged", "lost", "purged"].iter().any(|fate| gone(&fate))
+        ["expired", "damaged", "lost", "purged"].iter().any(gone)
     };
     if list(&told["sources"]).all(|source| source["last_seen"].is_null()) {
         "All is well; nothing has come in since the start."
