@@ -7,10 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
-use tokio::sync::mpsc::Sender;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::content::Content;
+use super::content::{Content, Teller};
 use super::route::Answer;
 use super::{State, status};
 
@@ -18,9 +17,6 @@ pub(super) const TYPE: &str = "text/event-stream";
 
 /// Between two events.
 const PACE: Duration = Duration::from_secs(1);
-
-/// Whoever takes none of them for so long is gone, or as good as: they may come back.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Milliseconds after which a listener that lost us comes back.
 const RETRY_MS: u32 = 1000;
@@ -53,7 +49,7 @@ pub(super) fn answer(state: &Arc<State>, headers: &HeaderMap) -> Answer {
     answer
 }
 
-async fn tell(state: &State, had: Option<Place>, told: &Sender<Bytes>) {
+async fn tell(state: &State, had: Option<Place>, told: &Teller) {
     let process = state.started.seconds() * 1000 + i64::from(state.started.nanos() / 1_000_000);
     // One who was away shortly has most points already, if they are of this process.
     let mut next = had.filter(|had| had.process == process).map(|had| had.next);
@@ -70,9 +66,8 @@ async fn tell(state: &State, had: Option<Place>, told: &Sender<Bytes>) {
         next = Some(following);
         text += &event("status", place, &status::tell(state).await.to_string());
         let piece = Bytes::from(std::mem::take(&mut text));
-        if !matches!(timeout(PATIENCE, told.send(piece)).await, Ok(Ok(()))) {
-            return;
-        }
+        let Ok(place) = told.room().await else { return };
+        place.send(piece);
     }
 }
 
