@@ -144,7 +144,8 @@ mod tests {
             assert!(!said.is_empty(), "{status}");
             // With [[receivers]] there are no such settings.
             assert!(!said.contains("receiver."), "{said}");
-            let names_setting = ["`url`", "`api_key`"].iter().any(|key| said.contains(key));
+            let names_setting =
+                ["`url`", "`api_key`", "`proxy`"].iter().any(|key| said.contains(key));
             assert_eq!(names_setting, said.contains("of receiver eu"), "{said}");
         }
         for status in [400, 413, 415, 422] {

@@ -111,7 +111,9 @@ impl Waiting {
 
     /// Keeps lines if there is room; whether there was.
     fn keep(&mut self, lines: &[u8]) -> bool {
-        if self.bytes + lines.len() > HELD_BYTES_MAX {
+        // Two pieces that follow each other are longer than one can be.
+        let pieces = 2 * lines.len() / TAKEN_BYTES_MAX + 1;
+        if self.bytes + lines.len() + pieces * PIECE_BYTES > HELD_BYTES_MAX {
             return false;
         }
         let mut rest = lines;

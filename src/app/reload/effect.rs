@@ -27,21 +27,6 @@ const TABLE: &[(&[&str], Effect)] = &[
     // Sockets, files and threads that were made at the start.
     (&["listen", "data_dir", "admin", "admin.listen", "admin.allowed_hosts"], Restart),
     (&["hostname", "hostname_tags"], Live),
-    // Another certificate, but not whether there is one.
-    (
-        &[
-            "tls",
-            "tls.cert_file",
-            "tls.key_file",
-            "tls.client_ca_file",
-            "tls.client_auth",
-            "admin.cert_file",
-            "admin.key_file",
-            "admin.client_ca_file",
-            "admin.client_auth",
-        ],
-        Live,
-    ),
     (
         &[
             "sources",
@@ -93,7 +78,7 @@ const TABLE: &[(&[&str], Effect)] = &[
         ],
         Live,
     ),
-    // Queue, books and dead letters are kept by receiver, and its connections are its own.
+    // Queue, books and dead letters are kept by receiver.
     (
         &[
             "receiver",
@@ -106,11 +91,6 @@ const TABLE: &[(&[&str], Effect)] = &[
             "receiver.retry_min",
             "receiver.retry_max",
             "receiver.hold_probe",
-            "receiver.ca_file",
-            "receiver.cert_file",
-            "receiver.key_file",
-            "receiver.insecure_skip_verify",
-            "receiver.proxy",
             "receivers",
             "receivers.name",
             "receivers.sources",
@@ -124,11 +104,6 @@ const TABLE: &[(&[&str], Effect)] = &[
             "receivers.retry_min",
             "receivers.retry_max",
             "receivers.hold_probe",
-            "receivers.ca_file",
-            "receivers.cert_file",
-            "receivers.key_file",
-            "receivers.insecure_skip_verify",
-            "receivers.proxy",
         ],
         Restart,
     ),
