@@ -308,6 +308,9 @@ impl Totals {
 pub struct Standing {
     /// Bytes in use.
     pub used_bytes: u64,
+    /// Those of them that hold nothing anybody waits for: they come back when the rest of their segment is
+    /// delivered, or when room is wanted.
+    pub spent_bytes: u64,
     /// The cap, `queue.max_bytes`.
     pub limit_bytes: u64,
     /// Bytes free on its disk, and how many of them are to stay free.

@@ -261,8 +261,8 @@ pub(super) static DISK_RESERVE: Family = gauge(
 .bytes();
 pub(super) static FULL: Family = gauge(
     "queue_full",
-    "Time until the queue or its disk is full at the growth of the last minute; absent while it \
-     does not grow.",
+    "Time until the queue or its disk is full at the growth of the last minute, of what waits or of \
+     anything else on the disk; absent while it does not grow.",
 )
 .seconds();
 pub(super) static WAITING_BLOCKS: Family = gauge(
