@@ -121,7 +121,7 @@ pub(super) static TURNED_AWAY: Family = counter(
 pub(super) static MADE_WAY: Family = counter(
     "http_connections_made_way",
     "Connections closed at limits.connections because they were silent and somebody else came: without a \
-     first request for a second, or without a next one for five.",
+     request that was let in for a second, or without a next one for five.",
 );
 pub(super) static OVER_LIMIT: Family = counter(
     "http_over_limit",
