@@ -127,6 +127,11 @@ pub(super) static OVER_LIMIT: Family = counter(
     "http_over_limit",
     "Requests refused because their address sent more than limits.requests_per_minute.",
 );
+pub(super) static NO_ROOM: Family = counter(
+    "http_no_room",
+    "Requests that got 503 because the queue takes nothing more or cannot be written, or because \
+     limits.memory_bytes is spent.",
+);
 pub(super) static PANICS: Family =
     counter("http_panics", "Requests that ended in a bug and got a 500. Please report it.");
 pub(super) static MEMORY: Family =
