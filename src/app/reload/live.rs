@@ -6,12 +6,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::config::{Admin, Config, Log, Receiver, ServerTls};
+use crate::config::Config;
 use crate::forward;
 use crate::http::{self, Terms};
-use crate::normalize::Policy;
 use crate::observe::Level;
-use crate::queue::Sources;
 use crate::scrape;
 use crate::tls::{Acceptor, Port, Prepared};
 use crate::traffic::Traffic;
@@ -40,97 +38,6 @@ pub(super) struct Judged {
     deliveries: Vec<(usize, forward::Change)>,
     connections: Vec<(usize, forward::Connections)>,
     tls: Vec<(Acceptor, Prepared)>,
-}
-
-/// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
-const ROOM: &[&str] = &["limits.body_bytes", "limits.memory_bytes"];
-
-/// What a port in clear does not have: with them it is another port, and clients speak to it otherwise.
-const TLS: &[&str] = &["tls.cert_file", "tls.key_file", "tls.client_ca_file", "tls.client_auth"];
-const ADMIN_TLS: &[&str] =
-    &["admin.cert_file", "admin.key_file", "admin.client_ca_file", "admin.client_auth"];
-
-/// Keys that could change and have to wait for others.
-pub(super) fn held(before: &Config, after: &Config) -> Vec<&'static str> {
-    let is_turned =
-        |old: &Option<ServerTls>, new: &Option<ServerTls>| old.is_some() != new.is_some();
-    let reasons = [
-        (lacks_room(before, after), ROOM),
-        (is_turned(&before.tls, &after.tls), TLS),
-        (is_turned(&before.admin.tls, &after.admin.tls), ADMIN_TLS),
-    ];
-    reasons.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, keys)| keys).copied().collect()
-}
-
-fn lacks_room(before: &Config, after: &Config) -> bool {
-    let (old, new) = (&before.limits, &after.limits);
-    new.memory_bytes < 2 * new.body_bytes as u64 + old.expanded_bytes
-}
-
-/// Other files for a port that speaks TLS; one in clear stays so.
-fn still(before: Option<&ServerTls>, after: Option<&ServerTls>) -> Option<ServerTls> {
-    before.map(|before| after.unwrap_or(before).clone())
-}
-
-/// The configuration in effect after a change: what needs a restart stays as it was.
-pub(super) fn merged(before: &Config, after: &Config) -> Config {
-    let mut limits = after.limits.clone();
-    limits.expanded_bytes = before.limits.expanded_bytes;
-    limits.connections = before.limits.connections;
-    if lacks_room(before, after) {
-        limits.body_bytes = before.limits.body_bytes;
-        limits.memory_bytes = before.limits.memory_bytes;
-    }
-    let policy =
-        Policy { expanded_bytes: before.policy.expanded_bytes, ..Policy::clone(&after.policy) };
-    let receiver = |old: &Receiver| match after.receivers.iter().find(|new| new.name == old.name) {
-        Some(new) => Receiver {
-            api_key: new.api_key.clone(),
-            api_key_file: new.api_key_file.clone(),
-            tls: new.tls.clone(),
-            proxy: new.proxy.clone(),
-            ..old.clone()
-        },
-        None => old.clone(),
-    };
-    let admin = Admin {
-        tls: still(before.admin.tls.as_ref(), after.admin.tls.as_ref()),
-        ..before.admin.clone()
-    };
-    Config {
-        tls: still(before.tls.as_ref(), after.tls.as_ref()),
-        admin,
-        hostname: after.hostname.clone(),
-        hostname_tags: after.hostname_tags.clone(),
-        sources: after.sources.clone(),
-        scrapes: after.scrapes.clone(),
-        receivers: before.receivers.iter().map(receiver).collect(),
-        auth: after.auth,
-        http: after.http.clone(),
-        limits,
-        policy: Arc::new(policy),
-        log: Log { level: after.log.level.clone(), format: before.log.format },
-        reload: after.reload,
-        ..before.clone()
-    }
-}
-
-/// Sources whose metrics go nowhere until the receivers that are to get them are there.
-pub(super) fn astray(config: &Config) -> Vec<String> {
-    let has = |sources: &Sources, name: &str| match sources {
-        Sources::All => true,
-        Sources::Only(names) => names.iter().any(|known| **known == *name),
-    };
-    let sources = config.sources.iter().map(|source| &source.name);
-    let names = sources.chain(config.scrapes.iter().map(crate::config::Scrape::book));
-    let astray = names.filter(|name| !config.receivers.iter().any(|to| has(&to.sources, name)));
-    let told = astray.map(|name| {
-        format!(
-            "source \"{name}\" goes to no receiver that runs: its metrics are accepted and then filtered \
-             out; if a change of the receivers is to take them, it needs a restart"
-        )
-    });
-    told.collect()
 }
 
 impl Live {

@@ -77,18 +77,39 @@ fn the_level_of_the_log_changes() {
     assert_eq!(quiet, 1, "what was said while only errors were shown is not there");
 }
 
+/// A receiver that takes these sources alone.
+fn routed(sources: &str, taken: &str) -> String {
+    let receiver = "[[receivers]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"k\"\n";
+    format!("{}{}{sources}{receiver}sources = [{taken}]\n", super::TOP, super::BY_HAND)
+}
+
 #[test]
-fn a_source_that_no_receiver_takes_is_warned_of() {
-    let receivers = "[[receivers]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"k\"\n\
-                     sources = [\"one\"]\n";
-    let with = |sources: &str, receivers: &str| {
-        format!("{}{}{sources}{receivers}", super::TOP, super::BY_HAND)
-    };
-    let gateway = Process::start(&with(&source("one", "token-1"), receivers));
+fn a_source_that_only_receivers_of_the_next_start_take_waits_for_it() {
+    let gateway = Process::start(&routed(&source("one", "token-1"), "\"one\""));
     let two = source("one", "token-1") + &source("two", "token-2");
-    let both = receivers.replace("[\"one\"]", "[\"one\", \"two\"]");
-    let answer = gateway.reload(&with(&two, &both));
-    assert_eq!(answer.list("needs_restart"), ["`sources` of receiver a"]);
-    let warnings = answer.list("warnings");
-    assert!(warnings[0].contains("source \"two\" goes to no receiver that runs"), "{warnings:?}");
+    for _ in 0..2 {
+        let answer = gateway.reload(&routed(&two, "\"one\", \"two\""));
+        let waits = ["source \"two\" is added", "`sources` of receiver a"];
+        assert_eq!(answer.list("needs_restart"), waits, "{answer:?}");
+        assert_eq!(answer.list("changed"), Vec::<String>::new(), "{answer:?}");
+        let warnings = answer.list("warnings");
+        let wanted = "source \"two\" goes to no receiver that runs";
+        assert!(warnings[0].contains(wanted), "{warnings:?}");
+        assert_eq!((gateway.send("token-1"), gateway.send("token-2")), (202, 403));
+    }
+}
+
+#[test]
+fn a_source_that_is_renamed_for_its_receiver_too_keeps_its_name_until_a_restart() {
+    let gateway = Process::start(&routed(&source("one", "token-1"), "\"one\""));
+    let answer = gateway.reload(&routed(&source("uno", "token-1"), "\"uno\""));
+    let waits = ["source \"one\" is called \"uno\" now", "`sources` of receiver a"];
+    assert_eq!(answer.list("needs_restart"), waits, "{answer:?}");
+    assert_eq!(gateway.send("token-1"), 202);
+    let status = gateway.admin("GET", "/status", &[]).json();
+    assert_eq!(status["sources"][0]["name"], "one", "{status}");
+    let queued = "tidegate_series_filtered_total{receiver=\"a\"}";
+    assert_ne!(gateway.metric(queued), Some(1.0), "what was accepted goes to it");
+    let answer = gateway.reload(&routed(&source("one", "token-1"), "\"one\""));
+    assert_eq!(answer.list("needs_restart"), Vec::<String>::new(), "back to what runs");
 }

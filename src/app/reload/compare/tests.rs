@@ -16,7 +16,7 @@ fn source(name: &str, more: &str) -> String {
 fn told(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
     let (before, after) = (read(before), read(after));
     let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
-    let told = difference((&before.config, &old), (&after.config, &new), &[]);
+    let told = difference((&before.config, &old), (&after.config, &new), &Held::default());
     (told.changed, told.needs_restart)
 }
 
@@ -94,11 +94,11 @@ fn what_waits_stays_in_the_picture_of_what_is_in_effect() {
     let slow = format!("{RECEIVER}timeout = \"9s\"\n[http]\nidle_timeout = \"9s\"\n");
     let after = read(&text("listen = \"127.0.0.1:2\"\n", &slow));
     let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
-    let effective = old.merged(&new, &["http.idle_timeout"]);
+    let effective = old.merged(&new, &Held { keys: vec!["http.idle_timeout"], ..Held::default() });
     assert_eq!(effective, old, "all of it waits");
-    assert_eq!(old.merged(&old, &[]), old);
-    let effective = old.merged(&new, &[]);
-    let told = difference((&before.config, &effective), (&after.config, &new), &[]);
+    assert_eq!(old.merged(&old, &Held::default()), old);
+    let effective = old.merged(&new, &Held::default());
+    let told = difference((&before.config, &effective), (&after.config, &new), &Held::default());
     assert_eq!(told.changed, Vec::<String>::new(), "it has changed already");
     // `connect_timeout` is at most `timeout`, and its default follows it.
     let waits =
