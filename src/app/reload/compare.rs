@@ -173,7 +173,8 @@ impl Difference {
         for receiver in &after.receivers {
             let old = before.receivers.iter().find(|old| old.name == receiver.name);
             if old.is_some_and(|old| old.api_key != receiver.api_key) {
-                self.changed.push(format!("api key of receiver {}", receiver.name));
+                let told = self.list(held.has_receiver(&receiver.name));
+                told.push(format!("api key of receiver {}", receiver.name));
             }
         }
         for job in &after.scrapes {
@@ -244,7 +245,8 @@ fn waits(thing: &Thing, key: &str, held: &Held) -> bool {
     let path = thing.path(key);
     let is_held = match thing {
         Thing::Source(_) | Thing::Job(_) => held.has_feeds(),
-        Thing::Section(_) | Thing::Receiver(_) => held.has_key(&path),
+        Thing::Receiver(name) => held.has_receiver(name),
+        Thing::Section(_) => held.has_key(&path),
     };
     is_held || effect::of(&path) == Effect::Restart
 }

@@ -13,6 +13,9 @@ pub(super) struct Held {
     /// Sources and jobs that only receivers of the next start take. What comes in from them meanwhile would
     /// be accepted and filtered out, so all sources and jobs stay.
     strays: Vec<Arc<str>>,
+    /// Receivers that get another address, or their key in another way. What goes with it must not go to
+    /// the old one: their keys, certificates and proxies stay.
+    moved: Vec<Arc<str>>,
 }
 
 /// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
@@ -34,7 +37,11 @@ impl Held {
             (is_turned(&before.admin.tls, &after.admin.tls), ADMIN_TLS),
         ];
         let keys = reasons.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, keys)| keys);
-        Self { keys: keys.copied().collect(), strays: strays(before, after) }
+        Self {
+            keys: keys.copied().collect(),
+            strays: strays(before, after),
+            moved: moved(before, after),
+        }
     }
 
     /// Whether a setting waits, as `limits.body_bytes`.
@@ -45,6 +52,11 @@ impl Held {
     /// Whether sources and jobs do, all of them.
     pub(super) fn has_feeds(&self) -> bool {
         !self.strays.is_empty()
+    }
+
+    /// Whether everything of this receiver does.
+    pub(super) fn has_receiver(&self, name: &str) -> bool {
+        self.moved.iter().any(|moved| **moved == *name)
     }
 
     /// Why, where it does not show.
@@ -71,6 +83,14 @@ fn strays(before: &Config, after: &Config) -> Vec<Arc<str>> {
     let is_stray =
         |name: &&Arc<str>| !is_taken(name, &before.receivers) && is_taken(name, &after.receivers);
     books(after).into_iter().filter(is_new).filter(is_stray).cloned().collect()
+}
+
+fn moved(before: &Config, after: &Config) -> Vec<Arc<str>> {
+    let has_moved = |old: &&Receiver| {
+        let new = after.receivers.iter().find(|new| new.name == old.name);
+        new.is_some_and(|new| (&new.url, new.auth) != (&old.url, old.auth))
+    };
+    before.receivers.iter().filter(has_moved).map(|moved| Arc::clone(&moved.name)).collect()
 }
 
 /// Under which names metrics come in.
@@ -103,14 +123,14 @@ pub(super) fn merged(before: &Config, after: &Config, held: &Held) -> Config {
     let policy =
         Policy { expanded_bytes: before.policy.expanded_bytes, ..Policy::clone(&after.policy) };
     let receiver = |old: &Receiver| match after.receivers.iter().find(|new| new.name == old.name) {
-        Some(new) => Receiver {
+        Some(new) if !held.has_receiver(&old.name) => Receiver {
             api_key: new.api_key.clone(),
             api_key_file: new.api_key_file.clone(),
             tls: new.tls.clone(),
             proxy: new.proxy.clone(),
             ..old.clone()
         },
-        None => old.clone(),
+        _ => old.clone(),
     };
     let admin = Admin {
         tls: still(before.admin.tls.as_ref(), after.admin.tls.as_ref()),

@@ -105,3 +105,20 @@ fn what_waits_stays_in_the_picture_of_what_is_in_effect() {
         ["`listen`", "`connect_timeout` of receiver default", "`timeout` of receiver default"];
     assert_eq!(told.needs_restart, waits);
 }
+
+#[test]
+fn a_receiver_that_moves_keeps_its_key_and_all_that_goes_with_it() {
+    let one = source("one", "token = \"1\"");
+    let before = read(&format!("{one}{RECEIVER}proxy = \"http://p:1\"\n"));
+    let moved = RECEIVER.replace("http://r/", "http://s/").replace("\"k\"", "\"other\"");
+    let after = read(&format!("{one}{moved}proxy = \"http://p:2\"\n"));
+    let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
+    let held = Held::of(&before.config, &after.config);
+    let told = difference((&before.config, &old), (&after.config, &new), &held);
+    let waits =
+        ["`proxy` of receiver default", "`url` of receiver default", "api key of receiver default"];
+    assert_eq!((told.changed, told.needs_restart), (vec![], waits.map(String::from).to_vec()));
+    let effective = super::super::held::merged(&before.config, &after.config, &held);
+    assert_eq!(effective.receivers, before.config.receivers);
+    assert_eq!(old.merged(&new, &held), old);
+}
