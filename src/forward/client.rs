@@ -285,6 +285,11 @@ impl Client {
 
     /// The second half.
     pub fn adopt(&self, Connections { recipe, made }: Connections) {
+        // Before anything goes through that one.
+        {
+            let mut target = lock(&self.target);
+            *target = Arc::new(target.with_proxy(recipe.proxy()));
+        }
         let mut http = lock(&self.http);
         *lock(&self.recipe) = recipe;
         http.made = made;

@@ -42,6 +42,11 @@ impl Recipe {
         }
     }
 
+    /// Through whom.
+    pub(super) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
     /// Whether there are files that may change.
     pub(super) fn has_files(&self) -> bool {
         let is_secret = !self.is_plain || self.has_secret_proxy();
