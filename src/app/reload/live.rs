@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
+use crate::app::note::Note;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::forward;
@@ -29,6 +30,8 @@ pub(in crate::app) struct Live {
     pub(in crate::app) clock: Arc<dyn Clock>,
     /// `None` where somebody else says what is logged.
     pub(in crate::app) level: Option<Level>,
+    /// `None` where there is no lock file.
+    pub(in crate::app) note: Option<Note>,
 }
 
 /// Everything that a change needs and that can fail, made before anything changes.
@@ -116,6 +119,15 @@ impl Live {
         }
         self.forget_all_but(&config);
         Ok(config)
+    }
+
+    /// Commands believe the certificate that the lock file names: where it names another now, it is told,
+    /// off the reactor and in no more than this time.
+    pub(super) async fn tell_commands(&self, before: &Config, after: &Config, within: Duration) {
+        let file = |config: &Config| config.admin.tls.as_ref().map(|tls| tls.cert_file.clone());
+        let Some(note) = self.note.clone().filter(|_| file(before) != file(after)) else { return };
+        let tls = after.admin.tls.clone();
+        drop(timeout(within, spawn_blocking(move || note.write(tls.as_ref()))).await);
     }
 
     /// The books of sources and jobs that are not in effect go.

@@ -1,10 +1,12 @@
 //! Certificates, changed with the rest of a configuration.
 
+use std::process::Command;
+
 use tokio::runtime::Runtime;
 
 use super::super::tls::{certificate, fixture, shown};
 use super::config;
-use super::process::{Process, source};
+use super::process::{BY_HAND, Process, REST, TOP, source};
 
 fn port(name: &str) -> String {
     let path = |ending: &str| fixture(&format!("{name}.{ending}")).display().to_string();
@@ -29,4 +31,38 @@ fn another_certificate_is_taken_up_and_no_tls_is_turned_off() {
     let waits = answer.list("needs_restart").concat();
     assert!(waits.contains("`tls.cert_file`") && waits.contains("`tls.key_file`"), "{answer:?}");
     assert!(is_shown("renewed"));
+}
+
+#[test]
+fn commands_find_an_admin_port_that_shows_the_certificate_of_another_file() {
+    let with = |name: &str| {
+        let path = |ending: &str| fixture(&format!("{name}.{ending}")).display().to_string();
+        let files =
+            format!("admin.cert_file = '{}'\nadmin.key_file = '{}'\n", path("pem"), path("key"));
+        let top = TOP.replace("queue.durability = \"memory\"\n", "data_dir = 'data'\n");
+        format!("{top}{files}{BY_HAND}{}{REST}", source("one", "token-1"))
+    };
+    let gateway = Process::start(&with("server"));
+    let listed = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.args(["queue", "ls", "--data-dir"]).arg(gateway.path("data")).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert!(listed().contains("flowing"), "it was asked: {}", listed());
+    gateway.write(&with("renewed"));
+    gateway.hang_up();
+    gateway.logged("SIGHUP: the configuration was read again");
+    assert!(listed().contains("flowing"), "it was asked: {}", listed());
+}
+
+#[test]
+fn certificates_and_the_proxy_of_a_receiver_change_at_once() {
+    let with = |more: &str| config(&source("one", "token-1")) + more;
+    let gateway = Process::start(&with(""));
+    let ca = fixture("ca.pem").display().to_string();
+    let changed = with(&format!("ca_file = '{ca}'\nproxy = \"http://me:hunter2@proxy.test:1\"\n"));
+    let answer = gateway.reload(&changed);
+    let told = ["`ca_file` of receiver default", "`proxy` of receiver default"];
+    assert_eq!(answer.list("changed"), told, "{answer:?}");
+    assert_eq!(answer.list("needs_restart"), Vec::<String>::new(), "{answer:?}");
 }
