@@ -1,5 +1,9 @@
 //! Settings that take effect at once, one by one.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use super::process::{Process, exchange, source};
 use super::{GAUGE, config};
 
@@ -47,6 +51,24 @@ fn settings_of_bodies_and_tuples_take_effect() {
     assert_eq!(send("/metrics", &large).status, 413);
     let shown = send("/metrics?dry_run=1", GAUGE).body;
     assert!(shown.contains("renamed"), "{shown}");
+}
+
+#[test]
+fn time_outs_change_for_connections_that_are_open() {
+    let patience = |time: &str| {
+        let http = format!("[http]\nheader_timeout = \"{time}\"\n");
+        config(&(source("one", "token-1") + &http))
+    };
+    let gateway = Process::start(&patience("10min"));
+    let mut stream = TcpStream::connect(gateway.ingest()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.write_all(b"POST /metr").unwrap();
+    let answer = gateway.reload(&patience("100ms"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    stream.write_all(b"i").unwrap();
+    // Closed, in whatever way.
+    let ended = stream.read(&mut [0; 1]).map_err(|error| error.kind());
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
 }
 
 #[test]
