@@ -193,7 +193,8 @@ impl Reloader {
         let judged = judged.unwrap_or_else(|_| Err(too_long()));
         // What it made ready for sources that do not come.
         let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;
-        let config = live.take(&now.config, judged).map_err(one)?;
+        let (config, more) = live.take(&now.config, judged).map_err(one)?;
+        told.changed.extend(more);
         live.tell_commands(&now.config, &config, READ_WAIT_MAX).await;
         now.config = config;
         now.picture = now.picture.merged(&picture, &held);

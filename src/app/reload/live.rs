@@ -12,7 +12,7 @@ use crate::forward;
 use crate::http::{self, Terms};
 use crate::observe::Level;
 use crate::scrape;
-use crate::tls::{Acceptor, Port, Prepared};
+use crate::tls::{self, Acceptor, Port, Prepared};
 use crate::traffic::Traffic;
 
 /// Longest time for the first look at files that name targets: somebody waits for an answer.
@@ -95,8 +95,14 @@ impl Live {
 
     /// Makes it, all of it; from then on this is in effect. The one thing that can fail comes first, and
     /// nothing here waits, so that nobody sees the half of it.
-    pub(super) fn take(&self, before: &Config, judged: Judged) -> Result<Config, String> {
-        let Judged { config, scrapes, deliveries, connections, tls } = judged;
+    ///
+    /// Also returned is what changed although no setting did.
+    pub(super) fn take(
+        &self,
+        before: &Config,
+        judged: Judged,
+    ) -> Result<(Config, Vec<String>), String> {
+        let Judged { config, scrapes, deliveries, connections, tls: ports } = judged;
         if let Some(level) = self.level.as_ref().filter(|_| config.log.level != before.log.level) {
             level.change(&config.log.level).map_err(|error| format!("`log.level`: {error}"))?;
         }
@@ -114,11 +120,14 @@ impl Live {
         for (nth, made) in connections {
             self.deliveries[nth].1.take_connections(made);
         }
-        for (acceptor, prepared) in tls {
-            acceptor.adopt(prepared);
+        let mut told = Vec::new();
+        for (acceptor, prepared) in ports {
+            if acceptor.adopt(prepared) == tls::Change::Another {
+                told.push(format!("certificates of the {} port", acceptor.port().as_str()));
+            }
         }
         self.forget_all_but(&config);
-        Ok(config)
+        Ok((config, told))
     }
 
     /// Commands believe the certificate that the lock file names: where it names another now, it is told,
