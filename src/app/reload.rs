@@ -189,7 +189,7 @@ impl Reloader {
         told.needs_restart.retain(|name| !origin.is_decided(name.trim_matches('`')));
         let merged = held::merged(&now.config, &next, &held);
         let one = |problem: String| vec![problem];
-        let judged = timeout(READ_WAIT_MAX, live.judge(&now.config, merged)).await;
+        let judged = timeout(READ_WAIT_MAX, live.judge(&now.config, merged, &held)).await;
         let judged = judged.unwrap_or_else(|_| Err(too_long()));
         // What it made ready for sources that do not come.
         let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::held::Held;
 use crate::app::note::Note;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -45,7 +46,14 @@ pub(super) struct Judged {
 
 impl Live {
     /// Makes ready what a change to `after` needs. Nothing changes yet.
-    pub(super) async fn judge(&self, before: &Config, after: Config) -> Result<Judged, String> {
+    ///
+    /// What is `held` is not looked at again.
+    pub(super) async fn judge(
+        &self,
+        before: &Config,
+        after: Config,
+        held: &Held,
+    ) -> Result<Judged, String> {
         let terms = scrape::Terms {
             scrapes: &after.scrapes,
             sources: &after.sources,
@@ -54,7 +62,7 @@ impl Live {
         };
         let until = Instant::now() + FIRST_LOOK;
         let scrapes = self.scrapes.judge(terms, until).await.map_err(|error| error.to_string())?;
-        let tls = self.judge_tls(&after).await?;
+        let tls = self.judge_tls(&after, held).await?;
         let mut deliveries = Vec::with_capacity(self.deliveries.len());
         let mut connections = Vec::new();
         for (nth, (name, changes)) in self.deliveries.iter().enumerate() {
@@ -74,15 +82,20 @@ impl Live {
         Ok(Judged { config: after, scrapes, deliveries, connections, tls })
     }
 
-    /// The files of the ports, read off the reactor.
-    async fn judge_tls(&self, after: &Config) -> Result<Vec<(Acceptor, Prepared)>, String> {
+    /// The files of the ports, read off the reactor. Those of a port whose section is gone may be as well.
+    async fn judge_tls(
+        &self,
+        after: &Config,
+        held: &Held,
+    ) -> Result<Vec<(Acceptor, Prepared)>, String> {
         let mut prepared = Vec::new();
         for acceptor in &self.tls {
             let (section, files) = match acceptor.port() {
                 Port::Admin => ("admin", &after.admin.tls),
                 Port::Ingest | Port::Receiver => ("tls", &after.tls),
             };
-            let Some(files) = files.clone() else { continue };
+            let is_held = held.has_key(&format!("{section}.cert_file"));
+            let Some(files) = files.clone().filter(|_| !is_held) else { continue };
             let reader = acceptor.clone();
             let read = spawn_blocking(move || reader.prepare(&files)).await;
             let read = read.map_err(|error| format!("[{section}]: {error}"))?;
