@@ -12,10 +12,10 @@ pub(super) struct Held {
     pub(super) keys: Vec<&'static str>,
     /// Sources and jobs that only receivers of the next start take. What comes in from them meanwhile would
     /// be accepted and filtered out, so all sources and jobs stay.
-    strays: Vec<Arc<str>>,
+    pub(super) strays: Vec<Arc<str>>,
     /// Receivers that get another address, or their key in another way. What goes with it must not go to
     /// the old one: their keys, certificates and proxies stay.
-    moved: Vec<Arc<str>>,
+    pub(super) moved: Vec<Arc<str>>,
 }
 
 /// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
