@@ -116,6 +116,11 @@ impl Recipe {
         }
     }
 
+    /// Its files cannot be read in time.
+    pub(super) fn late(&self, within: Duration) -> ClientError {
+        self.error(format!("reading the files of certificates takes longer than {within:?}"))
+    }
+
     fn error(&self, cause: String) -> ClientError {
         ClientError { url: self.shown.clone(), cause }
     }
