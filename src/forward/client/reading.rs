@@ -63,7 +63,9 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_hangs_takes_one_thread_and_nobody_waits_for_it() {
         let (reader, (end, ended)) = (Reader::default(), mpsc::channel::<()>());
-        let hang = move || drop(ended.recv());
+        let hang = move || {
+            ended.recv().ok();
+        };
         assert_eq!(reader.read(hang).await, Reading::Late);
         assert_eq!(reader.read(|| 1).await, Reading::Busy);
         drop(end);
