@@ -176,6 +176,12 @@ impl Difference {
                 let told = self.list(held.has_receiver(&receiver.name));
                 told.push(format!("api key of receiver {}", receiver.name));
             }
+            let proxy = Thing::Receiver(receiver.name.to_string()).names("proxy");
+            let told = self.list(held.has_receiver(&receiver.name));
+            // Of its address user and password do not show.
+            if old.is_some_and(|old| old.proxy != receiver.proxy) && !told.contains(&proxy) {
+                told.push(proxy);
+            }
         }
         for job in &after.scrapes {
             let old = before.scrapes.iter().find(|old| old.job == job.job);

@@ -122,3 +122,12 @@ fn a_receiver_that_moves_keeps_its_key_and_all_that_goes_with_it() {
     assert_eq!(effective.receivers, before.config.receivers);
     assert_eq!(old.merged(&new, &held), old);
 }
+
+#[test]
+fn another_password_of_a_proxy_is_told_without_it() {
+    let with = |proxy: &str| {
+        format!("{}{RECEIVER}proxy = \"http://{proxy}@p:1\"\n", source("one", "token = \"1\""))
+    };
+    let proxy = vec!["`proxy` of receiver default".to_owned()];
+    assert_eq!(told(&with("me:hunter1"), &with("me:hunter2")), (proxy, vec![]));
+}
