@@ -286,15 +286,8 @@ impl Client {
         Look::Another
     }
 
-    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
-    /// `insecure_skip_verify`, `proxy`, `connect_timeout`. What is on the wire is not disturbed, and what
-    /// cannot be used changes nothing.
-    pub async fn change(&self, receiver: &Receiver) -> Result<(), ClientError> {
-        self.adopt(self.prepare(receiver).await?);
-        Ok(())
-    }
-
-    /// The first half of [`Self::change`], all that can fail: changes nothing.
+    /// What another `ca_file`, `cert_file`, `key_file`, `insecure_skip_verify`, `proxy` or `connect_timeout`
+    /// takes, all that can fail: changes nothing.
     pub async fn prepare(&self, receiver: &Receiver) -> Result<Connections, ClientError> {
         let recipe = Arc::new(Recipe::of(receiver, &self.target()));
         let by = Arc::clone(&recipe);
@@ -302,7 +295,7 @@ impl Client {
         Ok(Connections { recipe, made })
     }
 
-    /// The second half.
+    /// Connections come up so from now on. What is on the wire is not disturbed.
     pub fn adopt(&self, Connections { recipe, made }: Connections) {
         // Before anything goes through that one.
         {
