@@ -14,10 +14,14 @@ const SPAN: Duration = Duration::from_mins(1);
 /// Growth over less than this says nothing yet.
 const SPAN_MIN: Duration = Duration::from_secs(10);
 
-/// Bytes that still fit: below the cap and above the reserve, whichever is nearer (contract C5.5).
+/// Bytes that still fit: below the cap and above the reserve, whichever is nearer (contract C5.5). What is
+/// delivered takes none: its segment stays while it is written to, and goes when room is wanted.
 pub(super) fn room(standing: &Standing) -> u64 {
-    let below_cap = standing.limit_bytes.saturating_sub(standing.used_bytes);
-    let above_reserve = standing.disk.map(|(free, reserve)| free.saturating_sub(reserve));
+    let held = standing.used_bytes.saturating_sub(standing.spent_bytes);
+    let below_cap = standing.limit_bytes.saturating_sub(held);
+    let with_spent = |free: u64| free.saturating_add(standing.spent_bytes);
+    let above_reserve =
+        standing.disk.map(|(free, reserve)| with_spent(free).saturating_sub(reserve));
     below_cap.min(above_reserve.unwrap_or(u64::MAX))
 }
 
@@ -44,10 +48,18 @@ impl Forecast {
             return Some(0.0);
         }
         let (span, grown) = (until.saturating_sub(from), room_then.saturating_sub(room_now));
-        if span < SPAN_MIN || grown == 0 {
+        if span < SPAN_MIN || grown == 0 || !self.still_grows() {
             return None;
         }
         Some(room_now as f64 * span.as_secs_f64() / grown as f64)
+    }
+
+    /// Whether the room became less since [`SPAN_MIN`] ago: a burst that is over fills nothing.
+    fn still_grows(&self) -> bool {
+        let Some(&(until, room_now)) = self.samples.back() else { return false };
+        let mut before = self.samples.iter().rev();
+        let then = before.find(|(at, _)| until.saturating_sub(*at) >= SPAN_MIN);
+        then.is_some_and(|(_, room_then)| *room_then > room_now)
     }
 }
 
@@ -72,6 +84,9 @@ mod tests {
             (&[(0, 1000), (10, 900)], Some(90.0)),
             (&[(0, 1000), (5, 2000), (10, 900)], Some(90.0)),
             (&[(0, 1000), (10, 1000)], None),
+            // It grew in this minute, and grows no more.
+            (&[(0, 1000), (10, 900), (15, 900), (20, 900)], None),
+            (&[(0, 1000), (10, 900), (15, 900), (20, 800)], Some(80.0)),
             (&[(0, 1000), (10, 1100)], None),
             (&[(0, 1000), (5, 0)], Some(0.0)),
             // What was before the last minute is forgotten.
@@ -108,5 +123,22 @@ mod tests {
         ] {
             assert_eq!(room(&standing), expected);
         }
+    }
+
+    #[test]
+    fn a_segment_that_grows_while_all_of_it_is_delivered_fills_nothing() {
+        let mut forecast = Forecast::default();
+        for second in (0..60).step_by(5) {
+            let grown = second * 10;
+            let standing = Standing {
+                used_bytes: 100 + grown,
+                spent_bytes: grown,
+                limit_bytes: 1000,
+                disk: Some((5000 - grown, 10)),
+                ..Standing::default()
+            };
+            forecast.sample(Duration::from_secs(second), room(&standing));
+        }
+        assert_eq!(forecast.full_s(), None);
     }
 }

@@ -42,8 +42,8 @@ pub(super) struct Connection {
     close_after_answer: AtomicBool,
     /// Its first bytes were TLS, where nobody speaks it.
     spoke_tls: AtomicBool,
-    /// A whole head has come, once at least.
-    has_asked: AtomicBool,
+    /// A request was let in by its token, once at least.
+    was_let_in: AtomicBool,
     /// Whether somebody wants its seat.
     pub(super) call: Call,
 }
@@ -53,7 +53,7 @@ pub(super) struct Connection {
 pub(super) enum Silence {
     /// A request is being worked on, or its body drained.
     Busy,
-    /// Since it was accepted: no whole head has come.
+    /// Since it was accepted: none of its requests, if there were any, was let in.
     BeforeRequest(Duration),
     /// Since the last request ended, the last piece of its answer was taken, or the next head began.
     BetweenRequests(Duration),
@@ -77,7 +77,7 @@ impl Connection {
             running: AtomicUsize::new(0),
             close_after_answer: AtomicBool::new(false),
             spoke_tls: AtomicBool::new(false),
-            has_asked: AtomicBool::new(false),
+            was_let_in: AtomicBool::new(false),
             call: Call::default(),
         })
     }
@@ -86,8 +86,13 @@ impl Connection {
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.in_head.store(false, Ordering::Release);
-        self.has_asked.store(true, Ordering::Release);
         Running(Arc::clone(self))
+    }
+
+    /// The request being worked on came with a token that opens a source: others cost a client nothing, and
+    /// keep no seat for it.
+    pub(super) fn let_in(&self) {
+        self.was_let_in.store(true, Ordering::Release);
     }
 
     /// The version of a request, which is more than its first bytes may have told.
@@ -148,7 +153,7 @@ impl Connection {
             return Silence::Busy;
         }
         let age = now.saturating_duration_since(self.accepted);
-        if !self.has_asked.load(Ordering::Acquire) {
+        if !self.was_let_in.load(Ordering::Acquire) {
             return Silence::BeforeRequest(age);
         }
         if self.entered.load(Ordering::Acquire) {

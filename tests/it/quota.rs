@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::num::NonZeroU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidegate::config::SourceLimits;
@@ -91,6 +92,7 @@ async fn clients_that_drop_on_429_may_be_told_503() {
     send(&edge, 1).await;
     let reply = send(&edge, 1).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("60")));
+    assert_eq!(edge.state.counts().no_room.load(Ordering::SeqCst), 0, "it is no want of room");
 }
 
 #[tokio::test]
