@@ -200,8 +200,8 @@ pub(super) static SCRAPES: Family = counter(
     "scrapes",
     "Scrapes of this job that ended, by outcome. ok; down: no connection, or it broke off; timeout; \
      refused: a status other than 200; malformed: no page of metrics; too_large: over a limit; no_room: \
-     dropped, for the queue is full or the memory spent; failed: the queue cannot be written; panicked: a \
-     bug.",
+     dropped, for the queue is full or the memory spent; over_quota: dropped, for its source sent more than \
+     it may; failed: the queue cannot be written; panicked: a bug.",
 );
 
 // -- the books: series by receiver --

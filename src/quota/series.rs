@@ -147,9 +147,9 @@ impl Series {
         }
     }
 
-    /// The places of the tags that are taken off; none where no tag is known to grow.
-    pub(super) fn growing(&self, keys: &RandomState, name: &str, tags: &[Tag<'_>]) -> Vec<usize> {
-        self.leaders.growing(keys, name, tags, self.limit)
+    /// Which names and tags grow.
+    pub(super) fn leaders(&self) -> &Leaders {
+        &self.leaders
     }
 
     fn width(&self) -> Duration {

@@ -115,7 +115,7 @@ fn known_series_pass_while_new_ones_are_refused_with_what_grows() {
     assert_eq!(send(&quota, Duration::ZERO, "requests", 0..150), 100);
     let mut body = session(&quota, Duration::ZERO);
     assert_eq!(judge(&mut body, "other", &[]), Ruling::Refuse);
-    let why = body.why();
+    let why = body.why_refused("other");
     for part in [
         "`other` would begin a new one",
         "its 100 series (`series`",
@@ -138,7 +138,11 @@ fn the_tag_that_grows_is_stripped_and_what_remains_counts_once() {
         let (user, region) = (format!("u{user}"), format!("r{}", user % 2));
         let ruling = judge(&mut body, "requests", &[("region", &region), ("user", &user)]);
         assert_eq!(ruling, Ruling::Strip(vec![1]));
-        assert!(body.why().starts_with("sent without its tag `user`, for the source has"));
+        let why = body.why_stripped(&["user"]);
+        assert!(
+            why.starts_with("sent without its tag `user`, for the source has its 100"),
+            "{why}"
+        );
     }
     body.commit();
     assert_eq!(used(&quota, Duration::ZERO), 102, "one for each region");
@@ -232,6 +236,44 @@ fn a_preview_is_judged_as_the_body_would_be_and_changes_nothing() {
     assert_eq!(rulings, expected);
     drop(preview);
     assert_eq!(used(&quota, Duration::ZERO), 5);
+}
+
+#[test]
+fn a_preview_strips_what_the_body_would_be_stripped_of() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(100) });
+    send(&quota, Duration::ZERO, "m", 0..30);
+    let rulings = |intent| {
+        let mut body = quota.session(intent, Duration::ZERO).unwrap();
+        let users = (0..300_u64).chain(200..250);
+        let ruled = users.map(|user| {
+            let pairs = [("zone", "a"), ("user", &*user.to_string())];
+            judge(&mut body, ["m", "n"][user as usize % 2], &pairs)
+        });
+        ruled.collect::<Vec<_>>()
+    };
+    let preview = rulings(Intent::Preview);
+    assert_eq!(preview, rulings(Intent::Take));
+    assert!(preview[100..].contains(&Ruling::Strip(vec![1])));
+}
+
+#[test]
+fn a_series_that_a_body_has_often_is_held_once() {
+    let quota = quota(&limits(10));
+    let mut body = session(&quota, Duration::ZERO);
+    for _ in 0..1000 {
+        assert_eq!(judge(&mut body, "m", &[]), Ruling::Pass);
+    }
+    assert_eq!(body.mark(), 1);
+    // A broken line that has it again does not take it away from the one before.
+    judge(&mut body, "m", &[]);
+    body.rewind(1);
+    assert_eq!(used(&quota, Duration::ZERO), 1);
+    body.rewind(0);
+    assert_eq!(used(&quota, Duration::ZERO), 0);
+    judge(&mut body, "m", &[]);
+    assert_eq!(used(&quota, Duration::ZERO), 1);
+    drop(body);
+    assert_eq!(used(&quota, Duration::ZERO), 0);
 }
 
 #[test]

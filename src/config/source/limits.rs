@@ -15,7 +15,8 @@ pub struct SourceLimits {
     /// default 0 = no limit.
     pub requests_per_minute: Option<NonZeroU64>,
     /// Metrics a minute, as sent, taken or not. 0 to 1,000,000,000; default 0 = no limit. They are counted
-    /// when a body was read, so the last body may go beyond it: what is too much is waited for.
+    /// when a body was read, so the last body may go beyond it: what is too much is waited for, up to
+    /// ten minutes.
     pub metrics_per_minute: Option<NonZeroU64>,
     /// Bytes of bodies a minute, decompressed, whatever becomes of them. 0 to 1 TiB; default 0 = no limit. As
     /// with metrics, a body larger than a minute's worth passes once, and is waited for; none is refused
