@@ -148,12 +148,56 @@ fn the_tag_that_grows_is_stripped_and_what_remains_counts_once() {
     // And what is stripped is bounded as well.
     let names = (0..1000).map(|n| format!("m{n}"));
     for name in names {
-        for value in ["a", "b", "c"] {
-            judge(&mut body, &name, &[("kind", value)]);
+        for value in 0..3 {
+            judge(&mut body, &name, &[("user", &format!("{name}.{value}"))]);
         }
     }
     body.commit();
-    assert!(used(&quota, Duration::ZERO) <= 116, "{}", used(&quota, Duration::ZERO));
+    assert_eq!(used(&quota, Duration::ZERO), 112, "an eighth more, and no more");
+}
+
+#[test]
+fn few_series_have_little_room_for_what_was_stripped() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(10) });
+    for name in ["a", "b", "c"] {
+        send(&quota, Duration::ZERO, name, 0..100);
+    }
+    assert_eq!(used(&quota, Duration::ZERO), 11);
+}
+
+#[test]
+fn a_tag_that_grows_on_many_metrics_sent_in_turn_is_stripped() {
+    for names in [16, 18, 40] {
+        let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(400) });
+        let mut rulings = [0; 3];
+        for user in 0..100 {
+            let mut body = session(&quota, Duration::ZERO);
+            for name in 0..names {
+                let user = format!("u{user}");
+                let ruling = judge(&mut body, &format!("m{name}"), &[("user", &user)]);
+                rulings[match ruling {
+                    Ruling::Pass => 0,
+                    Ruling::Strip(_) => 1,
+                    Ruling::Refuse => 2,
+                }] += 1;
+            }
+            body.commit();
+        }
+        let [passed, stripped, refused] = rulings;
+        assert_eq!(passed, 400);
+        // In 400 series of 40 names are ten users: it takes a few more to be sure that they grow.
+        assert!(refused <= names * 40 && stripped >= names * 30, "{names}: {rulings:?}");
+    }
+}
+
+#[test]
+fn a_tag_of_few_values_is_left_alone_while_another_grows() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(50) });
+    assert_eq!(send(&quota, Duration::ZERO, "requests", 0..60), 50);
+    let mut body = session(&quota, Duration::ZERO);
+    for host in ["h1", "h2", "h1", "h2"] {
+        assert_eq!(judge(&mut body, "disk.used", &[("host", host)]), Ruling::Refuse);
+    }
 }
 
 #[test]
