@@ -226,6 +226,7 @@ struct State {
     is_closing: AtomicBool,
     forecast: Mutex<Forecast>,
     history: Mutex<History>,
+    last_status: status::Last,
 }
 
 /// A destination of the queue.
@@ -255,6 +256,7 @@ impl State {
             is_closing: AtomicBool::new(false),
             forecast: Mutex::default(),
             history: Mutex::default(),
+            last_status: status::Last::default(),
             queue,
             meters,
             edge,

@@ -1,8 +1,10 @@
 //! A look at tuples as they are accepted, for `tidegate tap`. Costs one load of a number while nobody looks.
 //!
 //! Who looks never holds up who sends. What is wanted is picked and copied here, within bounds for each
-//! body and for each one who looks; what finds no room is counted and told as not shown. All of it stays
-//! within [`LOOKERS_MAX`] times [`seat::HELD_BYTES_MAX`], outside of `limits.memory_bytes`.
+//! body and for each one who looks; what finds no room is counted and told as not shown. What waits stays
+//! within [`LOOKERS_MAX`] times [`seat::HELD_BYTES_MAX`], outside of `limits.memory_bytes`. Beside it, each body
+//! that is being shown has up to [`seat::BODY_BYTES_MAX`] for each one who looks, until it was shown, and what is
+//! on its way to one who looks is a piece or two of [`seat::TAKEN_BYTES_MAX`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

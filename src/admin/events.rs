@@ -1,5 +1,5 @@
 //! `/events`: the status as server-sent events, once at once and then every second, for as long as somebody
-//! listens. The points of the charts come once whole and then one by one.
+//! listens. The points of the charts come once whole and then one by one. All who listen share one status a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
-use tokio::sync::mpsc::Sender;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::content::Content;
+use super::content::{Content, Teller};
 use super::route::Answer;
 use super::{State, status};
 
@@ -18,9 +17,6 @@ pub(super) const TYPE: &str = "text/event-stream";
 
 /// Between two events.
 const PACE: Duration = Duration::from_secs(1);
-
-/// Whoever takes none of them for so long is gone, or as good as: they may come back.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Milliseconds after which a listener that lost us comes back.
 const RETRY_MS: u32 = 1000;
@@ -53,7 +49,7 @@ pub(super) fn answer(state: &Arc<State>, headers: &HeaderMap) -> Answer {
     answer
 }
 
-async fn tell(state: &State, had: Option<Place>, told: &Sender<Bytes>) {
+async fn tell(state: &State, had: Option<Place>, told: &Teller) {
     let process = state.started.seconds() * 1000 + i64::from(state.started.nanos() / 1_000_000);
     // One who was away shortly has most points already, if they are of this process.
     let mut next = had.filter(|had| had.process == process).map(|had| had.next);
@@ -68,10 +64,10 @@ async fn tell(state: &State, had: Option<Place>, told: &Sender<Bytes>) {
             text += &event(name, place, &points);
         }
         next = Some(following);
-        text += &event("status", place, &status::tell(state).await.to_string());
-        let piece = Bytes::from(std::mem::take(&mut text));
-        if !matches!(timeout(PATIENCE, told.send(piece)).await, Ok(Ok(()))) {
-            return;
+        text += &head("status", place);
+        for piece in [Bytes::from(std::mem::take(&mut text)), status::shared(state).await] {
+            let Ok(place) = told.room().await else { return };
+            place.send(piece);
         }
     }
 }
@@ -91,7 +87,12 @@ fn points(state: &State, next: Option<u64>) -> (Option<(&'static str, String)>, 
 
 /// JSON has no line feeds of its own, which would end the data.
 fn event(name: &str, place: Place, data: &str) -> String {
-    format!("id: {}-{}\nevent: {name}\ndata: {data}\n\n", place.process, place.next)
+    format!("{}data: {data}\n\n", head(name, place))
+}
+
+/// What stands before the data, in whole lines.
+fn head(name: &str, place: Place) -> String {
+    format!("id: {}-{}\nevent: {name}\n", place.process, place.next)
 }
 
 impl Place {

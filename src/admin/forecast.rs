@@ -44,10 +44,18 @@ impl Forecast {
             return Some(0.0);
         }
         let (span, grown) = (until.saturating_sub(from), room_then.saturating_sub(room_now));
-        if span < SPAN_MIN || grown == 0 {
+        if span < SPAN_MIN || grown == 0 || !self.still_grows() {
             return None;
         }
         Some(room_now as f64 * span.as_secs_f64() / grown as f64)
+    }
+
+    /// Whether the room became less since [`SPAN_MIN`] ago: a burst that is over fills nothing.
+    fn still_grows(&self) -> bool {
+        let Some(&(until, room_now)) = self.samples.back() else { return false };
+        let mut before = self.samples.iter().rev();
+        let then = before.find(|(at, _)| until.saturating_sub(*at) >= SPAN_MIN);
+        then.is_some_and(|(_, room_then)| *room_then > room_now)
     }
 }
 
@@ -72,6 +80,9 @@ mod tests {
             (&[(0, 1000), (10, 900)], Some(90.0)),
             (&[(0, 1000), (5, 2000), (10, 900)], Some(90.0)),
             (&[(0, 1000), (10, 1000)], None),
+            // It grew in this minute, and grows no more.
+            (&[(0, 1000), (10, 900), (15, 900), (20, 900)], None),
+            (&[(0, 1000), (10, 900), (15, 900), (20, 800)], Some(80.0)),
             (&[(0, 1000), (10, 1100)], None),
             (&[(0, 1000), (5, 0)], Some(0.0)),
             // What was before the last minute is forgotten.

@@ -4,11 +4,14 @@
 //! strangers. Two ways lead such a script here. Its own name may turn to resolve to this address (DNS
 //! rebinding): then its requests are no longer cross-site, and the `Host` they carry is the one thing that
 //! tells them apart. Or it sends a request without seeing the answer: that matters where one changes
-//! something, and browsers say where such a request comes from.
+//! something, or takes one of the few places of those who listen, and browsers say where such a request comes
+//! from. Whoever follows a link from elsewhere gets the page at `/`, and nothing else.
 
 use std::net::IpAddr;
 
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde_json::json;
@@ -52,6 +55,11 @@ impl Guard {
                  command of `tidegate`, or send it without Origin";
             let told = json!({ "error": why }).to_string();
             return Some(respond(StatusCode::FORBIDDEN, "application/json", told));
+        }
+        if is_from_another_site(&head.headers) && !is_visit(head) {
+            let text = "this was asked for by a page of another site, which gets nothing here: ask by the \
+                 address bar or with a command";
+            return Some(respond(StatusCode::FORBIDDEN, TEXT, text));
         }
         None
     }
@@ -97,10 +105,26 @@ fn is_to_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Browsers set these two and scripts cannot; `none` is what somebody types into the address bar.
+/// Browsers set these three and scripts cannot, though they may leave out the second; `none` is what somebody types
+/// into the address bar.
 fn is_from_a_page(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    headers.contains_key(ORIGIN) || site.is_some_and(|site| site != b"none")
+    let site = fetched(headers, "sec-fetch-site");
+    headers.contains_key(ORIGIN)
+        || headers.contains_key(REFERER)
+        || site.is_some_and(|site| site != b"none")
+}
+
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    matches!(fetched(headers, "sec-fetch-site"), Some(b"cross-site" | b"same-site"))
+}
+
+/// Somebody follows a link to the page, which no other page can hold in a frame.
+fn is_visit(head: &Parts) -> bool {
+    head.uri.path() == "/" && fetched(&head.headers, "sec-fetch-mode") == Some(b"navigate")
+}
+
+fn fetched<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    headers.get(name).map(HeaderValue::as_bytes)
 }
 
 #[cfg(test)]
@@ -175,11 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_may_look_and_change_nothing() {
+    fn a_web_page_changes_nothing_and_one_of_another_site_sees_nothing() {
         let guard = Guard::new(Ipv4Addr::LOCALHOST.into(), Vec::new());
         for (name, value, wanted) in [
             ("origin", "http://127.0.0.1:8081", Some(403)),
             ("origin", "null", Some(403)),
+            ("referer", "http://evil.example/", Some(403)),
             ("sec-fetch-site", "cross-site", Some(403)),
             ("sec-fetch-site", "same-site", Some(403)),
             ("sec-fetch-site", "same-origin", Some(403)),
@@ -194,7 +219,20 @@ mod tests {
                     "{name}: {value}"
                 );
             }
-            assert_eq!(status(&guard, &head("GET", "/events", &headers)), None);
+            let wanted = value.ends_with("-site").then_some(403);
+            for path in ["/events", "/tap", "/status", "/"] {
+                assert_eq!(status(&guard, &head("GET", path, &headers)), wanted, "{value} {path}");
+            }
+        }
+        for (path, mode, wanted) in [
+            ("/", "navigate", None),
+            ("/", "no-cors", Some(403)),
+            ("/events", "navigate", Some(403)),
+            ("/tap", "navigate", Some(403)),
+        ] {
+            let headers =
+                [("host", "localhost"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)];
+            assert_eq!(status(&guard, &head("GET", path, &headers)), wanted, "{path} {mode}");
         }
     }
 }

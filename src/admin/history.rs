@@ -62,8 +62,12 @@ pub(super) type Strays = [(&'static str, u64); 5];
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     pub(super) delivered: u64,
+    pub(super) gone: Gone,
     pub(super) took: Took,
 }
+
+/// Tuples that one receiver never gets, though nobody wanted that: expired, damaged, lost.
+pub(super) type Gone = [(&'static str, u64); 3];
 
 /// What lies between two marks, per second.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ struct Point {
     queue_bytes: u64,
     /// Tuples a second, and the median of the attempts in milliseconds.
     receivers: BTreeMap<Arc<str>, (f64, Option<f64>)>,
+    /// Where it begins.
+    gone: BTreeMap<Arc<str>, Gone>,
 }
 
 /// Both rings. Pure: what is read is an argument.
@@ -111,7 +117,10 @@ impl Mark {
             waiting = account.depth.tuples.max(waiting);
             let delivery = destination.delivery.as_ref();
             let took = delivery.map(|to| to.attempts.latency().read()).unwrap_or_default();
-            (Arc::clone(&destination.name), Line { delivered: account.books.delivered, took })
+            let books = &account.books;
+            let gone =
+                [("expired", books.expired), ("damaged", books.damaged), ("lost", books.lost)];
+            (Arc::clone(&destination.name), Line { delivered: books.delivered, gone, took })
         });
         let receivers = receivers.collect();
         Self {
@@ -131,9 +140,6 @@ impl Mark {
 fn strays(edge: &http::State) -> Strays {
     let counts = edge.counts();
     let answers = counts.answers();
-    let over_limit = counts.over_limit.load(Ordering::Relaxed);
-    // `limits.over_limit_status` may be the same number.
-    let is_busy = edge.settings().0.over_limit_status == 503;
     let answered = |wanted: &[u16]| {
         let counts = answers.iter().filter(|(status, _)| wanted.contains(status));
         counts.map(|(_, count)| count).sum::<u64>()
@@ -141,8 +147,8 @@ fn strays(edge: &http::State) -> Strays {
     [
         // No other answer of the edge has these numbers.
         ("unauthorized", answered(&[401, 403])),
-        ("over_limit", over_limit),
-        ("no_room", answered(&[503]).saturating_sub(if is_busy { over_limit } else { 0 })),
+        ("over_limit", counts.over_limit.load(Ordering::Relaxed)),
+        ("no_room", counts.no_room.load(Ordering::Relaxed)),
         ("turned_away", counts.turned_away.load(Ordering::Relaxed)),
         ("lost_their_way", answered(&[404, 405])),
     ]
@@ -179,6 +185,21 @@ impl History {
         let is_recent = |mark: &&Mark| now.at.saturating_sub(mark.at) <= SPAN;
         let then = self.marks.iter().find(is_recent).or(self.marks.back()).unwrap_or(now);
         Rates::between(then, now)
+    }
+
+    /// What one receiver never gets of the last hour, or of as much as is known.
+    pub(super) fn gone(&self, now: &Mark, name: &str) -> Gone {
+        let of = |mark: &Mark| mark.receivers.get(name).map(|line| line.gone);
+        let then = match (self.points.front(), &self.last) {
+            (Some(first), _) => first.gone.get(name).copied(),
+            (None, Some(last)) => of(last),
+            (None, None) => of(now),
+        };
+        let (then, mut gone) = (then.unwrap_or_default(), of(now).unwrap_or_default());
+        for ((_, now), (_, then)) in gone.iter_mut().zip(then) {
+            *now = now.saturating_sub(then);
+        }
+        gone
     }
 
     /// How many points there have been: the number of the next.
@@ -229,6 +250,7 @@ impl Point {
             waiting: now.waiting,
             queue_bytes: now.queue_bytes,
             receivers: receivers.collect(),
+            gone: then.receivers.iter().map(|(name, of)| (Arc::clone(name), of.gone)).collect(),
         }
     }
 }
@@ -298,7 +320,8 @@ mod tests {
     use super::*;
 
     fn mark(second: u64, accepted: u64) -> Mark {
-        let line = Line { delivered: accepted * 2, took: Took::default() };
+        let gone = [("expired", accepted), ("damaged", 0), ("lost", 0)];
+        let line = Line { delivered: accepted * 2, gone, took: Took::default() };
         Mark {
             at: Duration::from_secs(second),
             now: Timestamp::from_unix(1000 + second as i64, 0),
@@ -337,6 +360,24 @@ mod tests {
             let told = (rates.accepted(), rates.source("a")[0], rates.delivered("main"));
             assert_eq!(told, (expected, expected, expected * 2.0), "{marks:?}");
             assert!(rates.source("b").iter().all(|rate| *rate == 0.0), "{marks:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_told_for_an_hour() {
+        for (marks, now, expected) in [
+            (&[][..], (0, 9), 0),
+            (&[(0, 9)][..], (3, 12), 3),
+            (&[(0, 9), (10, 9), (20, 12)], (25, 13), 4),
+        ] {
+            let (history, now) = (history(marks.iter().copied()), mark(now.0, now.1));
+            assert_eq!(history.gone(&now, "main")[0], ("expired", expected), "{marks:?}");
+            assert!(history.gone(&now, "other").iter().all(|(_, count)| *count == 0));
+        }
+        let lost_at_once = |until| history((0..=until / 10).map(|nth| (nth * 10, nth.min(1) * 7)));
+        for (until, expected) in [(3_600, 7), (3_620, 0)] {
+            let now = mark(until, 7);
+            assert_eq!(lost_at_once(until).gone(&now, "main")[0].1, expected, "{until}");
         }
     }
 

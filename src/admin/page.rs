@@ -11,6 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use super::names::{self, Family};
+use super::process::Process;
 use super::readiness::{Kind, Readiness};
 use super::reading::{Health, Reading, seconds_between};
 use super::sheet::Sheet;
@@ -81,13 +82,13 @@ fn quality(parameters: &str) -> f32 {
 }
 
 /// The whole page.
-pub(super) fn render(reading: Reading, form: Form) -> String {
-    let reading = Arc::new(reading);
+pub(super) fn render(reading: Reading, process: Process, form: Form) -> String {
+    let seen = Arc::new((reading, process));
     let mut page = String::new();
-    let parts: [(&str, Part); 2] = [(names::PREFIX, gateway), (names::PROCESS_PREFIX, process)];
+    let parts: [(&str, Part); 2] = [(names::PREFIX, gateway), (names::PROCESS_PREFIX, of_process)];
     for (prefix, part) in parts {
         let mut registry = Registry::with_prefix(prefix);
-        registry.register_collector(Box::new(Page { reading: Arc::clone(&reading), part }));
+        registry.register_collector(Box::new(Page { seen: Arc::clone(&seen), part }));
         text::encode_registry(&mut page, &registry).expect("a string takes every text");
     }
     match form {
@@ -100,26 +101,26 @@ pub(super) fn render(reading: Reading, form: Form) -> String {
 }
 
 /// What stands on the page under one prefix.
-type Part = fn(&mut Sheet<'_>, &Reading) -> fmt::Result;
+type Part = fn(&mut Sheet<'_>, &(Reading, Process)) -> fmt::Result;
 
 struct Page {
-    reading: Arc<Reading>,
+    seen: Arc<(Reading, Process)>,
     part: Part,
 }
 
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Page").field(&self.reading.health).finish()
+        f.debug_tuple("Page").field(&self.seen.0.health).finish()
     }
 }
 
 impl Collector for Page {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        (self.part)(&mut Sheet::of(encoder), &self.reading)
+        (self.part)(&mut Sheet::of(encoder), &self.seen)
     }
 }
 
-fn gateway(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
+fn gateway(sheet: &mut Sheet<'_>, (reading, _): &(Reading, Process)) -> fmt::Result {
     itself(sheet, reading)?;
     configuration(sheet, reading)?;
     edge(sheet, reading)?;
@@ -136,8 +137,7 @@ fn gateway(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
     deliveries(sheet, &reading.health)
 }
 
-fn process(sheet: &mut Sheet<'_>, reading: &Reading) -> fmt::Result {
-    let seen = &reading.process;
+fn of_process(sheet: &mut Sheet<'_>, (reading, seen): &(Reading, Process)) -> fmt::Result {
     sheet.one(&names::PROCESS_START, unix_s(reading.started))?;
     sheet.one(&names::CPU, seen.cpu_s)?;
     sheet.maybe(&names::RESIDENT, seen.memory.map(|memory| memory.resident_bytes))?;

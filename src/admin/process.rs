@@ -4,6 +4,9 @@ use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::time::timeout;
+
+use super::reading::READ_TIMEOUT;
 
 /// One look. Absent is what this system does not tell.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,9 +27,11 @@ pub(super) struct Memory {
 }
 
 impl Process {
-    /// Reads `/proc`, off the threads that answer requests: with many files open it takes a while.
+    /// Reads `/proc`, off the threads that answer requests: with many files open it takes a while. What takes
+    /// longer than [`READ_TIMEOUT`] is absent, because the rest of the answer is not kept waiting for it.
     pub(super) async fn look() -> Self {
-        tokio::task::spawn_blocking(Self::read).await.unwrap_or_default()
+        let reading = tokio::task::spawn_blocking(Self::read);
+        timeout(READ_TIMEOUT, reading).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     fn read() -> Self {

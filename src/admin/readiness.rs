@@ -157,18 +157,22 @@ fn undelivered(destination: &Destination, health: &Health) -> Option<Cause> {
     let name = &destination.name;
     let delivery = destination.delivery.as_ref()?;
     let status = &delivery.status;
+    let kept = match delivery.facts.max_backlog_bytes {
+        None => "nothing is thrown away",
+        Some(_) => "its oldest expire beyond `max_backlog_bytes`",
+    };
     let (kind, message) = match &status.state {
         State::Flowing => return None,
         // The cause is on this side, so there are no words of others in it.
         State::Held { status: None, why } => (
             if delivery.dead_letters.is_full { Kind::DeadLettersFull } else { Kind::ReceiverHeld },
-            format!("deliveries to receiver {name} are held and nothing is thrown away: {why}"),
+            format!("deliveries to receiver {name} are held and {kept}: {why}"),
         ),
         State::Held { status: Some(status), .. } => (
             Kind::ReceiverHeld,
             format!(
-                "receiver {name} answers HTTP {status}, deliveries to it are held and nothing is \
-                 thrown away: {}; its own words are in the log and at /receivers",
+                "receiver {name} answers HTTP {status}, deliveries to it are held and {kept}: \
+                 {}; its own words are in the log and at /receivers",
                 outcome::advice(*status, name)
             ),
         ),
@@ -295,6 +299,23 @@ mod tests {
                 delivery.dead_letters.is_full = is_full;
             });
             assert_eq!(kinds, [cause]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_kept_where_the_backlog_is_bounded() {
+        for status in [Some(403), None] {
+            for (bound, wanted) in [
+                (None, "held and nothing is thrown away: "),
+                (Some(1), "held and its oldest expire beyond `max_backlog_bytes`: "),
+            ] {
+                let mut health = health();
+                let delivery = health.destinations[0].delivery.as_mut().unwrap();
+                delivery.status.state = State::Held { status, why: "no".into() };
+                delivery.facts.max_backlog_bytes = bound;
+                let message = &Readiness::of(&health).causes[0].message;
+                assert!(message.contains(wanted), "{message}");
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::oldest::{Asked, Oldest};
-use super::process::Process;
 use super::{Facts, Reloaded, State};
 use crate::dead_letter;
 use crate::forward::Status;
@@ -79,7 +78,6 @@ pub(super) struct Reading {
     pub(super) tls: Option<Acceptor>,
     /// By source.
     pub(super) traffic: Vec<(Arc<str>, Arc<Ledger>)>,
-    pub(super) process: Process,
     pub(super) runtime: Runtime,
 }
 
@@ -158,7 +156,6 @@ impl Destination {
 impl Reading {
     pub(super) async fn of(state: &State) -> Self {
         let health = Health::of(state).await;
-        let process = Process::look().await;
         let forecast = state.forecast.lock().unwrap_or_else(PoisonError::into_inner);
         let at = state.clock.monotonic();
         Self {
@@ -175,7 +172,6 @@ impl Reading {
             meters: state.meters.clone(),
             reloaded: state.reload.last(),
             traffic: state.traffic.list(),
-            process,
             runtime: Runtime::look(),
             tls: state.tls.clone(),
         }

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, REFERER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -127,20 +127,9 @@ pub(super) async fn answer(desk: &Desk, headers: &HeaderMap) -> Answer {
     }
 }
 
-/// Whether a page in a browser of this machine could have sent this. Browsers say where a POST comes from;
-/// one that does not can still send no other type without asking first than those of forms.
+/// Whether a page in a browser of this machine could have sent this, although the guard let it pass: a browser that
+/// does not say where a POST comes from can still send no other type without asking first than those of forms.
 fn check(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let is_of_page = headers.contains_key(ORIGIN)
-        || headers.contains_key(REFERER)
-        || site.is_some_and(|site| site != b"none");
-    if is_of_page {
-        return Err((
-            StatusCode::FORBIDDEN,
-            "this was sent by a web page, and web pages must not change anything here: use SIGHUP, or \
-             send it without Origin, like `curl -X POST`",
-        ));
-    }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let is_of_form = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
@@ -168,16 +157,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_web_page_can_send_is_refused() {
+    fn what_a_form_sends_is_refused() {
         for (headers, wanted) in [
             (&[][..], None),
             (&[("content-type", "application/json")], None),
-            (&[("sec-fetch-site", "none")], None),
-            (&[("origin", "http://127.0.0.1")], Some(403)),
-            (&[("origin", "null")], Some(403)),
-            (&[("referer", "http://evil.example/")], Some(403)),
-            (&[("sec-fetch-site", "cross-site")], Some(403)),
-            (&[("sec-fetch-site", "same-origin")], Some(403)),
             (&[("content-type", "text/plain;charset=UTF-8")], Some(415)),
             (&[("content-type", "application/x-www-form-urlencoded")], Some(415)),
             (&[("content-type", "Multipart/Form-Data; boundary=x")], Some(415)),

@@ -9,6 +9,7 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::content::Content;
+use super::process::Process;
 use super::readiness::Readiness;
 use super::reading::{Health, Reading};
 use super::{State, assets, codes, events, logs, openapi, page, receivers, reload};
@@ -78,7 +79,7 @@ pub(super) async fn answer(state: &Arc<State>, head: &Parts) -> Answer {
         "/" => assets::page(&status::tell(state).await),
         _ => {
             let form = page::Form::of(&head.headers);
-            let page = page::render(Reading::of(state).await, form);
+            let page = page::render(Reading::of(state).await, Process::look().await, form);
             respond(StatusCode::OK, form.content_type(), page)
         }
     }

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -20,6 +20,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -36,7 +37,8 @@ const CONNECTIONS_MAX: usize = 64;
 /// From accepting to the end of the head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From accepting to the end of the answer, save for a live one.
+/// From accepting to the end of the answer; of a live one, from the end of its telling, which it has also when
+/// nothing of it is taken any more.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A head must fit.
@@ -131,30 +133,53 @@ async fn converse<S>(stream: S, state: Arc<State>, has_asked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let is_live = AtomicBool::new(false);
+    let ended = OnceLock::new();
     let service = service_fn(|request| {
-        let (state, has_asked, is_live) = (Arc::clone(&state), Arc::clone(&has_asked), &is_live);
+        let (state, has_asked, ended) = (Arc::clone(&state), Arc::clone(&has_asked), &ended);
         async move {
             let mut answer = exchange(&state, request, &has_asked).await;
             guard::mark(&mut answer);
-            is_live.store(matches!(answer.body(), Content::Live(_)), Ordering::Relaxed);
+            note_live(&answer, ended);
             Ok::<_, Infallible>(answer)
         }
     });
-    let wire = http1::Builder::new()
+    carry(protocol().serve_connection(TokioIo::new(stream), service), &ended).await;
+}
+
+/// One request, in so much memory.
+fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .keep_alive(false)
         .half_close(true)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut wire = pin!(wire);
-    // Whatever went wrong, the other side knows better than anybody here.
-    if timeout(CONNECTION_TIMEOUT, wire.as_mut()).await.is_err() && is_live.load(Ordering::Relaxed)
-    {
-        // Whoever listens may do so until somebody needs the place.
-        drop(wire.await);
+        .max_buf_size(BUFFER_BYTES);
+    protocol
+}
+
+/// Told when a live answer ends; empty where there is none.
+type Ended = OnceLock<Arc<Notify>>;
+
+fn note_live(answer: &Answer, ended: &Ended) {
+    if let Content::Live(heard) = answer.body() {
+        ended.get_or_init(|| heard.ended());
     }
+}
+
+/// Whatever goes wrong, the other side knows better than anybody here.
+async fn carry(wire: impl Future, ended: &Ended) {
+    let mut wire = pin!(wire);
+    if timeout(CONNECTION_TIMEOUT, wire.as_mut()).await.is_ok() {
+        return;
+    }
+    let Some(ended) = ended.get() else { return };
+    // Whoever listens may do so until somebody needs the place.
+    tokio::select! {
+        _ = wire.as_mut() => return,
+        () = ended.notified() => {}
+    }
+    drop(timeout(CONNECTION_TIMEOUT, wire).await);
 }
 
 async fn exchange(
@@ -192,5 +217,41 @@ async fn drop_body(mut body: Incoming) {
         if dropped > BODY_BYTES_MAX {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Response;
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::Instant;
+
+    use super::super::content::{PATIENCE, Teller};
+    use super::*;
+
+    async fn tell_for_ever(told: Teller) {
+        while let Ok(place) = told.room().await {
+            place.send(Bytes::from_static(&[b'x'; 4096]));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_answer_that_nobody_takes_ends_its_connection() {
+        let (mut client, stream) = tokio::io::duplex(1 << 10);
+        client.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+        let ended = Ended::new();
+        let service = service_fn(|_| {
+            let (told, content) = Content::live();
+            tokio::spawn(tell_for_ever(told));
+            let answer = Response::new(content);
+            note_live(&answer, &ended);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let begun = Instant::now();
+        let wire = protocol().serve_connection(TokioIo::new(stream), service);
+        let bound = 2 * CONNECTION_TIMEOUT + PATIENCE;
+        timeout(2 * bound, carry(wire, &ended)).await.expect("it ends");
+        assert!(ended.get().is_some() && begun.elapsed() >= PATIENCE, "{:?}", begun.elapsed());
+        drop(client);
     }
 }

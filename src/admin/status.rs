@@ -3,27 +3,53 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::State;
-use super::history::{Mark, Rates, short};
+use super::history::{Gone, Mark, Rates, short};
 use super::readiness::Readiness;
 use super::reading::{Health, Reading, seconds_between};
 use super::receivers::{self, instant};
 use crate::http::TokenUse;
 use crate::metric::timestamp::Timestamp;
 use crate::quota::{Quota, Rate};
+use crate::tls::Acceptor;
 use crate::traffic::Ledger;
 
 mod problems;
+
+/// A little less than a second, so that one who listens alone never gets the same twice.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// A status made for all who listen, and when.
+pub(super) type Last = Mutex<Option<(Instant, Bytes)>>;
 
 /// The whole of it.
 pub(super) async fn tell(state: &State) -> Value {
     let reading = Reading::of(state).await;
     let mark = Mark::of(state);
     let history = state.history();
-    Told { state, reading: &reading, rates: &history.rates(&mark) }.whole()
+    let (rates, gone) = (&history.rates(&mark), &|name: &str| history.gone(&mark, name));
+    Told { state, reading: &reading, rates, gone }.whole()
+}
+
+/// The same as the data of an event with its end, at most [`FRESH`] old: whoever listens gets it every second, and
+/// it is made once for all of them.
+pub(super) async fn shared(state: &State) -> Bytes {
+    let mut last = state.last_status.lock().await;
+    match &*last {
+        Some((at, told)) if at.elapsed() < FRESH => told.clone(),
+        _ => {
+            let told = Bytes::from(format!("data: {}\n\n", tell(state).await));
+            *last = Some((Instant::now(), told.clone()));
+            told
+        }
+    }
 }
 
 /// What is known of a token: the key that gave it, never which it is.
@@ -41,6 +67,8 @@ struct Told<'t> {
     state: &'t State,
     reading: &'t Reading,
     rates: &'t Rates<'t>,
+    /// What a receiver never gets of the last hour.
+    gone: &'t dyn Fn(&str) -> Gone,
 }
 
 impl Told<'_> {
@@ -73,6 +101,7 @@ impl Told<'_> {
             "receivers": self.receivers(),
             "dead_letters": self.dead_letters(),
             "limits": self.limits(),
+            "certificates": self.certificates(),
             "reload": reading.reloaded.told(),
         });
         let (summary, problems) = problems::of(&told);
@@ -182,6 +211,16 @@ impl Told<'_> {
         told
     }
 
+    /// When those of our own ports end.
+    fn certificates(&self) -> Value {
+        let ports = [("ingest", self.reading.edge.tls()), ("admin", self.reading.tls.as_ref())];
+        let of = |(port, acceptor): (&str, Option<&Acceptor>)| {
+            let ends = acceptor?.not_after().map(|seconds| Timestamp::from_unix(seconds, 0));
+            Some(json!({"port": port, "ends": ends.and_then(instant)}))
+        };
+        ports.into_iter().filter_map(of).collect()
+    }
+
     fn queue(&self) -> Value {
         let standing = &self.health().standing;
         let ages = self.health().destinations.iter().filter_map(|destination| {
@@ -210,6 +249,8 @@ impl Told<'_> {
             receiver["rate"] = json!(short(self.rates.delivered(&name)));
             receiver["latency_ms"] = json!(quantile(0.5));
             receiver["latency_p99_ms"] = json!(quantile(0.99));
+            let gone = (self.gone)(&name).into_iter();
+            receiver["gone_last_hour"] = gone.map(|(fate, count)| (fate, json!(count))).collect();
         }
         told
     }

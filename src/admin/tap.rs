@@ -12,10 +12,9 @@ use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::content::Content;
+use super::content::{Content, Teller};
 use super::route::{Answer, TEXT, respond};
 use crate::tap::{Form, Look, Pattern, Shown, Tap, Wish};
 
@@ -54,11 +53,12 @@ pub(super) fn answer(tap: &Arc<Tap>, method: &Method, query: Option<&str>) -> An
     answer
 }
 
-/// Hands over what is shown until nobody takes it. A slow one is waited for here, and nowhere else.
-async fn tell(mut look: Look, told: mpsc::Sender<Bytes>) {
+/// Hands over what is shown until nobody takes it. A slow one is waited for here, and nowhere else, and one
+/// that has stopped does not keep the seat of others.
+async fn tell(mut look: Look, told: Teller) {
     loop {
         // A place first: what has none stays where it is counted.
-        let Ok(place) = told.reserve().await else { return };
+        let Ok(place) = told.room().await else { return };
         match timeout(SIGN_OF_LIFE, look.next()).await {
             Ok(shown) => place.send(written(shown)),
             Err(_) => place.send(Bytes::from_static(b"\n")),
@@ -115,6 +115,7 @@ fn text_of(value: &str) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::PATIENCE;
     use super::*;
 
     #[test]
@@ -158,5 +159,16 @@ mod tests {
         drop(answer);
         tokio::time::sleep(2 * SIGN_OF_LIFE).await;
         assert!(!tap.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_takes_nothing_loses_the_seat() {
+        let tap = Arc::new(Tap::default());
+        let answer = answer(&tap, &Method::GET, None);
+        tokio::time::sleep(SIGN_OF_LIFE + PATIENCE / 2).await;
+        assert!(tap.is_open(), "it may yet go on");
+        tokio::time::sleep(PATIENCE).await;
+        assert!(!tap.is_open());
+        drop(answer);
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::signal::Hangups;
 use crate::admin::{Asked, Desk, Reloaded};
-use crate::config::{Config, Loaded, Problems};
+use crate::config::{Config, Loaded, Problems, expiring};
 use crate::metric::timestamp::Timestamp;
 use crate::observe::Level;
 
@@ -47,6 +47,9 @@ const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Time between two looks at what should be said again.
 const REMIND_EVERY: Duration = Duration::from_hours(1);
+
+/// Time between two looks at tokens that may have run out.
+const EXPIRY_EVERY: Duration = Duration::from_secs(10);
 
 /// What a gateway is changed by; nothing by default.
 #[derive(Debug, Default)]
@@ -130,6 +133,8 @@ impl Reloader {
         let mut now = Effective { config, picture: picture.unwrap_or_default() };
         let mut remind = interval(REMIND_EVERY);
         remind.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut expiry = interval(EXPIRY_EVERY);
+        expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reload = now.config.reload;
             let is_watched = self.origin.is_some() && reload.watch;
@@ -145,7 +150,8 @@ impl Reloader {
                 () = self.watch.changed(reload.interval), if is_watched => {
                     self.reload(&mut now, &live, Cause::Files).await;
                 }
-                _ = remind.tick() => self.remind(&now, &live),
+                _ = remind.tick() => self.remind(),
+                _ = expiry.tick() => self.remind_of_tokens(&now, &live),
             }
         }
     }
@@ -200,6 +206,10 @@ impl Reloader {
         now.picture = now.picture.merged(&picture, &held);
         let mut warnings = loaded.warnings;
         warnings.extend(held.warnings());
+        let expiring = expiring(&now.config.sources, live.clock.now());
+        warnings.extend(expiring.into_iter().map(|expiring| expiring.text));
+        // They go into the log with the other warnings.
+        self.reminders.due(&now.config.sources, &*live.clock);
         Ok(Reloaded {
             changed: told.changed,
             needs_restart: told.needs_restart,
@@ -231,7 +241,7 @@ impl Reloader {
         self.tell.as_ref().map(|tell| tell.borrow().clone()).unwrap_or_default()
     }
 
-    fn remind(&mut self, now: &Effective, live: &Live) {
+    fn remind(&self) {
         let last = self.last();
         if let (false, Some(problem)) = (last.is_ok(), last.problems.first()) {
             tracing::warn!(
@@ -239,7 +249,6 @@ impl Reloader {
                 "the configuration still cannot be used, the one before is in effect: {problem}"
             );
         }
-        self.remind_of_tokens(now, live);
     }
 
     fn remind_of_tokens(&mut self, now: &Effective, live: &Live) {

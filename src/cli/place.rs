@@ -20,7 +20,7 @@ pub(super) struct PlaceArgs {
     /// The directory that `data_dir` names, instead of a configuration
     ///
     /// No configuration is read then, so what is configured is not known; given together with
-    /// --config, the names come from there and the files from here.
+    /// --config, the names come from there, if it can be used, and the files from here.
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
 }
@@ -41,13 +41,23 @@ impl Place {
         if let (None, Some(data_dir)) = (&args.config.path, &args.data_dir) {
             return Ok(Self { data_dir: data_dir.clone(), configured: None, storage: None });
         }
-        let storage =
-            load::storage(&args.config, environment).map_err(|failure| match failure {
-                Failure::Usage(error) => Failure::Usage(anyhow!(
-                    "{error:#}\n\nA data directory can be named without a configuration: --data-dir DIR"
-                )),
-                Failure::Run(error) => Failure::Run(error),
-            })?;
+        let storage = match (load::storage(&args.config, environment), &args.data_dir) {
+            (Ok(storage), _) => storage,
+            // What is broken by now may have been sound when the gateway started: it can be asked.
+            (Err(Failure::Usage(error)), Some(data_dir)) => {
+                super::say(&format!(
+                    "warning: {error:#}\nIt is left aside: --data-dir names the directory."
+                ));
+                return Ok(Self { data_dir: data_dir.clone(), configured: None, storage: None });
+            }
+            (Err(Failure::Usage(error)), None) => {
+                return Err(Failure::Usage(anyhow!(
+                    "{error:#}\n\nThe data directory can be named as well, the configuration is not needed then: \
+                     --data-dir DIR"
+                )));
+            }
+            (Err(failure @ Failure::Run(_)), _) => return Err(failure),
+        };
         let data_dir = args.data_dir.clone().unwrap_or_else(|| storage.data_dir.clone());
         let names = storage.receivers.iter().map(|receiver| Arc::clone(&receiver.name));
         Ok(Self { data_dir, configured: Some(names.collect()), storage: Some(storage) })

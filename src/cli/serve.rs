@@ -113,7 +113,7 @@ async fn serve(
         if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
     let gateway = Gateway::start_with(config, Arc::new(SystemClock::new()), upkeep).await?;
     if receiver.is_some() {
-        invite(gateway.addr());
+        invite(gateway.addr(), gateway.admin_addr());
     }
     let signal = tokio::select! {
         signal = signals.next() => signal,
@@ -177,12 +177,18 @@ async fn dev_receiver(listen: SocketAddr, config: &mut Config) -> anyhow::Result
 }
 
 /// To stderr, whatever the logs look like: stdout is for tuples.
-fn invite(addr: SocketAddr) {
+fn invite(addr: SocketAddr, admin: Option<SocketAddr>) {
     let addr = gateway::reachable(addr);
+    let watch = admin.map(gateway::reachable).map_or_else(String::new, |admin| {
+        format!(
+            "How it is doing, as a page and in a terminal:\n\n  http://{admin}/\n  \
+             tidegate top --admin http://{admin}\n\n"
+        )
+    });
     super::say(&format!(
         "\nTry it, from another terminal:\n\n  \
          curl -i http://{addr}/metrics -H 'Authorization: Bearer dev' \\\n       \
-         -d '{{\"name\":\"jobs.done\",\"counter\":{{\"value\":3}},\"tags\":{{\"env\":\"dev\"}}}}'\n\n\
+         -d '{{\"name\":\"jobs.done\",\"counter\":{{\"value\":3}},\"tags\":{{\"env\":\"dev\"}}}}'\n\n{watch}\
          Tuples that reach the receiver are printed here. Ctrl-C ends it.\n"
     ));
 }

@@ -50,7 +50,8 @@ Examples:
   tidegate test tests/metrics --bless
       Writes down what comes out now. Read it before you trust it.
 
-fixtures/user-tests in the sources of tidegate has a few cases to begin with."
+The sources of tidegate have a few cases to begin with:
+  tidegate test fixtures/user-tests --config fixtures/user-tests/tidegate.toml"
 )]
 pub(super) struct TestArgs {
     /// Where the cases are

@@ -9,10 +9,11 @@ use super::tls::ServerTls;
 /// `[admin]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    /// Where `/metrics`, `/livez`, `/readyz` and `/receivers` are served, and dead letters replayed: an IP
-    /// address and port, port 0 takes a free one; `"off"` turns it off. Default
-    /// `127.0.0.1:8081`. It asks for no token: `0.0.0.0:8081` only where a network policy says who may
-    /// reach it.
+    /// Where the status page `/` with `/status` and `/events`, `/metrics`, `/livez`, `/readyz`, `/receivers`, `/tap`
+    /// and `/logs` are served, dead letters replayed and the configuration read again: an IP address and port, port
+    /// 0 takes a free one; `"off"` turns it off. Default `127.0.0.1:8081`. It asks for no token, and shows metrics
+    /// as they are sent, `/status` those that were rejected: `0.0.0.0:8081` only where a network policy says who
+    /// may reach it.
     pub listen: Option<SocketAddr>,
     /// `cert_file`, `key_file`, `client_ca_file`, `client_auth`, as in `[tls]`, for this port. Default: none,
     /// it speaks HTTP in clear. Commands that ask a running gateway trust the certificate of this

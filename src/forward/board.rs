@@ -307,7 +307,7 @@ impl Board {
             receiver.name = &*self.name,
             receiver.url = self.url,
             receiver.status = status,
-            "all deliveries to receiver {} are held, nothing is thrown away: {why}",
+            "all deliveries to receiver {} are held, what is for it waits: {why}",
             self.name,
         );
     }

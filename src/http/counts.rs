@@ -26,6 +26,8 @@ pub struct Counts {
     pub made_way: AtomicU64,
     /// Requests over the per-IP limit.
     pub over_limit: AtomicU64,
+    /// Requests for whose body there was no memory, or no room in the queue.
+    pub no_room: AtomicU64,
     /// Requests that ended in a panic, a bug.
     pub panics: AtomicU64,
     /// Metrics of requests that were decided, whatever the number of the answer (contract C7), as sent.

@@ -67,6 +67,9 @@ impl Edge {
         }
         if let Some(refusal) = response.extensions().get::<Refusal>() {
             self.state.refusals.count(*refusal);
+            if matches!(refusal, Refusal::Queue | Refusal::Memory) {
+                self.state.counts.no_room.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.state.counts.answered(response.status());
         if tracing::enabled!(tracing::Level::DEBUG) {

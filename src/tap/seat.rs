@@ -15,11 +15,11 @@ pub(super) const HELD_BYTES_MAX: usize = 256 << 10;
 const PIECE_BYTES: usize = 64;
 
 /// What one body adds at most, so that one large body does not take the place of all others.
-const BODY_BYTES_MAX: usize = 128 << 10;
+pub(super) const BODY_BYTES_MAX: usize = 128 << 10;
 const BODY_TUPLES_MAX: usize = 1_000;
 
 /// What is taken at once, save for a single tuple that is longer.
-const TAKEN_BYTES_MAX: usize = 16 << 10;
+pub(super) const TAKEN_BYTES_MAX: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Seat {

@@ -298,6 +298,7 @@ async fn a_full_queue_answers_503_before_the_body() {
     assert!((1..=60).contains(&wait));
     let dry = format!("authorization: Bearer {TOKEN}\r\n");
     assert_eq!(once(&edge, &request("POST /?dry_run=1", &dry, b"[]")).await.status, 503);
+    assert_eq!(edge.state.counts().no_room.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ import { count, rate, span, time } from '/assets/words.js';
 // Events come every second; after this long without one the gateway is as good as gone.
 const SILENCE_MS = 4000;
 const RETRY_MS = 1000;
+// Between attempts that bring nothing, at most: an answer that is merely late must not be cut off for ever.
+const PAUSE_MS_MAX = 60000;
 
 const charts = {
   accepted: chart(at('chart-accepted'), 'Coming in', 'metrics/s', rate, 'in'),
@@ -24,6 +26,8 @@ let version = null;
 let said = null;
 let heard = null;
 let events = null;
+let begun = 0;
+let pause = SILENCE_MS;
 
 function show(told) {
   if (version !== null && version !== told.version) {
@@ -93,6 +97,7 @@ function came(use) {
   return (event) => {
     const told = JSON.parse(event.data);
     heard = Date.now();
+    pause = SILENCE_MS;
     link('live', `live, ${time(heard)}`);
     use(told);
   };
@@ -100,6 +105,7 @@ function came(use) {
 
 function listen() {
   events?.close();
+  begun = Date.now();
   events = new EventSource('/events');
   events.addEventListener('history', came(begin));
   events.addEventListener('points', came(add));
@@ -113,10 +119,11 @@ function listen() {
 
 // A connection may be open and dead: a machine that slept, a proxy that forgot.
 setInterval(() => {
-  if (heard !== null && Date.now() - heard > SILENCE_MS) {
-    gone();
-    if (events.readyState === EventSource.OPEN) at('link').hidden = false;
-listen();
+  if (heard === null || Date.now() - heard <= SILENCE_MS) return;
+  gone();
+  if (Date.now() - Math.max(heard, begun) > pause) {
+    pause = Math.min(pause * 2, PAUSE_MS_MAX);
+    listen();
   }
 }, 1000);
 

@@ -169,7 +169,8 @@ function renew(node, of) {
   say(node.querySelector('.url'), of.url ?? 'its tuples wait until it is configured again');
   const why = node.querySelector('.why');
   why.hidden = !of.why;
-  tell(why, of.why ? `Held since ${time(of.since)}, nothing is thrown away. ${of.why}` : '');
+  const kept = of.backlog.max_bytes === null ? 'nothing is thrown away' : 'its oldest expire beyond `max_backlog_bytes`';
+  tell(why, of.why ? `Held since ${time(of.since)}, ${kept}. ${of.why}` : '');
   const mine = history.receivers[of.name];
   node.charts.delivered(points(mine?.delivered), of.rate);
   node.charts.latency(points(mine?.latency_ms), of.latency_ms);

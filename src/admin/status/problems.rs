@@ -1,5 +1,7 @@
 //! What is wrong, worst first, and the one sentence above everything: a pure reading of what `/status` tells.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 /// A queue that will be full within this is worth a look.
@@ -11,6 +13,25 @@ const FULL_SHARE: f64 = 0.8;
 /// A source that sent before and is silent for so long.
 const SILENT_S: f64 = 600.0;
 
+/// How long before its end a token or a certificate is spoken of.
+const NOTICE_DAYS: f64 = 14.0;
+
+const DAY_S: f64 = 86_400.0;
+
+/// What becomes of tuples that nobody gets, as the books have it, and what to do about it.
+const FATES: [(&str, &str); 3] = [
+    (
+        "expired",
+        "they were the oldest beyond its `max_backlog_bytes`; raise it, or see why the receiver takes less than \
+         comes in",
+    ),
+    ("damaged", "the disk damaged them; see `tidegate queue verify`"),
+    (
+        "lost",
+        "they were in memory when the queue ended; a `queue.durability` other than memory keeps them",
+    ),
+];
+
 /// The summary, `{state, text}` with the state `well`, `look` or `trouble`, and the list of problems.
 pub(super) fn of(told: &Value) -> (Value, Value) {
     let mut problems = troubles(told);
@@ -18,6 +39,7 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
     receivers(told, &mut problems);
     queue(told, &mut problems);
     sources(told, &mut problems);
+    ends(told, &mut problems);
     strays(told, &mut problems);
     reload(told, &mut problems);
     let more = match problems.len() {
@@ -35,9 +57,13 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
 
 /// Numbers are not in it: a sentence that is read aloud changes when something happens.
 fn well(told: &Value) -> &'static str {
+    let is_gone = |receiver: &Value| {
+        let gone = |fate: &&str| receiver["books"][*fate].as_u64().is_some_and(|count| count > 0);
+        ["expired", "damaged", "lost", "purged"].iter().any(|fate| gone(&fate))
+    };
     if list(&told["sources"]).all(|source| source["last_seen"].is_null()) {
         "All is well; nothing has come in since the start."
-    } else if told["queue"]["tuples"] == 0 {
+    } else if told["queue"]["tuples"] == 0 && !list(&told["receivers"]).any(is_gone) {
         "All is well: everything that came in is delivered."
     } else {
         "All is well: metrics come in and are delivered."
@@ -86,6 +112,14 @@ fn receivers(told: &Value, problems: &mut Vec<Value>) {
             let text = format!("receiver {name} fails and is tried again by itself: {error}");
             notice(problems, &about, &text);
         }
+        for (fate, why) in FATES {
+            let count = receiver["gone_last_hour"][fate].as_u64().unwrap_or_default();
+            if count > 0 {
+                let text =
+                    format!("{count} tuples for {name} were lost within the last hour: {why}");
+                notice(problems, &about, &text);
+            }
+        }
         let letters = receiver["dead_letters"]["letters"].as_u64().unwrap_or_default();
         if letters > 0 {
             let text = format!(
@@ -100,7 +134,9 @@ fn receivers(told: &Value, problems: &mut Vec<Value>) {
 fn queue(told: &Value, problems: &mut Vec<Value>) {
     let queue = &told["queue"];
     let number = |member: &str| queue[member].as_f64();
-    if let Some(seconds) = number("full_in_s").filter(|seconds| *seconds < FULL_SOON_S) {
+    // A file that begins takes room as well, while nothing waits.
+    let waits = queue["tuples"].as_u64().is_some_and(|tuples| tuples > 0);
+    if let Some(seconds) = number("full_in_s").filter(|seconds| waits && *seconds < FULL_SOON_S) {
         let minutes = (seconds / 60.0).ceil();
         let text = format!(
             "the queue grows and has no room in {minutes} min at this rate: see which receiver takes less than \
@@ -140,6 +176,50 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
             notice(problems, &format!("source {name}"), &text);
         }
     }
+}
+
+/// What ends soon or has ended, as long before as the log tells of it: tokens, and certificates of the ports.
+fn ends(told: &Value, problems: &mut Vec<Value>) {
+    let Some(now) = seconds_of(&told["now"]) else { return };
+    let when = |end: &Value| {
+        let left_s = seconds_of(end)? - now;
+        let days = (left_s / DAY_S).floor();
+        (days < NOTICE_DAYS).then(|| match days {
+            _ if left_s <= 0.0 => format!("ended at {}", text(end)),
+            0.0 => format!("ends within a day, at {}", text(end)),
+            1.0 => format!("ends in 1 day, at {}", text(end)),
+            days => format!("ends in {days} days, at {}", text(end)),
+        })
+    };
+    for source in list(&told["sources"]) {
+        let name = text(&source["name"]);
+        for token in list(&source["tokens"]) {
+            if let Some(when) = when(&token["expires"]) {
+                let key = text(&token["key"]);
+                let text = format!(
+                    "`{key}` of source {name} {when}: give its clients another one, `tidegate token new` \
+                     makes it"
+                );
+                notice(problems, &format!("source {name}"), &text);
+            }
+        }
+    }
+    for certificate in list(&told["certificates"]) {
+        if let Some(when) = when(&certificate["ends"]) {
+            let port = text(&certificate["port"]);
+            let text = format!(
+                "the certificate of the {port} port {when}: put a new one where `cert_file` is, it is taken \
+                 over by itself"
+            );
+            notice(problems, "gateway", &text);
+        }
+    }
+}
+
+/// Unix seconds of an instant as it is told.
+fn seconds_of(instant: &Value) -> Option<f64> {
+    let at = humantime::parse_rfc3339(instant.as_str()?).ok()?;
+    Some(at.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64())
 }
 
 /// A change of the configuration that is not in effect.
@@ -186,8 +266,10 @@ mod tests {
     fn told() -> Value {
         json!({
             "causes": [],
+            "now": "2026-11-22T12:00:00.000Z",
+            "certificates": [{"port": "ingest", "ends": null}],
             "sources": [{
-                "name": "checkout", "last_seen": "2026-11-22T12:00:00.000Z", "silent_s": 3.0,
+                "name": "checkout", "tokens": [{"key": "token", "expires": null}], "last_seen": "2026-11-22T12:00:00.000Z", "silent_s": 3.0,
                 "reject_rate": 0.0, "last_rejects": [],
             }],
             "edge": {"last_minute": {"unauthorized": 0, "turned_away": 0}},
@@ -195,6 +277,8 @@ mod tests {
             "receivers": [{
                 "name": "main", "state": "flowing", "last_error": null,
                 "backlog": {"tuples": 0}, "dead_letters": {"letters": 0},
+                "books": {"expired": 0, "damaged": 0, "lost": 0, "purged": 0},
+                "gone_last_hour": {"expired": 0, "damaged": 0, "lost": 0},
             }],
         })
     }
@@ -212,6 +296,8 @@ mod tests {
     fn each_problem_has_its_condition_and_says_what_to_do() {
         let last = json!([{"code": "invalid_tags", "message": "<script>"}]);
         let cause = json!([{"cause": "receiver_held", "receiver": "main", "message": "held: no"}]);
+        let growing = |seconds: f64, tuples: u64| json!({"bytes": 10, "limit_bytes": 100, "full_in_s": seconds, "tuples": tuples});
+        let token = "/sources/0/tokens/0/expires";
         for (pointer, value, state, says) in [
             ("", json!(null), "well", "everything that came in is delivered"),
             ("/queue/tuples", json!(7), "well", "metrics come in and are delivered"),
@@ -220,8 +306,34 @@ mod tests {
             ("/receivers/0/state", json!("retrying"), "look", "fails and is tried again"),
             ("/receivers/0/state", json!(null), "well", ""),
             ("/receivers/0/dead_letters/letters", json!(2), "look", "tidegate dead-letters ls"),
-            ("/queue/full_in_s", json!(90.0), "look", "no room in 2 min at this rate"),
-            ("/queue/full_in_s", json!(90_000.0), "well", ""),
+            ("/queue", growing(90.0, 7), "look", "no room in 2 min at this rate"),
+            ("/queue", growing(90_000.0, 7), "well", ""),
+            ("/queue", growing(90.0, 0), "well", ""),
+            (
+                "/receivers/0/gone_last_hour/expired",
+                json!(9),
+                "look",
+                "9 tuples for main were lost",
+            ),
+            ("/receivers/0/gone_last_hour/damaged", json!(9), "look", "tidegate queue verify"),
+            (
+                "/receivers/0/gone_last_hour/lost",
+                json!(9),
+                "look",
+                "in memory when the queue ended",
+            ),
+            ("/receivers/0/books/expired", json!(9), "well", "metrics come in and are delivered"),
+            ("/receivers/0/books/purged", json!(9), "well", "metrics come in and are delivered"),
+            (token, json!("2026-12-06T12:00:00Z"), "well", ""),
+            (
+                token,
+                json!("2026-12-06T11:59:59Z"),
+                "look",
+                "of source checkout ends in 13 days, at",
+            ),
+            (token, json!("2026-11-22T12:00:00Z"), "look", "`token` of source checkout ended at"),
+            ("/certificates/0/ends", json!("2026-11-23T11:00:00Z"), "look", "ends within a day"),
+            ("/certificates/0/ends", json!("2027-11-23T11:00:00Z"), "well", ""),
             ("/queue/bytes", json!(81), "look", "the queue is 81 % full"),
             ("/sources/0/silent_s", json!(725.0), "look", "silent for 12 min"),
             ("/sources/0/last_rejects", last, "well", ""),

@@ -19,6 +19,10 @@ pub struct Expiring {
     pub source: Arc<str>,
     /// The key that gave it, `token` or `next_token`.
     pub key: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// Whether that is over.
+    pub is_over: bool,
     /// What is so and what to do about it, for people.
     pub text: String,
 }
@@ -27,8 +31,9 @@ pub struct Expiring {
 pub fn expiring(sources: &[Source], now: Timestamp) -> Vec<Expiring> {
     let of = |source: &Source| -> Vec<Expiring> {
         let notice = |token: &Token| {
-            let text = text(source, token, now)?;
-            Some(Expiring { source: Arc::clone(&source.name), key: token.key, text })
+            let (at, text) = (token.expires?, text(source, token, now)?);
+            let is_over = token.is_expired(now);
+            Some(Expiring { source: Arc::clone(&source.name), key: token.key, at, is_over, text })
         };
         source.tokens.iter().filter_map(notice).collect()
     };

@@ -103,3 +103,48 @@ async fn each_example_of_a_request_gets_the_answer_that_is_documented() {
         check_answer(&reply, &document, operation, &name, &format!("{line} {name}"));
     }
 }
+
+/// Every member that is shown is documented, and required unless it is optional; and what is required is shown.
+fn check_members(document: &Value, schema: &Value, told: &Value, place: &str) {
+    const OPTIONAL: [&str; 1] = ["quota"];
+    let schema = seen(document, schema);
+    if let Some(items) = told.as_array() {
+        for item in items {
+            check_members(document, &schema["items"], item, &format!("{place}[]"));
+        }
+        return;
+    }
+    let parts = schema["allOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+    let parts: Vec<_> = parts.iter().map(|part| seen(document, part)).collect();
+    let required = |name: &str| {
+        let mut lists = parts.iter().filter_map(|part| part["required"].as_array());
+        lists.any(|list| list.iter().any(|member| member == name))
+    };
+    for (name, told) in told.as_object().into_iter().flatten() {
+        let place = format!("{place}.{name}");
+        let of = parts.iter().map(|part| &part["properties"][name]).find(|of| !of.is_null());
+        let of = of.unwrap_or_else(|| panic!("{place} is not documented"));
+        // A receiver that left the configuration has less.
+        if place.contains(".receivers[].") {
+            continue;
+        }
+        assert!(required(name) || OPTIONAL.contains(&name.as_str()), "{place} is always there");
+        check_members(document, of, told, &place);
+    }
+    for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
+        assert!(told.get(name.as_str().unwrap()).is_some(), "{place} has no {name}");
+    }
+}
+
+#[tokio::test]
+async fn every_member_of_the_status_is_documented() {
+    let text = "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\n\
+         queue.durability = \"memory\"\n\
+         [[sources]]\nname = \"main\"\ntoken = \"a-token\"\n\
+         requests_per_minute = 60\nmetrics_per_minute = 60\nbytes_per_minute = \"1MiB\"\nseries = 7\n\
+         [receiver]\nurl = \"http://127.0.0.1:1/\"\napi_key = \"k\"\n";
+    let config = load("test", text, &Environment::default()).unwrap().config;
+    let gateway = Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap();
+    let (document, told) = (document("admin.json"), ask(&gateway, "GET /status", "", b"").await);
+    check_members(&document, &document["components"]["schemas"]["Status"], &told.json(), "status");
+}

@@ -49,6 +49,21 @@ fn configure(files: &Files) {
 }
 
 #[test]
+fn a_directory_that_is_named_is_looked_into_whatever_the_configuration_is_like() {
+    let files = Files::new();
+    sample(&files);
+    files.put("broken.toml", b"[limits\n");
+    let beside = ["ls", "--config", "queue/broken.toml", "--data-dir", "."];
+    let output = queue(&files, &beside);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("broken.toml:1"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("default"), "{}", stdout(&output));
+    let output = queue(&files, &beside[..3]);
+    assert_eq!(code(&output), Some(2));
+    assert!(stderr(&output).contains("--data-dir DIR"), "{}", stderr(&output));
+}
+
+#[test]
 fn ls_shows_what_waits_and_where() {
     let files = Files::new();
     let [one, two, three] = sample(&files);

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::super::forward_receiver::{Act, PATIENCE, Scripted, script};
-use super::{EVIL, KEY, Wire, get, metric, post, post_as, request, start, status};
+use super::{
+    Arc, EVIL, Environment, KEY, SystemClock, TOKEN, Wire, config, get, metric, post, post_as,
+    request, start, status,
+};
 
 /// Waits until `/status` is as wished.
 async fn until(gateway: &super::Gateway, wished: impl Fn(&Value) -> bool) -> Value {
@@ -168,4 +171,21 @@ async fn the_page_is_guarded_and_its_parts_are_there() {
     for path in ["/status", "/events", "/assets/page.css"] {
         assert_eq!(get(gateway.addr(), path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_source_over_its_own_limit_is_no_lack_of_room() {
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\n\
+         queue.durability = \"memory\"\nlimits.over_limit_status = 503\n\
+         [[sources]]\nname = \"checkout\"\ntoken = \"{TOKEN}\"\nrequests_per_minute = 1\n\
+         [receiver]\nurl = \"http://127.0.0.1:9/\"\napi_key = \"{KEY}\"\n"
+    );
+    let config = config::load("test", &text, &Environment::default()).unwrap().config;
+    let gateway = super::Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap();
+    assert_eq!(post(&gateway, &metric("a")).await, 202);
+    assert_eq!(post(&gateway, &metric("a")).await, 503);
+    let told = status(&gateway).await;
+    assert_eq!(told["edge"]["no_room"], 0, "{}", told["edge"]);
+    assert_eq!(source(&told, "checkout")["quota"]["requests"]["over"], 1);
 }

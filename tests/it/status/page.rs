@@ -1,6 +1,13 @@
 //! The page as a browser shows it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 
 use super::super::forward_receiver::{Act, Scripted, script};
 use super::super::support::browser::{Browser, DESK, Look, PHONE};
@@ -89,6 +96,55 @@ async fn the_page_says_that_the_gateway_is_gone_and_comes_back_with_it() {
     browser.until("document.querySelector('#summary').textContent.includes('All is well')").await;
     browser.until("document.querySelector('#sources').innerText.includes('sending')").await;
     assert_eq!(browser.eval("return window.isTheSamePage").await, true);
+}
+
+/// A proxy that forgets the first connection of events after a while, and takes its time with each later one.
+async fn forgetful_proxy(admin: SocketAddr, late: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let events = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass_on(client, admin, Arc::clone(&events), late));
+        }
+    });
+    address
+}
+
+async fn pass_on(
+    mut client: TcpStream,
+    admin: SocketAddr,
+    events: Arc<AtomicUsize>,
+    late: Duration,
+) {
+    let mut head = vec![0; 16 << 10];
+    let Ok(read @ 1..) = client.read(&mut head).await else { return };
+    let nth = head.starts_with(b"GET /events").then(|| events.fetch_add(1, Ordering::Relaxed));
+    if nth.is_some_and(|nth| nth > 0) {
+        sleep(late).await;
+    }
+    let mut gateway = TcpStream::connect(admin).await.unwrap();
+    gateway.write_all(&head[..read]).await.unwrap();
+    let passing = copy_bidirectional(&mut client, &mut gateway);
+    if nth == Some(0) {
+        drop(timeout(Duration::from_secs(3), passing).await);
+        // Open, and nothing comes any more.
+        drop(client.read(&mut head).await);
+    } else {
+        drop(passing.await);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_late_is_waited_for() {
+    let Some(browser) = Browser::start(true).await else { return };
+    let receiver = Scripted::start(script([])).await;
+    let gateway = start(&receiver).await;
+    let proxy = forgetful_proxy(gateway.admin_addr().unwrap(), Duration::from_secs(2)).await;
+    browser.go(&url(proxy)).await;
+    browser.until("document.body.dataset.link === 'live'").await;
+    browser.until("document.body.dataset.link === 'gone'").await;
+    browser.until("document.body.dataset.link === 'live'").await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn a_change_under_load_fails_no_request_and_new_handshakes_see_it() {
         assert_eq!(change, Ok(Change::Another));
         assert_eq!(shown(edge.address).await, certificate(name));
     }
-    assert_eq!(change(tls, &shows("server")), Ok(Change::Same));
+    assert_eq!(change(&tls, &shows("server")), Ok(Change::Same));
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
         timeout(PATIENCE, client).await.expect("it ends").expect("no request failed");
