@@ -102,12 +102,17 @@ pub(super) fn difference(
                 told.both(thing, values.unwrap_or(&none), next.unwrap_or(&none), held);
             }
             (Some(values), Some(next)) => told.both(thing, values, next, held),
-            (None, Some(_)) => told.one(thing, "is added", &renamed, held),
+            (None, Some(next)) => {
+                told.one(thing, "is added", &renamed, held);
+                if let Some(values) = thing.before(&renamed).and_then(|before| old.0.get(&before)) {
+                    told.both(thing, values, next, held);
+                }
+            }
             (Some(_), None) => told.one(thing, "is removed", &renamed, held),
             (None, None) => {}
         }
     }
-    told.secrets(before, after, held);
+    told.secrets(before, after, &renamed, held);
     told
 }
 
@@ -158,9 +163,16 @@ impl Difference {
     }
 
     /// What no text shows.
-    fn secrets(&mut self, before: &Config, after: &Config, held: &Held) {
+    fn secrets(
+        &mut self,
+        before: &Config,
+        after: &Config,
+        renamed: &BTreeMap<&str, &str>,
+        held: &Held,
+    ) {
         for source in &after.sources {
-            let Some(old) = before.sources.iter().find(|old| old.name == source.name) else {
+            let name = renamed.get(&*source.name).copied().unwrap_or(&source.name);
+            let Some(old) = before.sources.iter().find(|old| *old.name == *name) else {
                 continue;
             };
             for (key, _) in TOKENS {
@@ -195,10 +207,6 @@ impl Difference {
 }
 
 impl Thing {
-    fn is_receiver(&self) -> bool {
-        matches!(self, Self::Receiver(_))
-    }
-
     /// Whether it is there until a restart, and no other comes.
     fn stays(&self, held: &Held) -> bool {
         match self {
@@ -208,9 +216,16 @@ impl Thing {
         }
     }
 
-    /// What a receiver is called among several: that it is one of several changes nothing.
+    /// What a receiver is called among several: that it is one of several changes nothing. That a source is
+    /// called otherwise is told by itself.
     fn is_name(&self, key: &str) -> bool {
-        self.is_receiver() && key == "name"
+        matches!(self, Self::Source(_) | Self::Receiver(_)) && key == "name"
+    }
+
+    /// What it was before it was called so.
+    fn before(&self, renamed: &BTreeMap<&str, &str>) -> Option<Self> {
+        let Self::Source(name) = self else { return None };
+        renamed.get(&**name).map(|before| Self::Source((*before).to_owned()))
     }
 
     /// The key as the table has it.

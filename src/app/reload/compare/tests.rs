@@ -42,6 +42,15 @@ fn sources_are_known_by_their_names_and_tokens_by_their_digests() {
         (one.clone(), one.clone() + &two, &["source \"two\" is added"]),
         (one.clone() + &two, one.clone(), &["source \"two\" is removed"]),
         (one.clone(), source("uno", "token = \"1\""), &["source \"one\" is called \"uno\" now"]),
+        (
+            one.clone(),
+            source("uno", "token = \"1\"\nnext_token = \"4\"\nhostname = \"h\""),
+            &[
+                "source \"one\" is called \"uno\" now",
+                "`hostname` of source \"uno\"",
+                "`next_token` of source \"uno\"",
+            ],
+        ),
         (one.clone(), source("one", "token = \"3\""), &["`token` of source \"one\""]),
         (
             one.clone(),
