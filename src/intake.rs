@@ -111,6 +111,14 @@ impl<'g> Intake<'g> {
         Ok(())
     }
 
+    /// Bytes that are here, decompressed; those of a block of snappy are there at the end only.
+    pub fn bytes(&self) -> usize {
+        match &self.store {
+            Store::Plain(buffer) => buffer.len(),
+            Store::Coded { inflater, .. } => inflater.len(),
+        }
+    }
+
     /// The whole body.
     pub async fn finish(self) -> Result<Buffer, IntakeError> {
         let body = match self.store {

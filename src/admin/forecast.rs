@@ -14,10 +14,14 @@ const SPAN: Duration = Duration::from_mins(1);
 /// Growth over less than this says nothing yet.
 const SPAN_MIN: Duration = Duration::from_secs(10);
 
-/// Bytes that still fit: below the cap and above the reserve, whichever is nearer (contract C5.5).
+/// Bytes that still fit: below the cap and above the reserve, whichever is nearer (contract C5.5). What is
+/// delivered takes none: its segment stays while it is written to, and goes when room is wanted.
 pub(super) fn room(standing: &Standing) -> u64 {
-    let below_cap = standing.limit_bytes.saturating_sub(standing.used_bytes);
-    let above_reserve = standing.disk.map(|(free, reserve)| free.saturating_sub(reserve));
+    let held = standing.used_bytes.saturating_sub(standing.spent_bytes);
+    let below_cap = standing.limit_bytes.saturating_sub(held);
+    let with_spent = |free: u64| free.saturating_add(standing.spent_bytes);
+    let above_reserve =
+        standing.disk.map(|(free, reserve)| with_spent(free).saturating_sub(reserve));
     below_cap.min(above_reserve.unwrap_or(u64::MAX))
 }
 
@@ -119,5 +123,22 @@ mod tests {
         ] {
             assert_eq!(room(&standing), expected);
         }
+    }
+
+    #[test]
+    fn a_segment_that_grows_while_all_of_it_is_delivered_fills_nothing() {
+        let mut forecast = Forecast::default();
+        for second in (0..60).step_by(5) {
+            let grown = second * 10;
+            let standing = Standing {
+                used_bytes: 100 + grown,
+                spent_bytes: grown,
+                limit_bytes: 1000,
+                disk: Some((5000 - grown, 10)),
+                ..Standing::default()
+            };
+            forecast.sample(Duration::from_secs(second), room(&standing));
+        }
+        assert_eq!(forecast.full_s(), None);
     }
 }

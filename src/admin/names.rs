@@ -121,11 +121,16 @@ pub(super) static TURNED_AWAY: Family = counter(
 pub(super) static MADE_WAY: Family = counter(
     "http_connections_made_way",
     "Connections closed at limits.connections because they were silent and somebody else came: without a \
-     first request for a second, or without a next one for five.",
+     request that was let in for a second, or without a next one for five.",
 );
 pub(super) static OVER_LIMIT: Family = counter(
     "http_over_limit",
     "Requests refused because their address sent more than limits.requests_per_minute.",
+);
+pub(super) static NO_ROOM: Family = counter(
+    "http_no_room",
+    "Requests that got 503 because the queue takes nothing more or cannot be written, or because \
+     limits.memory_bytes is spent.",
 );
 pub(super) static PANICS: Family =
     counter("http_panics", "Requests that ended in a bug and got a 500. Please report it.");
@@ -195,8 +200,8 @@ pub(super) static SCRAPES: Family = counter(
     "scrapes",
     "Scrapes of this job that ended, by outcome. ok; down: no connection, or it broke off; timeout; \
      refused: a status other than 200; malformed: no page of metrics; too_large: over a limit; no_room: \
-     dropped, for the queue is full or the memory spent; failed: the queue cannot be written; panicked: a \
-     bug.",
+     dropped, for the queue is full or the memory spent; over_quota: dropped, for its source sent more than \
+     it may; failed: the queue cannot be written; panicked: a bug.",
 );
 
 // -- the books: series by receiver --
@@ -261,8 +266,8 @@ pub(super) static DISK_RESERVE: Family = gauge(
 .bytes();
 pub(super) static FULL: Family = gauge(
     "queue_full",
-    "Time until the queue or its disk is full at the growth of the last minute; absent while it \
-     does not grow.",
+    "Time until the queue or its disk is full at the growth of the last minute, of what waits or of \
+     anything else on the disk; absent while it does not grow.",
 )
 .seconds();
 pub(super) static WAITING_BLOCKS: Family = gauge(

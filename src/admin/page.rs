@@ -188,6 +188,7 @@ fn edge(sheet: &mut Sheet<'_>, Reading { edge, .. }: &Reading) -> fmt::Result {
     sheet.one(&names::TURNED_AWAY, read(&counts.turned_away))?;
     sheet.one(&names::MADE_WAY, read(&counts.made_way))?;
     sheet.one(&names::OVER_LIMIT, read(&counts.over_limit))?;
+    sheet.one(&names::NO_ROOM, read(&counts.no_room))?;
     let keys = edge.limiter_keys();
     sheet.maybe(&names::LIMITER_KEYS, keys.map(|(used, _)| used as u64))?;
     sheet.maybe(&names::LIMITER_KEYS_LIMIT, keys.map(|(_, limit)| limit as u64))?;

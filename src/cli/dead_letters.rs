@@ -93,12 +93,6 @@ fn print(text: &str) -> Result<(), Failure> {
     convert::print(text).map_err(|error| Failure::Run(error.into()))
 }
 
-/// Text of a client or a receiver, for a terminal: control characters would move its cursor.
-fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
-}
-
 /// Its beginning, with a mark where it goes on.
 fn shortened(text: &str, chars_max: usize) -> String {
     let mut short: String = text.chars().take(chars_max).collect();
@@ -119,10 +113,5 @@ mod tests {
         {
             assert_eq!(shortened(text, 4), wanted);
         }
-    }
-
-    #[test]
-    fn nothing_moves_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\n\u{9b}c"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c");
     }
 }

@@ -31,6 +31,9 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// Chunks that wait for a slow reader; what is more waits, and is counted, at the gateway.
 const CHUNKS_MAX: usize = 4;
 
+/// What a signal leaves for writing what has come already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Show tuples as a running gateway accepts them
 ///
 /// One tuple a line on stdout, from now on, until Ctrl-C or until whoever reads has enough. Looking never
@@ -117,9 +120,17 @@ async fn show(response: reqwest::Response, limit: Option<u64>) -> anyhow::Result
         Ok(lines.last_words())
     });
     let ended = tokio::select! {
-        _ = signals.next() => return Ok(()),
+        _ = signals.next() => None,
         done = &mut writing => return finished(done),
-        why = read(response, chunks) => why,
+        why = read(response, chunks) => Some(why),
+    };
+    // Nothing more comes; what came is written, and what was left out is told.
+    let Some(ended) = ended else {
+        return match timeout(LAST_WORDS, writing).await {
+            Ok(done) => finished(done),
+            // Whoever reads does not.
+            Err(_) => Ok(()),
+        };
     };
     finished(writing.await)?;
     Err(ended)

@@ -39,9 +39,18 @@ pub(super) fn records(first: u64, last: u64) -> String {
     format!("{noun} {}", span(first, last))
 }
 
-/// Text from afar, on a terminal whose cursor it must not move.
+/// Text from afar, on a terminal whose cursor it must not move and whose direction of writing it must not
+/// turn: `?` stands for control characters, and for those that are not seen and change what is.
 pub(super) fn plain(text: &str) -> String {
-    text.replace(char::is_control, "?")
+    let is_unseen = |c: char| {
+        matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
+    };
+    text.replace(|c: char| c.is_control() || is_unseen(c), "?")
 }
 
 /// `1 tuple`, `1,204 tuples`
@@ -86,6 +95,12 @@ mod tests {
         ] {
             assert_eq!(instant(Timestamp::from_unix(seconds, 0)), wanted);
         }
+    }
+
+    #[test]
+    fn nothing_from_afar_reaches_the_terminal_raw() {
+        let text = "a\u{1b}[2J\u{9b}31m\r\n\u{202e}b\u{200b}\u{2066}\u{feff}\u{e9}";
+        assert_eq!(plain(text), "a?[2J?31m???b???\u{e9}");
     }
 
     #[test]

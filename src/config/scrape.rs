@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::file::Needs;
 use super::names::{Names, any_name};
+use super::problem::Place;
 use super::section::Section;
 use super::source::Source;
 use super::suggest::closest;
 use super::tls::{ClientTls, Peer};
+use super::units::quoted;
 
 mod address;
 mod headers;
@@ -30,7 +32,8 @@ pub struct Scrape {
     /// counted. Default: none; the host is then the gateway's own unless a label names it (contract
     /// C4.5).
     pub source: Option<Arc<str>>,
-    /// What is fetched: `host:port`, or a whole address like `https://host:9100/metrics`, without secrets.
+    /// What is fetched: `host:port`, or a whole address like `https://host:9100/metrics`, without user name
+    /// and password; values of a query never show.
     /// At most 10,000, those of `target_files` included.
     pub targets: Vec<String>,
     /// Files that name more of them, in the JSON form of Prometheus' file discovery; the last component
@@ -39,7 +42,8 @@ pub struct Scrape {
     pub target_files: Vec<PathBuf>,
     /// Of targets that are no whole address. Default `http`.
     pub scheme: Scheme,
-    /// The path, and perhaps a query, of targets that are no whole address. Default `/metrics`.
+    /// The path, and perhaps a query, whose values never show, of targets that are no whole address. Default
+    /// `/metrics`.
     pub path: String,
     /// Time from one scrape of a target to the next. Targets are spread over it, each always at the same
     /// point of it. 1 s to 1 h; default 15 s.
@@ -191,7 +195,7 @@ impl Scrape {
             ));
         }
         let scheme = section.choice("scheme", Scheme::Http, &schemes);
-        let path = section.parsed("path", "/metrics".to_owned(), String::clone, address::path);
+        let path = read_path(section);
         let interval = section.duration("interval", 15 * SECOND, SECOND..=HOUR);
         let least = Duration::from_millis(100);
         let timeout = section.duration("timeout", (10 * SECOND).min(interval), least..=HOUR);
@@ -220,6 +224,27 @@ impl Scrape {
     }
 }
 
+/// A fault never repeats a query: somebody may have put a token into it.
+fn read_path(section: &mut Section<'_>) -> String {
+    let (key, default) = ("path", "/metrics".to_owned());
+    let Some((scalar, place)) = section.scalar(key) else {
+        section.show(key, quoted(&default), Place::File);
+        return default;
+    };
+    let text = scalar.text();
+    match text.ok_or_else(|| "a string in quotes".to_owned()).and_then(address::path) {
+        Ok(path) => {
+            section.show(key, quoted(&address::shown(&path)), place);
+            return path;
+        }
+        Err(expected) if text.is_some_and(|text| text.contains('?')) => {
+            section.fault_at(place, format!("`{}` must be {expected}", section.name(key)));
+        }
+        Err(expected) => section.must_be(key, place, &expected, &scalar.found()),
+    }
+    default
+}
+
 /// A fault never repeats the text: somebody may have put a password into it.
 fn read_targets(section: &mut Section<'_>) -> Vec<String> {
     if let Some(value) = section.value("targets")
@@ -230,7 +255,8 @@ fn read_targets(section: &mut Section<'_>) -> Vec<String> {
         section.must_be("targets", place, "a list, like [\"127.0.0.1:9100\"]", "a string");
         return Vec::new();
     }
-    let targets = section.list("targets", Vec::new(), String::clone, |text| Ok(text.to_owned()));
+    let show = |target: &String| address::shown(target);
+    let targets = section.list("targets", Vec::new(), show, |text| Ok(text.to_owned()));
     for (nth, target) in targets.iter().enumerate() {
         if let Err(expected) = address(target, Scheme::Http, "/metrics") {
             let name = section.name("targets");

@@ -27,6 +27,21 @@ impl From<IntakeError> for Problem {
     }
 }
 
+/// How much of a body came, also of one that is refused or given up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Came {
+    pub(super) wire_bytes: usize,
+    inflated_bytes: usize,
+    whole: Option<usize>,
+}
+
+impl Came {
+    /// Decompressed bytes, or of a body that broke off the bytes on the wire where those are more.
+    pub(super) fn bytes(&self) -> usize {
+        self.whole.unwrap_or(self.wire_bytes.max(self.inflated_bytes))
+    }
+}
+
 /// How a body may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -54,14 +69,13 @@ impl Bounds {
         if declared > self.bytes_max as u64 { Err(self.too_large()) } else { Ok(()) }
     }
 
-    /// The whole body, decompressed; `grant` holds its bytes, and `received` is how many came, also of one
-    /// that is refused.
+    /// The whole body, decompressed; `grant` holds its bytes, and `came` is how many there were.
     pub(super) async fn receive(
         &self,
         mut body: impl Stream,
         coding: Coding,
         grant: &mut Grant,
-        received: &mut usize,
+        came: &mut Came,
     ) -> Result<Buffer, Problem> {
         let mut intake = Intake::new(coding, body.size_hint().upper(), self.bytes_max, grant)?;
         // What is here already needs neither clock nor timer, and small bodies mostly are.
@@ -81,16 +95,20 @@ impl Bounds {
             let Some(frame) = frame else { break };
             // Trailers say nothing we need.
             let Ok(chunk) = frame.map_err(|_| Problem::BrokenOff)?.into_data() else { continue };
-            *received += chunk.len();
-            if *received > self.bytes_max {
+            came.wire_bytes += chunk.len();
+            if came.wire_bytes > self.bytes_max {
                 return Err(self.too_large());
             }
             if let Some(pace) = &mut pace {
                 pace.count(chunk.len())?;
             }
-            intake.take(&chunk).await?;
+            let taken = intake.take(&chunk).await;
+            came.inflated_bytes = intake.bytes();
+            taken?;
         }
-        Ok(intake.finish().await?)
+        let body = intake.finish().await?;
+        came.whole = Some(body.len());
+        Ok(body)
     }
 }
 

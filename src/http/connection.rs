@@ -18,7 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::seats::Call;
-use crate::config;
 
 /// What is known of a connection. Its requests and its socket share it.
 #[derive(Debug)]
@@ -42,10 +41,19 @@ pub(super) struct Connection {
     close_after_answer: AtomicBool,
     /// Its first bytes were TLS, where nobody speaks it.
     spoke_tls: AtomicBool,
-    /// A whole head has come, once at least.
-    has_asked: AtomicBool,
+    /// A request was let in by its token, once at least.
+    was_let_in: AtomicBool,
     /// Whether somebody wants its seat.
     pub(super) call: Call,
+}
+
+/// How long a connection may do nothing. Copied out of the settings: these must not live as long as it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// `http.header_timeout`
+    pub(super) head: Duration,
+    /// `http.idle_timeout`
+    pub(super) idle: Duration,
 }
 
 /// How long nothing has been worked on.
@@ -53,7 +61,7 @@ pub(super) struct Connection {
 pub(super) enum Silence {
     /// A request is being worked on, or its body drained.
     Busy,
-    /// Since it was accepted: no whole head has come.
+    /// Since it was accepted: none of its requests, if there were any, was let in.
     BeforeRequest(Duration),
     /// Since the last request ended, the last piece of its answer was taken, or the next head began.
     BetweenRequests(Duration),
@@ -77,7 +85,7 @@ impl Connection {
             running: AtomicUsize::new(0),
             close_after_answer: AtomicBool::new(false),
             spoke_tls: AtomicBool::new(false),
-            has_asked: AtomicBool::new(false),
+            was_let_in: AtomicBool::new(false),
             call: Call::default(),
         })
     }
@@ -86,8 +94,13 @@ impl Connection {
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.in_head.store(false, Ordering::Release);
-        self.has_asked.store(true, Ordering::Release);
         Running(Arc::clone(self))
+    }
+
+    /// The request being worked on came with a token that opens a source: others cost a client nothing, and
+    /// keep no seat for it.
+    pub(super) fn let_in(&self) {
+        self.was_let_in.store(true, Ordering::Release);
     }
 
     /// The version of a request, which is more than its first bytes may have told.
@@ -117,13 +130,13 @@ impl Connection {
 
     /// When the present phase has lasted too long; none while requests are being worked on, which
     /// have bounds of their own. To be asked after every turn.
-    pub(super) fn deadline(&self, http: &config::Http) -> Option<Instant> {
+    pub(super) fn deadline(&self, allowed: Patience) -> Option<Instant> {
         self.stamp();
         if self.running.load(Ordering::Acquire) > 0 {
             return None;
         }
         let in_head = self.in_head.load(Ordering::Acquire);
-        let allowed = if in_head { http.header_timeout } else { http.idle_timeout };
+        let allowed = if in_head { allowed.head } else { allowed.idle };
         let since = Duration::from_millis(self.since_ms.load(Ordering::Acquire));
         Some(self.accepted + since + allowed)
     }
@@ -132,11 +145,11 @@ impl Connection {
     /// an answer gets `farewell` and no more, or half a head would use up the grace of all others.
     pub(super) fn last_deadline(
         &self,
-        http: &config::Http,
+        allowed: Patience,
         began: Instant,
         farewell: Duration,
     ) -> Option<Instant> {
-        let deadline = self.deadline(http);
+        let deadline = self.deadline(allowed);
         let wrote = Duration::from_millis(self.wrote_ms.load(Ordering::Acquire));
         let last = began.max(self.accepted + wrote) + farewell;
         deadline.map(|deadline| deadline.min(last))
@@ -148,7 +161,7 @@ impl Connection {
             return Silence::Busy;
         }
         let age = now.saturating_duration_since(self.accepted);
-        if !self.has_asked.load(Ordering::Acquire) {
+        if !self.was_let_in.load(Ordering::Acquire) {
             return Silence::BeforeRequest(age);
         }
         if self.entered.load(Ordering::Acquire) {

@@ -12,7 +12,7 @@ use std::task::Poll;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Version};
+use hyper::{Method, Request, StatusCode, Version};
 
 use super::connection::Connection;
 use super::content::{Content, Response};
@@ -72,6 +72,9 @@ impl Edge {
             }
         }
         self.state.counts.answered(response.status());
+        if is_let_in(&head.method, response.status()) {
+            self.connection.let_in();
+        }
         if tracing::enabled!(tracing::Level::DEBUG) {
             // A client may have taken its token for an id.
             let is_secret = rules.sources.is_token(id.as_bytes());
@@ -99,6 +102,19 @@ impl Edge {
         tracing::error!("a request handler panicked: this is a bug in tidegate");
         protocol::refuse(head, Problem::Panicked)
     }
+}
+
+/// Whether only somebody with a token gets this answer: that metrics were taken, or what is wrong with a
+/// body. Whether the address is alive is told to everybody.
+fn is_let_in(method: &Method, status: StatusCode) -> bool {
+    let is_about_a_body = matches!(
+        status,
+        StatusCode::NOT_ACCEPTABLE
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    );
+    !method.is_safe() && (status.is_success() || is_about_a_body)
 }
 
 /// What the request says about the form of its answer. hyper tells the length of an answer by itself,

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Preview};
 use super::auth::Source;
-use super::body::Bounds;
+use super::body::{Bounds, Came};
 use super::examples;
 use super::problem::Problem;
 use super::protocol::{Entrance, Protocol};
@@ -32,8 +32,10 @@ use crate::quota::{Intent, Rate, Session};
 use crate::tap::Piece;
 
 mod sender;
+mod toll;
 
 use sender::Sender;
+use toll::Toll;
 
 /// Bodies up to this size are worked on where they were read; that takes less than handing them to
 /// another thread. Larger ones would keep other connections waiting.
@@ -85,12 +87,16 @@ async fn read(
     sender: Sender,
     purpose: Purpose,
 ) -> Result<Batch, Problem> {
-    let received = receive(state, rules, head, entrance, body).await;
+    let mut toll = Toll::new(sender.source().and_then(|source| source.quota.clone()), state);
+    let received = receive(state, rules, head, entrance, body, &mut toll.came).await;
     let received = received.map_err(|problem| sender.may_hear(problem))?;
     if let Sender::InLabel(_) = &sender {
         let format = format_of(received.declared, &received.body)?;
-        sender.find(&received.body, format, state.clock.now())?.0.admit(state, rules)?;
+        let (source, _) = sender.find(&received.body, format, state.clock.now())?;
+        source.admit(state, rules)?;
+        toll.quota.clone_from(&source.quota);
     }
+    drop(toll);
     let at = if sender.may_be_limited() { state.clock.monotonic() } else { Duration::ZERO };
     let work = Work { received, sender, intent: purpose.intent(), now: state.clock.now(), at };
     work.run(state).await
@@ -112,6 +118,7 @@ async fn receive(
     head: &Parts,
     entrance: Entrance,
     body: impl Stream,
+    came: &mut Came,
 ) -> Result<Received, Problem> {
     let coding = entrance.coding(&head.headers);
     let (declared, coding) = (entrance.declared?, coding?);
@@ -119,9 +126,9 @@ async fn receive(
     bounds.check_declared(&body)?;
     let mut grant = state.capacity()?;
 
-    let (protocol, mut wire_bytes) = (entrance.protocol, 0);
-    let body = bounds.receive(body, coding, &mut grant, &mut wire_bytes).await;
-    state.counts.received(protocol, coding, wire_bytes);
+    let protocol = entrance.protocol;
+    let body = bounds.receive(body, coding, &mut grant, came).await;
+    state.counts.received(protocol, coding, came.wire_bytes);
     let body = body?;
     state.counts.is_here(protocol, body.len());
     protocol.check_not_empty(&body)?;
@@ -247,10 +254,7 @@ impl Work {
         let Received { protocol, body, declared, labels, timestamps, mut grant } = received;
         let format = format_of(declared, &body)?;
         let (source, token) = sender.find(&body, format, now)?;
-        let mut session = source.quota.as_ref().and_then(|quota| {
-            quota.charge(Rate::Bytes, body.len() as u64, at);
-            quota.session(intent, at)
-        });
+        let mut session = source.quota.as_ref().and_then(|quota| quota.session(intent, at));
         let lead = match (declared, format) {
             (Declared::Sniff, Format::MessagePack) => media::lead(&body),
             _ => 0,
@@ -266,6 +270,10 @@ impl Work {
             let why = || blocks.spent().expect("only this sink refuses, and it says why").into();
             Problem::of_body(error, why)
         })?;
+        // Before the queue is waited for: who sends at once is not to pass for what others still wait with.
+        if let (Some(quota), Intent::Take) = (&source.quota, intent) {
+            quota.charge(Rate::Metrics, report.accepted + report.rejected, at);
+        }
         let bytes = body.len() as u64;
         let examples = if report.rejected > 0 && source.ledger.wants_examples(now) {
             examples::of(&body[lead..], format, &report)
@@ -330,10 +338,6 @@ impl Batch {
         drop(grant);
         if let Some(session) = session {
             session.commit();
-        }
-        if let Some(quota) = &source.quota {
-            let metrics = report.accepted + report.rejected;
-            quota.charge(Rate::Metrics, metrics, state.clock.monotonic());
         }
         state.counts.decided(&report);
         state.counts.handled(protocol, state.clock.now().since(received));

@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     Token,
     /// Over the per-IP limit.
     Rate,
+    /// Over a limit of its source.
+    Quota,
     /// The queue is full.
     Queue,
     /// Bodies in flight hold the memory.
@@ -29,6 +31,7 @@ impl Refusal {
         match problem {
             Problem::Unauthorized { .. } => Some(Self::Token),
             Problem::OverLimit { .. } => Some(Self::Rate),
+            Problem::OverQuota { .. } => Some(Self::Quota),
             Problem::Busy(Busy::Queue(_)) => Some(Self::Queue),
             Problem::Busy(Busy::Memory(_)) => Some(Self::Memory),
             _ => None,
@@ -39,7 +42,7 @@ impl Refusal {
 /// Counts since the last line.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    counts: [AtomicU64; 4],
+    counts: [AtomicU64; 5],
     told: Mutex<Option<Duration>>,
 }
 
@@ -61,11 +64,12 @@ impl Refusals {
         if told.is_some_and(|at| now < at + PAUSE) {
             return None;
         }
-        let [token, rate, queue, memory] =
+        let [token, rate, quota, queue, memory] =
             self.counts.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
         let reasons = [
             (token, "without a known token"),
             (rate, "over the limit of one address (`limits.requests_per_minute`)"),
+            (quota, "over a limit of their source (`requests_per_minute` and its like)"),
             (
                 queue,
                 "because the queue is full (`queue.max_bytes`); the receiver takes less than comes in",
@@ -84,7 +88,19 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
+    use hyper::StatusCode;
+
     use super::*;
+    use crate::quota::{Over, Rate};
+
+    #[test]
+    fn a_source_over_its_limit_is_told_of_whatever_the_number_of_the_answer() {
+        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+            let over = Over { rate: Rate::Metrics, quota: 10, wait_s: 1 };
+            let problem = Problem::OverQuota { status, over };
+            assert_eq!(Refusal::of(&problem), Some(Refusal::Quota), "{status}");
+        }
+    }
 
     #[test]
     fn refusals_are_told_once_a_minute_and_only_if_there_were_any() {
@@ -97,8 +113,11 @@ mod tests {
         let text = at(5).expect("there is something to tell");
         assert!(text.starts_with("2 without a known token, 1 because the queue is full"), "{text}");
         refusals.count(Refusal::Memory);
+        refusals.count(Refusal::Quota);
         assert_eq!(at(64), None, "not yet");
-        assert!(at(65).is_some_and(|text| text.starts_with("1 because others")));
+        let text = at(65).expect("there is more to tell");
+        assert!(text.starts_with("1 over a limit of their source"), "{text}");
+        assert!(text.contains(", 1 because others"), "{text}");
         assert_eq!(at(200), None);
     }
 }

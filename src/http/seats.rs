@@ -1,8 +1,8 @@
 //! The seats of `limits.connections`, and who makes way for a newcomer when all are taken.
 //!
 //! A seat costs a client nothing but a socket, so whoever only sits must not keep out whoever wants to
-//! send: the connection that has been silent the longest goes, first those that never sent a whole
-//! request, then those that wait between two. One with a request being worked on never does. Only
+//! send: the connection that has been silent the longest goes, first those of which no request was let in
+//! by its token, whatever else they asked, then those that wait between two. One with a request being worked on never does. Only
 //! when nobody may be asked is the newcomer told to come back (contract C1.12).
 //!
 //! Nothing here is on the way of a request: connections note what they do in [`Connection`], and are
@@ -185,10 +185,10 @@ fn rank(connection: &Connection, now: Instant) -> Option<(Rank, Duration)> {
 pub(super) fn may_go(connection: &Connection, now: Instant) -> Option<(Rank, Duration)> {
     match connection.silence(now) {
         Silence::BeforeRequest(lasting) if lasting >= FIRST_REQUEST => {
-            Some((Rank::NeverAsked, lasting))
+            Some((Rank::NeverLetIn, lasting))
         }
         Silence::BetweenRequests(lasting) if lasting >= NEXT_REQUEST => {
-            Some((Rank::HasAsked, lasting))
+            Some((Rank::WasLetIn, lasting))
         }
         Silence::BeforeRequest(_) | Silence::BetweenRequests(_) | Silence::Busy => None,
     }
@@ -196,8 +196,8 @@ pub(super) fn may_go(connection: &Connection, now: Instant) -> Option<(Rank, Dur
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    HasAsked,
-    NeverAsked,
+    WasLetIn,
+    NeverLetIn,
 }
 
 /// How a connection hears that its seat is wanted: by then it may have begun a request, so that it is
@@ -253,9 +253,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_never_asked_goes_first_and_the_busy_never() {
+    async fn whoever_was_never_let_in_goes_first_and_the_busy_never() {
         let seats = Seats::new(4);
         let [idle, busy, older, younger] = [connection(), connection(), connection(), connection()];
+        idle.let_in();
         drop(idle.begin());
         // As its own turn would: the clock is read for the end of that request.
         idle.stamp();

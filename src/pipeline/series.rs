@@ -13,8 +13,11 @@ pub trait Guard {
     /// the source's own and make no difference.
     fn judge(&mut self, name: &str, tags: &[Tag<'_>], fixed: &[(String, String)]) -> Ruling;
 
-    /// What the last ruling was for, if the metric did not pass as it is.
-    fn why(&self) -> String;
+    /// Why the last metric, of this name, was refused.
+    fn why_refused(&self, name: &str) -> String;
+
+    /// Why the last metric passed without these tags only.
+    fn why_stripped(&self, keys: &[&str]) -> String;
 
     /// How far judging has come.
     fn mark(&self) -> usize;
@@ -73,8 +76,10 @@ impl Run<'_, '_, '_> {
             Ruling::Pass => self.take(index, escapes, warnings),
             Ruling::Refuse => {
                 // The text is asked for only while there is room for it.
-                let message = if self.report.takes_errors() { guard.why() } else { String::new() };
-                let rejection = Rejection::because(Code::TooManySeries, message);
+                let is_told = self.report.takes_errors();
+                let message = is_told.then(|| guard.why_refused(self.metric.name));
+                let rejection =
+                    Rejection::because(Code::TooManySeries, message.unwrap_or_default());
                 self.report.reject(index, self.line, rejection);
                 Ok(())
             }
@@ -103,7 +108,11 @@ impl Run<'_, '_, '_> {
         }
         let taken = self.take(index, escapes, warnings);
         if let Some(guard) = &self.guard {
-            self.report.warn(index, self.line, Code::TooManySeries, &|| guard.why());
+            let why = || {
+                let keys: Vec<_> = stripped.iter().map(|at| tags[*at].key).collect();
+                guard.why_stripped(&keys)
+            };
+            self.report.warn(index, self.line, Code::TooManySeries, &why);
         }
         (self.metric.tags, self.metric.hostname) = (tags, hostname);
         taken

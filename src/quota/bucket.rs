@@ -7,6 +7,10 @@ use std::time::Duration;
 /// rounded. The largest quota times a century of them is far from the end of 128 bits.
 const ONE: i128 = 60_000_000_000;
 
+/// Most that is owed, in minutes' worth: what many bodies at once, or one, have over that is forgiven, for a
+/// source that may send nothing for longer is as good as cut off.
+const DEBT_MINUTES_MAX: u64 = 10;
+
 /// How much a source has left of what it may send in a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bucket {
@@ -21,13 +25,18 @@ impl Bucket {
         Self { per_minute, level: worth(per_minute.get()), at: Duration::ZERO }
     }
 
-    /// With another quota, of which the same part is left.
+    /// With another quota, of which the same part is left. What is owed stays what it is, so that a larger
+    /// quota pays it sooner.
     pub(super) fn changed(self, per_minute: NonZeroU64) -> Self {
         if per_minute == self.per_minute {
             return self;
         }
-        let part = self.level / i128::from(self.per_minute.get());
-        Self { per_minute, level: part * i128::from(per_minute.get()), at: self.at }
+        let level = if self.level > 0 {
+            self.level / i128::from(self.per_minute.get()) * i128::from(per_minute.get())
+        } else {
+            self.level.max(-debt_max(per_minute))
+        };
+        Self { per_minute, level, at: self.at }
     }
 
     pub(super) fn per_minute(&self) -> u64 {
@@ -53,8 +62,7 @@ impl Bucket {
     /// Takes what was sent, whether or not there is so much.
     pub(super) fn charge(&mut self, amount: u64, now: Duration) {
         self.settle(now);
-        // Nobody lives to see the end of such a debt; the sum stays a number.
-        self.level = self.level.saturating_sub(worth(amount)).max(-worth(u64::MAX));
+        self.level = self.level.saturating_sub(worth(amount)).max(-debt_max(self.per_minute));
     }
 
     fn settle(&mut self, now: Duration) {
@@ -74,6 +82,10 @@ impl Bucket {
 
 fn worth(amount: u64) -> i128 {
     i128::from(amount) * ONE
+}
+
+fn debt_max(per_minute: NonZeroU64) -> i128 {
+    worth(per_minute.get()) * i128::from(DEBT_MINUTES_MAX)
 }
 
 #[cfg(test)]
@@ -120,6 +132,29 @@ mod tests {
     }
 
     #[test]
+    fn nobody_owes_more_than_ten_minutes_worth() {
+        for per_minute in [1, 10, 1 << 40] {
+            let mut bucket = bucket(per_minute);
+            (0..3).for_each(|_| bucket.charge(u64::MAX, Duration::ZERO));
+            assert!([600, 601].contains(&bucket.is_open(Duration::ZERO).unwrap_err()));
+            let mut less = bucket.changed(NonZeroU64::new(per_minute.div_ceil(10)).unwrap());
+            assert!([600, 601].contains(&less.is_open(Duration::ZERO).unwrap_err()));
+            assert_eq!(bucket.is_open(Duration::from_secs(601)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_owed_is_paid_sooner_with_a_larger_quota_and_later_with_a_smaller() {
+        for (per_minute, wait_s) in [(600, 10), (60, 100), (30, 200), (6000, 1)] {
+            let mut bucket = bucket(60);
+            bucket.charge(160, Duration::ZERO);
+            let mut other = bucket.changed(NonZeroU64::new(per_minute).unwrap());
+            let waits = other.is_open(Duration::ZERO).unwrap_err();
+            assert!([wait_s, wait_s + 1].contains(&waits), "{per_minute}: {waits}");
+        }
+    }
+
+    #[test]
     fn another_quota_leaves_the_same_part() {
         let mut half = bucket(100);
         half.charge(50, Duration::ZERO);
@@ -156,6 +191,7 @@ mod tests {
             for (wait_ms, amount) in bodies {
                 now += Duration::from_millis(wait_ms);
                 if bucket.is_open(now).is_ok() {
+                    let amount = amount.min(DEBT_MINUTES_MAX * per_minute);
                     bucket.charge(amount, now);
                     let most = per_minute + per_minute * now.as_millis() as u64 / 60_000;
                     prop_assert!(charged <= most, "what came before is paid");

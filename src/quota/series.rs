@@ -9,10 +9,9 @@ use super::table::{AGES, Known, Table};
 use crate::config::{OverSeries, SourceLimits};
 use crate::metric::Tag;
 
-/// Beyond the limit there is room for so many, an eighth of it and at least 16, that lost a tag: until
+/// Beyond the limit there is room for so many, an eighth of it and at least one, that lost a tag: until
 /// the limit is reached nobody knows what to strip, and then there is no place left for what remains.
 const STRIPPED_PART: usize = 8;
-const STRIPPED_MIN: usize = 16;
 
 /// The guard of one source.
 #[derive(Debug)]
@@ -148,9 +147,9 @@ impl Series {
         }
     }
 
-    /// The places of the tags that are taken off; none where no tag is known to grow.
-    pub(super) fn growing(&self, keys: &RandomState, name: &str, tags: &[Tag<'_>]) -> Vec<usize> {
-        self.leaders.growing(keys, name, tags)
+    /// Which names and tags grow.
+    pub(super) fn leaders(&self) -> &Leaders {
+        &self.leaders
     }
 
     fn width(&self) -> Duration {
@@ -181,7 +180,7 @@ fn number(most: NonZeroU64) -> usize {
 fn spare(limit: usize, over: OverSeries) -> usize {
     match over {
         OverSeries::Reject => 0,
-        OverSeries::Strip => (limit / STRIPPED_PART).max(STRIPPED_MIN),
+        OverSeries::Strip => (limit / STRIPPED_PART).max(1),
     }
 }
 

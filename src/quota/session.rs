@@ -6,7 +6,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::growth::Growth;
+use super::growth::{Growth, Leaders};
 use super::series::{Series, identity};
 use super::table::Known;
 use super::{Quota, lock};
@@ -33,8 +33,6 @@ pub enum Intent {
 pub struct Session {
     quota: Arc<Quota>,
     body: Body,
-    /// What the last ruling was for.
-    reason: Reason,
     /// What grows, looked at once for a body.
     story: Option<(usize, Option<Growth>)>,
 }
@@ -43,10 +41,12 @@ pub struct Session {
 #[derive(Debug)]
 struct Body {
     intent: Intent,
-    /// What it holds, once for each metric that needs it.
+    /// What it holds, in the order in which it began; of a preview nothing.
     held: Vec<u64>,
-    /// What a preview would hold.
-    seen: HashSet<u64>,
+    /// The same, or what a preview would hold: each once, however often the body has it.
+    begun: HashSet<u64>,
+    /// What grows, with what a preview would add to it; `None` before it would add anything.
+    leaders: Option<Box<Leaders>>,
 }
 
 /// A metric before the guard: its identity, and what that is made of.
@@ -59,20 +59,12 @@ struct Candidate<'m> {
     is_stripped: bool,
 }
 
-#[derive(Debug)]
-enum Reason {
-    None,
-    Full(Box<str>),
-    Stripped(Box<str>),
-}
-
 impl Session {
     pub(super) fn begin(quota: &Arc<Quota>, intent: Intent, now: Duration) -> Option<Self> {
         lock(&quota.series).as_mut()?.advance(now);
         Some(Self {
             quota: Arc::clone(quota),
-            body: Body { intent, held: Vec::new(), seen: HashSet::new() },
-            reason: Reason::None,
+            body: Body { intent, held: Vec::new(), begun: HashSet::new(), leaders: None },
             story: None,
         })
     }
@@ -108,6 +100,14 @@ impl Session {
     }
 }
 
+impl Session {
+    fn full(&self) -> String {
+        let (limit, growth) = self.story.as_ref().map_or((0, None), |(n, of)| (*n, of.as_ref()));
+        let growth = growth.map_or_else(String::new, |growth| format!(": {growth}"));
+        format!("the source has its {limit} series (`series` of its [[sources]]){growth}")
+    }
+}
+
 impl Body {
     /// Whether a metric may pass, and what this body makes of its series then.
     fn pass(&mut self, series: &mut Series, metric: Candidate<'_>) -> bool {
@@ -126,26 +126,34 @@ impl Body {
                 self.hold(series, hash);
             }
             (Known::No, Intent::Preview) => {
-                if !self.seen.contains(&hash) {
-                    if !series.has_room(self.seen.len(), is_stripped) {
-                        return false;
-                    }
-                    self.seen.insert(hash);
+                if self.begun.contains(&hash) {
+                    return true;
                 }
+                if !is_stripped {
+                    let leaders =
+                        self.leaders.get_or_insert_with(|| Box::new(series.leaders().clone()));
+                    leaders.feed(keys, hash, name, tags);
+                }
+                if !series.has_room(self.begun.len(), is_stripped) {
+                    return false;
+                }
+                self.begun.insert(hash);
             }
         }
         true
     }
 
     fn hold(&mut self, series: &mut Series, hash: u64) {
-        series.hold(hash);
-        self.held.push(hash);
+        if self.begun.insert(hash) {
+            series.hold(hash);
+            self.held.push(hash);
+        }
     }
 }
 
 impl Guard for Session {
     fn judge(&mut self, name: &str, tags: &[Tag<'_>], fixed: &[(String, String)]) -> Ruling {
-        let Self { quota, body, reason, story } = self;
+        let Self { quota, body, story } = self;
         let keys = &quota.keys;
         let hash = identity(keys, name, tags, fixed, |_| false);
         let mut series = lock(&quota.series);
@@ -155,33 +163,28 @@ impl Guard for Session {
         if body.pass(series, metric) {
             return Ruling::Pass;
         }
-        story.get_or_insert_with(|| (series.limit(), series.growth()));
+        let leaders = body.leaders.as_deref().unwrap_or(series.leaders());
+        story.get_or_insert_with(|| (series.limit(), leaders.top()));
         if series.over() == OverSeries::Strip {
-            let stripped = series.growing(keys, name, tags);
+            let stripped = leaders.growing(keys, name, tags, series.limit());
             let hash = identity(keys, name, tags, fixed, |at| stripped.contains(&at));
             let metric = Candidate { hash, is_stripped: true, ..metric };
             if !stripped.is_empty() && body.pass(series, metric) {
-                let names: Vec<_> = stripped.iter().map(|at| tags[*at].key).collect();
-                *reason = Reason::Stripped(names.join("`, `").into());
                 return Ruling::Strip(stripped);
             }
         }
-        *reason = Reason::Full(name.into());
         Ruling::Refuse
     }
 
-    fn why(&self) -> String {
-        let (limit, growth) = self.story.as_ref().map_or((0, None), |(n, of)| (*n, of.as_ref()));
-        let growth = growth.map_or_else(String::new, |growth| format!(": {growth}"));
-        let full =
-            format!("the source has its {limit} series (`series` of its [[sources]]){growth}");
-        match &self.reason {
-            Reason::None => String::new(),
-            Reason::Full(name) => format!(
-                "`{name}` would begin a new one, and {full}; take off the tag that grows, or raise that"
-            ),
-            Reason::Stripped(keys) => format!("sent without its tag `{keys}`, for {full}"),
-        }
+    fn why_refused(&self, name: &str) -> String {
+        let full = self.full();
+        format!(
+            "`{name}` would begin a new one, and {full}; take off the tag that grows, or raise that"
+        )
+    }
+
+    fn why_stripped(&self, keys: &[&str]) -> String {
+        format!("sent without its tag `{}`, for {}", keys.join("`, `"), self.full())
     }
 
     fn mark(&self) -> usize {
@@ -190,6 +193,9 @@ impl Guard for Session {
 
     fn rewind(&mut self, mark: usize) {
         let gone = self.body.held.split_off(mark.min(self.body.held.len()));
+        for hash in &gone {
+            self.body.begun.remove(hash);
+        }
         for some in gone.chunks(AT_ONCE) {
             if let Some(series) = lock(&self.quota.series).as_mut() {
                 for hash in some {

@@ -115,7 +115,7 @@ fn known_series_pass_while_new_ones_are_refused_with_what_grows() {
     assert_eq!(send(&quota, Duration::ZERO, "requests", 0..150), 100);
     let mut body = session(&quota, Duration::ZERO);
     assert_eq!(judge(&mut body, "other", &[]), Ruling::Refuse);
-    let why = body.why();
+    let why = body.why_refused("other");
     for part in [
         "`other` would begin a new one",
         "its 100 series (`series`",
@@ -138,7 +138,11 @@ fn the_tag_that_grows_is_stripped_and_what_remains_counts_once() {
         let (user, region) = (format!("u{user}"), format!("r{}", user % 2));
         let ruling = judge(&mut body, "requests", &[("region", &region), ("user", &user)]);
         assert_eq!(ruling, Ruling::Strip(vec![1]));
-        assert!(body.why().starts_with("sent without its tag `user`, for the source has"));
+        let why = body.why_stripped(&["user"]);
+        assert!(
+            why.starts_with("sent without its tag `user`, for the source has its 100"),
+            "{why}"
+        );
     }
     body.commit();
     assert_eq!(used(&quota, Duration::ZERO), 102, "one for each region");
@@ -148,12 +152,56 @@ fn the_tag_that_grows_is_stripped_and_what_remains_counts_once() {
     // And what is stripped is bounded as well.
     let names = (0..1000).map(|n| format!("m{n}"));
     for name in names {
-        for value in ["a", "b", "c"] {
-            judge(&mut body, &name, &[("kind", value)]);
+        for value in 0..3 {
+            judge(&mut body, &name, &[("user", &format!("{name}.{value}"))]);
         }
     }
     body.commit();
-    assert!(used(&quota, Duration::ZERO) <= 116, "{}", used(&quota, Duration::ZERO));
+    assert_eq!(used(&quota, Duration::ZERO), 112, "an eighth more, and no more");
+}
+
+#[test]
+fn few_series_have_little_room_for_what_was_stripped() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(10) });
+    for name in ["a", "b", "c"] {
+        send(&quota, Duration::ZERO, name, 0..100);
+    }
+    assert_eq!(used(&quota, Duration::ZERO), 11);
+}
+
+#[test]
+fn a_tag_that_grows_on_many_metrics_sent_in_turn_is_stripped() {
+    for names in [16, 18, 40] {
+        let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(400) });
+        let mut rulings = [0; 3];
+        for user in 0..100 {
+            let mut body = session(&quota, Duration::ZERO);
+            for name in 0..names {
+                let user = format!("u{user}");
+                let ruling = judge(&mut body, &format!("m{name}"), &[("user", &user)]);
+                rulings[match ruling {
+                    Ruling::Pass => 0,
+                    Ruling::Strip(_) => 1,
+                    Ruling::Refuse => 2,
+                }] += 1;
+            }
+            body.commit();
+        }
+        let [passed, stripped, refused] = rulings;
+        assert_eq!(passed, 400);
+        // In 400 series of 40 names are ten users: it takes a few more to be sure that they grow.
+        assert!(refused <= names * 40 && stripped >= names * 30, "{names}: {rulings:?}");
+    }
+}
+
+#[test]
+fn a_tag_of_few_values_is_left_alone_while_another_grows() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(50) });
+    assert_eq!(send(&quota, Duration::ZERO, "requests", 0..60), 50);
+    let mut body = session(&quota, Duration::ZERO);
+    for host in ["h1", "h2", "h1", "h2"] {
+        assert_eq!(judge(&mut body, "disk.used", &[("host", host)]), Ruling::Refuse);
+    }
 }
 
 #[test]
@@ -188,6 +236,44 @@ fn a_preview_is_judged_as_the_body_would_be_and_changes_nothing() {
     assert_eq!(rulings, expected);
     drop(preview);
     assert_eq!(used(&quota, Duration::ZERO), 5);
+}
+
+#[test]
+fn a_preview_strips_what_the_body_would_be_stripped_of() {
+    let quota = quota(&SourceLimits { over_series: OverSeries::Strip, ..limits(100) });
+    send(&quota, Duration::ZERO, "m", 0..30);
+    let rulings = |intent| {
+        let mut body = quota.session(intent, Duration::ZERO).unwrap();
+        let users = (0..300_u64).chain(200..250);
+        let ruled = users.map(|user| {
+            let pairs = [("zone", "a"), ("user", &*user.to_string())];
+            judge(&mut body, ["m", "n"][user as usize % 2], &pairs)
+        });
+        ruled.collect::<Vec<_>>()
+    };
+    let preview = rulings(Intent::Preview);
+    assert_eq!(preview, rulings(Intent::Take));
+    assert!(preview[100..].contains(&Ruling::Strip(vec![1])));
+}
+
+#[test]
+fn a_series_that_a_body_has_often_is_held_once() {
+    let quota = quota(&limits(10));
+    let mut body = session(&quota, Duration::ZERO);
+    for _ in 0..1000 {
+        assert_eq!(judge(&mut body, "m", &[]), Ruling::Pass);
+    }
+    assert_eq!(body.mark(), 1);
+    // A broken line that has it again does not take it away from the one before.
+    judge(&mut body, "m", &[]);
+    body.rewind(1);
+    assert_eq!(used(&quota, Duration::ZERO), 1);
+    body.rewind(0);
+    assert_eq!(used(&quota, Duration::ZERO), 0);
+    judge(&mut body, "m", &[]);
+    assert_eq!(used(&quota, Duration::ZERO), 1);
+    drop(body);
+    assert_eq!(used(&quota, Duration::ZERO), 0);
 }
 
 #[test]

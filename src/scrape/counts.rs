@@ -27,6 +27,8 @@ pub enum Outcome {
     TooLarge,
     /// There was no room for it, in memory or in the queue; nothing is said of the target.
     NoRoom,
+    /// The source of the job sent more than it may; nothing is said of the target.
+    OverQuota,
     /// The queue could not be written, and whether its samples are in it is not known; nothing is said of
     /// the target.
     Failed,
@@ -36,7 +38,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Down,
         Self::Timeout,
@@ -44,6 +46,7 @@ impl Outcome {
         Self::Malformed,
         Self::TooLarge,
         Self::NoRoom,
+        Self::OverQuota,
         Self::Failed,
         Self::Panicked,
     ];
@@ -58,6 +61,7 @@ impl Outcome {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::NoRoom => "no_room",
+            Self::OverQuota => "over_quota",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
         }
@@ -65,7 +69,7 @@ impl Outcome {
 
     /// Whether it is for the gateway itself that there are no samples, and nobody knows of the target.
     pub(super) fn is_dropped(self) -> bool {
-        matches!(self, Self::NoRoom | Self::Failed)
+        matches!(self, Self::NoRoom | Self::OverQuota | Self::Failed)
     }
 }
 

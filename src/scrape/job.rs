@@ -21,7 +21,7 @@ use crate::decode::labelled::{Clash, Timestamps};
 use crate::metric::timestamp::Timestamp;
 use crate::normalize::Profile;
 use crate::queue::{AppendError, Entry};
-use crate::quota::{Quota, Rate};
+use crate::quota::Quota;
 use crate::tap::Piece;
 use crate::traffic::Ledger;
 
@@ -248,7 +248,7 @@ impl Common {
         let (now, began) = (clock.now(), clock.monotonic());
         if let Some(quota) = &self.rules.load().quota {
             quota.admit(began).map_err(|over| {
-                Failure::new(Outcome::NoRoom, format!("source {}: {over}", quota.name()))
+                Failure::new(Outcome::OverQuota, format!("source {}: {over}", quota.name()))
             })?;
         }
         let page = match self.fetcher.fetch(&target.url, self.shared.body_bytes(), budget).await {
@@ -307,8 +307,6 @@ impl Common {
         let mut blocks = samples.blocks;
         blocks.extend(health.blocks.into_iter().map(|block| queue.keep(block)));
         let (bytes, session) = (samples.bytes, samples.session);
-        // What the gateway says of the scrape is nobody's metrics.
-        let metrics = samples.report.accepted + samples.report.rejected;
         let reports = [samples.report, health.report];
         let entry = Entry {
             source: Arc::clone(self.job.book()),
@@ -321,7 +319,6 @@ impl Common {
         let under_way = Arc::clone(&self.shared.appends).acquire_owned().await;
         let under_way = under_way.map_err(|_| AppendError::Closed)?;
         let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
-        let quota = self.rules.load().quota.clone();
         let appended = tokio::spawn(async move {
             let piece = shared.tap.is_open().then(|| Piece::of(&entry.source, &entry.blocks));
             shared.queue.append(entry).await?;
@@ -330,9 +327,6 @@ impl Common {
             }
             if let Some(session) = session {
                 session.commit();
-            }
-            if let Some(quota) = quota {
-                quota.charge(Rate::Metrics, metrics, shared.clock.monotonic());
             }
             ledger.decided(bytes, &reports, received);
             for report in &reports {

@@ -90,6 +90,9 @@ pub(super) fn read(
         }
         (error, _) => Failure::new(Outcome::Malformed, malformed(&error, looks_like)),
     })?;
+    if let Some(quota) = &rules.quota {
+        quota.charge(Rate::Metrics, report.accepted + report.rejected, at);
+    }
     let bytes = body.len() as u64;
     drop(body);
     let blocks = blocks.finish(&mut grant)?;

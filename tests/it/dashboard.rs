@@ -178,6 +178,7 @@ fn the_dashboard_goes_as_the_road_goes_and_can_be_loaded_anywhere() {
         "Queue",
         "Out",
         "Dead letters and losses",
+        "Limits and settings",
         "Process",
     ];
     assert_eq!(rows, road);

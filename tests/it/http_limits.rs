@@ -279,6 +279,7 @@ async fn a_body_larger_than_the_whole_budget_is_503_and_not_a_hang() {
     // A body that fits, and tuples that do not.
     let tuples = format!("[{}]", vec![METRIC; 2800].join(","));
     assert_eq!(once(&edge, &post("", tuples.as_bytes())).await.status, 503);
+    assert_eq!(edge.state.counts().no_room.load(Ordering::SeqCst), 3);
     assert_eq!(once(&edge, &post("", METRIC.as_bytes())).await.status, 202);
     assert_eq!(edge.state.memory_used(), 0);
 }

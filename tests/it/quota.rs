@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::num::NonZeroU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidegate::config::SourceLimits;
@@ -91,6 +92,7 @@ async fn clients_that_drop_on_429_may_be_told_503() {
     send(&edge, 1).await;
     let reply = send(&edge, 1).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("60")));
+    assert_eq!(edge.state.counts().no_room.load(Ordering::SeqCst), 0, "it is no want of room");
 }
 
 #[tokio::test]
@@ -141,6 +143,65 @@ async fn bytes_are_those_of_the_decompressed_body_whatever_becomes_of_it() {
     edge.clock.advance(Duration::from_mins(2));
     assert_eq!(once(&edge, &post("", &[b'['].repeat(100_000))).await.status, 406);
     assert_eq!(send(&edge, 1).await.status, 429, "it was read, so it counts");
+}
+
+#[tokio::test]
+async fn a_body_that_waits_for_the_queue_has_its_metrics_counted() {
+    let edge = edge(metrics(10)).await;
+    edge.queue.hold();
+    let mut waiting = Wire::connect(edge.address).await;
+    waiting.send(&post("", &body(20))).await;
+    edge.queue.append_begun().await;
+    let reply = send(&edge, 10).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("61")));
+    edge.queue.let_one_through();
+    assert_eq!(waiting.reply().await.status, 202);
+    assert_eq!(edge.queue.tuples(), 20);
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_ten_minutes() {
+    let edge = edge(metrics(10)).await;
+    assert_eq!(send(&edge, 1000).await.status, 202);
+    assert_eq!(send(&edge, 1).await.header("retry-after"), Some("601"));
+    edge.clock.advance(Duration::from_secs(601));
+    assert_eq!(send(&edge, 1).await.status, 202);
+}
+
+#[tokio::test]
+async fn bytes_of_bodies_that_are_refused_count_as_well() {
+    let zipped = |bytes: usize| {
+        let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        zipped.write_all(&[b' '].repeat(bytes)).unwrap();
+        zipped.finish().unwrap()
+    };
+    let gzip = |body: &[u8]| post("content-encoding: gzip\r\n", body);
+    let cut = zipped(150_000);
+    let mut chunked = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+         transfer-encoding: chunked\r\n\r\n{:x}\r\n",
+        250_000
+    )
+    .into_bytes();
+    chunked.extend([b' '].repeat(250_000));
+    chunked.extend(b"\r\n0\r\n\r\n");
+    for (what, request, status) in [
+        ("too large", chunked, 413),
+        ("a bomb", gzip(&zipped(50 << 20)), 413),
+        ("cut", gzip(&cut[..cut.len() - 8]), 406),
+        ("no format", post("", &[b'x'].repeat(150_000)), 406),
+        ("no metric", post("", &[b' '].repeat(150_000)), 406),
+    ] {
+        let edge = Edge::with(|settings| {
+            settings.sources[0].limits = bytes(100_000);
+            settings.limits.body_bytes = 200_000;
+        })
+        .await;
+        assert_eq!(once(&edge, &request).await.status, status, "{what}");
+        let reply = send(&edge, 1).await;
+        let policy = reply.header("ratelimit-policy");
+        assert_eq!(policy, Some("\"source-bytes\";q=100000;w=60"), "{what}");
+    }
 }
 
 #[tokio::test]

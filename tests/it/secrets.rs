@@ -19,6 +19,7 @@ use super::support::edge::PATIENCE;
 use super::support::wire::{Reply, Wire, request};
 
 mod exporter;
+mod lookers;
 mod process;
 mod spellings;
 
@@ -37,9 +38,13 @@ const QUERY_KEY: &str = "key1/Ur38c+VkGa5x=Yr7s";
 const HEADER_KEY: &str = "key2-Tq27bWjFz4yXs8r";
 const SCRAPED_WITH: &str = "hdr1-Sp16aXiEy3zWt9q";
 const SCRAPED_WITH_TOO: &str = "hdr2-Ro05zYhDx2aVu0p";
+const SCRAPED_AT: &str = "qry1-Qn94bYgHcW1uZv8t";
+const SCRAPED_AT_TOO: &str = "qry2-Pm83aXfGbV0tYu7s";
+const PROXIED_KEY: &str = "key3-Ol72zWeFaU9sXt6r";
+const PROXY_PASSWORD: &str = "prx1-Nk61yVdEzT8rWs5q";
 
 /// Nobody sends these in a metric.
-const OPERATORS: [&str; 10] = [
+const OPERATORS: [&str; 14] = [
     IN_CLEAR,
     EXPIRED,
     NEXT,
@@ -50,6 +55,10 @@ const OPERATORS: [&str; 10] = [
     HEADER_KEY,
     SCRAPED_WITH,
     SCRAPED_WITH_TOO,
+    SCRAPED_AT,
+    SCRAPED_AT_TOO,
+    PROXIED_KEY,
+    PROXY_PASSWORD,
 ];
 
 /// Where metrics of clients are shown to whoever looks after the gateway.
@@ -79,7 +88,7 @@ impl Secrets {
     }
 }
 
-fn config(directory: &Path, query: &Scripted, header: &Scripted, exporter: &Exporter) -> String {
+fn config(directory: &Path, [query, header, proxy]: [&Scripted; 3], exporter: &Exporter) -> String {
     std::fs::write(directory.join("token"), format!("{IN_FILE}\n")).unwrap();
     std::fs::write(directory.join("header"), SCRAPED_WITH_TOO).unwrap();
     format!(
@@ -97,11 +106,18 @@ fn config(directory: &Path, query: &Scripted, header: &Scripted, exporter: &Expo
          retry_max = \"300ms\"\nhold_probe = \"1s\"\nconcurrency = 1\n\
          [[receivers]]\nname = \"header\"\nurl = \"http://{}/intake\"\napi_key_env = \"PLANTED_KEY\"\n\
          auth = \"header\"\nretry_max = \"300ms\"\nhold_probe = \"1s\"\nconcurrency = 1\n\
-         [[scrape]]\njob = \"echo\"\ntargets = [\"{}\"]\ninterval = \"1s\"\ntimeout = \"1s\"\n\
+         [[receivers]]\nname = \"proxied\"\nurl = \"http://192.0.2.1/intake\"\n\
+         api_key = \"{PROXIED_KEY}\"\nproxy = \"http://me:{PROXY_PASSWORD}@{}\"\n\
+         retry_max = \"300ms\"\nhold_probe = \"1s\"\nconcurrency = 1\n\
+         [[scrape]]\njob = \"whole\"\ntargets = [\"http://{}/m?module=x&key={SCRAPED_AT_TOO}\"]\n\
+         interval = \"1s\"\ntimeout = \"1s\"\n\
+         [[scrape]]\njob = \"echo\"\ntargets = [\"{}\"]\npath = \"/m?api_token={SCRAPED_AT}\"\ninterval = \"1s\"\ntimeout = \"1s\"\n\
          headers = {{ Authorization = \"Bearer {SCRAPED_WITH}\", X-Key = {{ file = \"header\" }} }}\n\
          ca_file = \"{}\"\ncert_file = \"{}\"\nkey_file = \"{}\"\n",
         query.address,
         header.address,
+        proxy.address,
+        exporter.address,
         exporter.address,
         fixture("ca.pem"),
         fixture("client.pem"),
@@ -284,7 +300,8 @@ async fn nothing_that_is_printed_logged_or_answered_holds_a_secret() {
     let (query, header) = (quoting_receiver(QUERY_KEY).await, quoting_receiver(HEADER_KEY).await);
     let exporter = Exporter::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let text = config(directory.path(), &query, &header, &exporter);
+    let proxy = quoting_receiver(PROXIED_KEY).await;
+    let text = config(directory.path(), [&query, &header, &proxy], &exporter);
     std::fs::write(directory.path().join("tidegate.toml"), text).unwrap();
 
     let gateway = Running::start(directory.path()).await;
@@ -293,6 +310,7 @@ async fn nothing_that_is_printed_logged_or_answered_holds_a_secret() {
     let letters = async {
         while gateway.run(&["dead-letters", "ls", "--json"]).matches("\"letters\":0").count() > 0
             || query.seen().len() < 12
+            || proxy.seen().len() < 12
             || exporter.asked() < 6
         {
             traffic(&gateway, &secrets).await;
@@ -301,6 +319,8 @@ async fn nothing_that_is_printed_logged_or_answered_holds_a_secret() {
     };
     timeout(PATIENCE, letters).await.expect("something is refused for good");
     check_admin(&gateway, &secrets).await;
+    lookers::tap_port(&gateway, &secrets).await;
+    lookers::commands(&gateway, &secrets).await;
 
     for args in [
         &["check-config"][..],
@@ -308,6 +328,7 @@ async fn nothing_that_is_printed_logged_or_answered_holds_a_secret() {
         &["dead-letters", "ls", "--json"],
         &["dead-letters", "show", "query"],
         &["dead-letters", "show", "header"],
+        &["dead-letters", "show", "proxied"],
         &["dead-letters", "replay", "--dry-run"],
         &["queue", "ls"],
         &["queue", "ls", "--json"],
@@ -348,6 +369,9 @@ fn faults_in_a_configuration_show_no_value_that_may_be_a_secret() {
         format!("[receiver]\nurl = \"http://u:{HEADER_KEY}@h/\"\napi_key = \"k\"\n"),
         format!("[receiver]\nurl = \"http://h/?api_key={HEADER_KEY}\"\napi_key = \"k\"\n"),
         format!("[[scrape]]\njob = \"a\"\ntargets = [\"http://u:{SCRAPED_WITH}@h/\"]\n"),
+        format!("[[scrape]]\njob = \"a\"\ntargets = [\"http://h/?a={SCRAPED_WITH}#b\"]\n"),
+        format!("[[scrape]]\njob = \"a\"\ntargets = [\"h\"]\npath = \"m?a={SCRAPED_WITH}\"\n"),
+        format!("[receiver]\nurl = \"http://h/\"\nproxy = \"socks5://u:{PROXY_PASSWORD}@h\"\n"),
         format!(
             "[[scrape]]\njob = \"a\"\ntargets = [\"h\"]\nheaders = {{ A = [\"{SCRAPED_WITH}\"] }}\n"
         ),

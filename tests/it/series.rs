@@ -162,31 +162,31 @@ async fn the_report_itemises_each_of_them_and_a_body_of_nothing_else_is_422() {
 
 #[tokio::test]
 async fn the_tag_that_grows_is_taken_off_in_every_format_and_the_rest_counts_once() {
-    for (format, request, _) in formats(0..30) {
-        let edge = edge(20, OverSeries::Strip).await;
+    for (format, request, _) in formats(0..60) {
+        let edge = edge(40, OverSeries::Strip).await;
         let reply = once(&edge, &request).await;
         assert!([200, 202].contains(&reply.status), "{format}: {reply:?}");
         let text = String::from_utf8_lossy(&reply.body);
-        for part in ["too_many_series", "sent without its tag `user`, for the source has its 20"] {
+        for part in ["too_many_series", "sent without its tag `user`, for the source has its 40"] {
             assert!(text.contains(part), "{format}: {part}: {text}");
         }
         let tags = tags(&edge);
-        assert_eq!(tags.len(), 30, "{format}");
+        assert_eq!(tags.len(), 60, "{format}");
         for (user, tags) in tags.iter().enumerate() {
             let is_stripped = !tags.contains(&format!("user:u{user}"));
-            assert_eq!(is_stripped, user >= 20, "{format}: {tags:?}");
+            assert_eq!(is_stripped, user >= 40, "{format}: {tags:?}");
             assert!(tags.contains("zone:a"), "{format}: {tags:?}");
             assert!(!is_stripped || !tags.iter().any(|tag| tag.starts_with("user")), "{tags:?}");
         }
-        assert_eq!(counted(&edge), (30, 0, 0), "{format}");
-        assert_eq!(edge.state.counts().warnings(Code::TooManySeries), 10, "{format}");
+        assert_eq!(counted(&edge), (60, 0, 0), "{format}");
+        assert_eq!(edge.state.counts().warnings(Code::TooManySeries), 20, "{format}");
     }
 }
 
 #[tokio::test]
 async fn a_host_that_grows_is_no_host_any_more_once_its_tag_is_taken_off() {
-    let edge = edge(20, OverSeries::Strip).await;
-    let items = (0..25).map(|nth| {
+    let edge = edge(40, OverSeries::Strip).await;
+    let items = (0..45).map(|nth| {
         json!({ "name": "m", "tags": { "host": format!("h{nth}"), "zone": "a" }, "gauge": { "value": 1 } })
     });
     let body = Value::from(items.collect::<Vec<_>>()).to_string();
@@ -194,9 +194,9 @@ async fn a_host_that_grows_is_no_host_any_more_once_its_tag_is_taken_off() {
     let entries = edge.queue.entries();
     let text = String::from_utf8(entries[0].blocks[0].bytes.to_vec()).unwrap();
     let tuples: Vec<Value> = serde_json::from_str(&format!("[{text}]")).unwrap();
-    assert_eq!(tuples[19][3]["hostname"], "h19");
-    assert_eq!(tuples[20][3]["hostname"], "localhost");
-    assert_eq!(tuples[20][3]["tags"], json!(["zone:a"]));
+    assert_eq!(tuples[39][3]["hostname"], "h39");
+    assert_eq!(tuples[40][3]["hostname"], "localhost");
+    assert_eq!(tuples[40][3]["tags"], json!(["zone:a"]));
 }
 
 #[tokio::test]

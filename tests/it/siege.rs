@@ -96,6 +96,36 @@ async fn a_kept_connection_makes_way_after_those_that_never_asked() {
 }
 
 #[tokio::test]
+async fn requests_that_nobody_let_in_keep_no_seat() {
+    let stranger = "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]";
+    for (asked, told) in [
+        ("GET /nope HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+        ("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n", 200),
+        (stranger, 403),
+    ] {
+        let edge = edge().await;
+        let mut hostile = occupied(&edge, asked.as_bytes()).await;
+        for wire in &mut hostile {
+            assert_eq!(wire.reply().await.status, told, "{asked}");
+        }
+        // They go on asking, more often than somebody who was let in has to.
+        let asking = async {
+            loop {
+                for wire in &mut hostile {
+                    drop(wire.try_send(asked.as_bytes()).await);
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let reply = tokio::select! {
+            () = asking => unreachable!("it goes on for ever"),
+            (_, reply) = insist(&edge) => reply,
+        };
+        assert_eq!((reply.status, made_way(&edge)), (202, 1), "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_worked_on_never_makes_way() {
     let edge = edge().await;
     let mut busy = occupied(&edge, chunked_head("").as_bytes()).await;

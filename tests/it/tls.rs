@@ -61,7 +61,7 @@ fn client(own: Option<&str>) -> reqwest::ClientBuilder {
 }
 
 /// A handshake by hand.
-async fn connect(address: SocketAddr) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> TlsStream<TcpStream> {
     install_crypto();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(fixture("ca.pem")).unwrap()).unwrap();

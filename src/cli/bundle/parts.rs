@@ -74,7 +74,9 @@ impl Part {
                 "names of variables that begin with TIDEGATE_, without their values"
             }
             "system.txt" => "this machine",
-            "status.json" => "what the status page shows",
+            "status.json" => {
+                "what the status page shows, without the items it shows of what was rejected"
+            }
             "readyz.json" => "why the gateway is not ready, if it is not",
             "receivers.json" => "each receiver, its books and its last error",
             "metrics.txt" => "the gateway's own metrics",
@@ -100,7 +102,11 @@ pub(super) fn gather(ask: &AskArgs, environment: &Environment) -> Vec<Part> {
     parts.extend(asked(ask, environment));
     parts.extend(PRINTED.map(|(name, args, wait)| {
         let printed = own.prints(args, wait);
-        Part::of(name, if name == "dead-letters.json" { printed.map(counts) } else { printed })
+        let is_of_tuples = name == "dead-letters.json";
+        Part::of(
+            name,
+            if is_of_tuples { printed.and_then(|text| without_examples(&text)) } else { printed },
+        )
     }));
     parts
 }
@@ -116,7 +122,11 @@ fn asked(ask: &AskArgs, environment: &Environment) -> Vec<Part> {
             other => Err(format!("it answers HTTP {other}: {}", answer.body)),
         }
     };
-    ASKED.map(|(path, name)| Part::of(name, ask(path))).into()
+    let told = |path: &str| {
+        let text = ask(path);
+        if path == "/status" { text.and_then(|text| without_examples(&text)) } else { text }
+    };
+    ASKED.map(|(path, name)| Part::of(name, told(path))).into()
 }
 
 fn gateway(ask: &AskArgs, environment: &Environment) -> Result<Gateway, String> {
@@ -135,11 +145,13 @@ fn words(failure: &Failure) -> String {
     }
 }
 
-/// Without the name of an example.
-fn counts(text: String) -> String {
-    let Ok(mut value) = serde_json::from_str(&text) else { return text };
+/// Without the names and items that clients sent, of which what was refused is shown by example. A text in
+/// which they cannot be found is left out as a whole.
+fn without_examples(text: &str) -> Result<String, String> {
+    let mut value = serde_json::from_str(text)
+        .map_err(|error| format!("what it says cannot be read: {error}"))?;
     drop_examples(&mut value);
-    format!("{value:#}\n")
+    Ok(format!("{value:#}\n"))
 }
 
 fn drop_examples(value: &mut serde_json::Value) {
@@ -175,9 +187,12 @@ mod tests {
 
     #[test]
     fn examples_are_dropped_at_any_depth() {
-        let text = r#"{"a":[{"example":"x","letters":3}],"example":1}"#.to_owned();
-        let kept: serde_json::Value = serde_json::from_str(&counts(text)).unwrap();
+        let text = r#"{"a":[{"example":"x","letters":3}],"example":1}"#;
+        let kept: serde_json::Value =
+            serde_json::from_str(&without_examples(text).unwrap()).unwrap();
         assert_eq!(kept, serde_json::json!({"a": [{"letters": 3}]}));
+        let cut = r#"{"a":[{"example":"x""#;
+        assert!(without_examples(cut).unwrap_err().starts_with("what it says cannot be read"));
     }
 
     #[test]

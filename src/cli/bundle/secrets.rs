@@ -27,6 +27,9 @@ const WORDS: [&str; 9] =
 /// Up to this length a text is a secret only where it stands alone: it may well be a part of other words.
 const WORD_BYTES_MAX: usize = 7;
 
+/// From this length on the value of a query looks like a secret, whatever it is called.
+const QUERY_BYTES_MIN: usize = 16;
+
 /// Most bytes of a file that holds one.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
@@ -48,7 +51,7 @@ impl Secrets {
         }
         for (name, value) in &environment.variables {
             if name.starts_with("TIDEGATE_") {
-                found.value(&name.to_ascii_lowercase(), &Value::String(value.clone()), false);
+                found.value(&key_of(name), &Value::String(value.clone()), false);
             }
         }
         let mut forms: Vec<String> = found.texts.iter().flat_map(|text| forms(text)).collect();
@@ -116,7 +119,7 @@ fn forms(secret: &str) -> BTreeSet<String> {
     let digest = hex(&Sha256::digest(secret.as_bytes()));
     forms.insert(digest.to_uppercase());
     forms.insert(digest);
-    forms.retain(|form| !form.is_empty());
+    forms.retain(|form| !form.is_empty() && !is_everywhere(form));
     forms
 }
 
@@ -154,6 +157,23 @@ fn within_base64(secret: &[u8]) -> impl Iterator<Item = String> {
     (0..3).flat_map(of).collect::<Vec<_>>().into_iter()
 }
 
+/// Whether its value is a secret, or leads to one. Of a token that ends it is no secret when.
+fn is_secret_key(key: &str) -> bool {
+    !key.ends_with("_expires") && WORDS.iter().any(|word| key.contains(word))
+}
+
+/// The key that a variable sets, in the section that its name has before it.
+fn key_of(variable: &str) -> String {
+    let path = variable.trim_start_matches("TIDEGATE_");
+    path.rsplit_once("__").map_or(path, |(_, key)| key).to_ascii_lowercase()
+}
+
+/// Small numbers and the words of a switch stand everywhere, and to hide one would break a text that is JSON.
+fn is_everywhere(form: &str) -> bool {
+    let is_number = form.len() <= WORD_BYTES_MAX && form.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || matches!(form, "true" | "false" | "null")
+}
+
 /// What was found so far.
 struct Found<'e> {
     environment: &'e Environment,
@@ -169,11 +189,13 @@ impl Found<'_> {
     }
 
     fn value(&mut self, key: &str, value: &Value, is_secret: bool) {
-        let is_secret =
-            is_secret || key == "headers" || WORDS.iter().any(|word| key.contains(word));
+        let is_secret = is_secret || key == "headers" || is_secret_key(key);
         match value {
             Value::String(text) if is_secret => self.lead(key, text),
-            Value::String(text) => self.address(text),
+            Value::String(text) => {
+                self.address(text);
+                self.query(text);
+            }
             Value::Array(items) => items.iter().for_each(|item| self.value(key, item, is_secret)),
             // The names of headers are no secrets, and all of their values are.
             Value::Table(table) => self.table(table, is_secret),
@@ -225,6 +247,19 @@ impl Found<'_> {
             self.add(password);
             let plain = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
             self.add(&plain);
+        }
+    }
+
+    /// Values of a query that are called a secret, or look like one: an exporter may want it there.
+    fn query(&mut self, text: &str) {
+        let Some((_, query)) = text.split_once('?') else { return };
+        for part in query.split(['&', '#']) {
+            let (key, value) = part.split_once('=').unwrap_or(("", part));
+            if is_secret_key(&key.to_ascii_lowercase()) || value.len() >= QUERY_BYTES_MIN {
+                self.add(value);
+                let plain = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+                self.add(&plain);
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn add(&mut self, letter: &Letter) {
-        let answer = super::plain(&letter.answer);
+        let answer = super::words::plain(&letter.answer);
         // Its status has a column of its own; the room is for the reason.
         let words = answer.split_once(": ").map_or(&*answer, |(_, words)| words);
         let answer = super::shortened(words, ANSWER_CHARS);
@@ -46,7 +46,7 @@ impl Groups {
             group.first = group.first.min(letter.at);
             group.last = group.last.max(letter.at);
         } else if self.by_kind.len() < GROUPS_MAX {
-            let example = super::shortened(&super::plain(&name(&letter.tuple)), NAME_CHARS);
+            let example = super::shortened(&super::words::plain(&name(&letter.tuple)), NAME_CHARS);
             let group = Group { letters: 1, first: letter.at, last: letter.at, example };
             self.by_kind.insert(kind, group);
         } else {

@@ -12,7 +12,8 @@ use super::super::Failure;
 use super::args::LsArgs;
 use super::groups::{Group, Groups, Kind};
 use super::table::{Align, Table, grouped, size};
-use super::{Meant, plain, tell_of_damage, words};
+use super::words::plain;
+use super::{Meant, tell_of_damage, words};
 
 /// One receiver's.
 struct Line {

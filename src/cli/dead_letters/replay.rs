@@ -166,7 +166,7 @@ fn tell(line: &Line) -> Result<bool, Failure> {
         super::print(&described("replayed", line))?;
     }
     if let Some(error) = &line.error {
-        say(&format!("tidegate: {}: {}", line.receiver, super::plain(error)));
+        say(&format!("tidegate: {}: {}", line.receiver, words::plain(error)));
     }
     Ok(line.error.is_some())
 }

@@ -13,7 +13,8 @@ use crate::dead_letter::{Letter, view};
 
 use super::super::Failure;
 use super::args::ShowArgs;
-use super::{Meant, plain, tell_of_damage, words};
+use super::words::plain;
+use super::{Meant, tell_of_damage, words};
 
 pub(super) fn run(args: &ShowArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let meant = Meant::find(&args.selection, environment)?;

@@ -1,5 +1,7 @@
 //! Lines of a page: what they say, in which tone, and how they become text for a terminal.
 
+use super::super::words::plain;
+
 /// How a part of a line is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -46,7 +48,7 @@ pub(super) struct Line {
 impl Line {
     /// Whatever the text, nothing in it moves the cursor or turns the direction of writing.
     pub(super) fn new(tone: Tone, text: &str) -> Self {
-        Self { tone, text: text.chars().map(safe).collect() }
+        Self { tone, text: plain(text) }
     }
 
     pub(super) fn empty() -> Self {
@@ -70,17 +72,6 @@ impl Line {
             _ => text,
         }
     }
-}
-
-/// Control characters, and those that are not seen and change what is.
-fn safe(c: char) -> char {
-    let is_unseen = matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    );
-    if c.is_control() || is_unseen { '?' } else { c }
 }
 
 #[cfg(test)]

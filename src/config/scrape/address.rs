@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use super::super::secret::MASK;
 use super::Scheme;
 
 /// Longest address that is taken, bytes.
@@ -37,6 +38,9 @@ pub(crate) fn address(target: &str, scheme: Scheme, path: &str) -> Result<Url, S
     if url.fragment().is_some() {
         return Err("an address without a fragment (`#`)".to_owned());
     }
+    if is_masked(url.as_str()) {
+        return Err(put_back("an address"));
+    }
     Ok(url)
 }
 
@@ -62,11 +66,35 @@ pub(super) fn path(text: &str) -> Result<String, String> {
         && !text.contains('#')
         && text.len() <= ADDRESS_BYTES_MAX
         && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_path {
-        Ok(text.to_owned())
-    } else {
-        Err("a path that begins with /, without spaces".to_owned())
+    if !is_path {
+        return Err("a path that begins with /, without spaces".to_owned());
     }
+    if is_masked(text) { Err(put_back("a path")) } else { Ok(text.to_owned()) }
+}
+
+/// A path or an address for people: values of a query do not show, as there are exporters that take a token
+/// or a key there.
+pub(super) fn shown(text: &str) -> String {
+    let Some((before, query)) = text.split_once('?') else { return text.to_owned() };
+    let parts = query.split('&').map(|part| match part.split_once('=') {
+        Some((key, value)) if !value.is_empty() => format!("{key}={MASK}"),
+        None if !part.is_empty() => MASK.to_owned(),
+        _ => part.to_owned(),
+    });
+    format!("{before}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+/// Whether it is what [`shown`] makes of one.
+fn is_masked(text: &str) -> bool {
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|part| part.split_once('=').map_or(part, |(_, value)| value) == MASK)
+}
+
+fn put_back(what: &str) -> String {
+    format!(
+        "{what} without \"{MASK}\" in its query, which check-config prints in place of the values: put \
+         them back"
+    )
 }
 
 #[cfg(test)]
@@ -93,6 +121,25 @@ mod tests {
             let got = address(target, Scheme::Https, "/m?a=b");
             assert_eq!(got.as_ref().ok().map(Url::as_str), expected, "{target}");
             assert!(!got.is_err_and(|text| text.contains("password@")), "{target}");
+        }
+    }
+
+    #[test]
+    fn values_of_a_query_do_not_show_and_what_shows_is_taken_for_no_value() {
+        for (text, wanted) in [
+            ("/metrics", "/metrics"),
+            ("/m?api_token=s3cret&module=x", "/m?api_token=***&module=***"),
+            ("http://h/m?s3cret", "http://h/m?***"),
+            ("http://h/m?k=s3cret?s3cret=s3cret&a=&", "http://h/m?k=***&a=&"),
+            ("h:9100", "h:9100"),
+        ] {
+            assert_eq!(shown(text), wanted);
+            let refused = if text.starts_with('/') {
+                path(&shown(text)).err()
+            } else {
+                address(&shown(text), Scheme::Http, "/m").err()
+            };
+            assert_eq!(refused.is_some(), wanted.contains(MASK), "{wanted}: {refused:?}");
         }
     }
 

@@ -15,21 +15,24 @@ pub struct SourceLimits {
     /// default 0 = no limit.
     pub requests_per_minute: Option<NonZeroU64>,
     /// Metrics a minute, as sent, taken or not. 0 to 1,000,000,000; default 0 = no limit. They are counted
-    /// when a body was read, so the last body may go beyond it: what is too much is waited for.
+    /// when a body was read, so the last body may go beyond it: what is too much is waited for, up to
+    /// ten minutes.
     pub metrics_per_minute: Option<NonZeroU64>,
     /// Bytes of bodies a minute, decompressed, whatever becomes of them. 0 to 1 TiB; default 0 = no limit. As
     /// with metrics, a body larger than a minute's worth passes once, and is waited for; none is refused
     /// for the length it declares.
     pub bytes_per_minute: Option<NonZeroU64>,
     /// Series at once: names with their own tags, before histograms and summaries are unfolded. 0 to
-    /// 10,000,000; default 0 = no limit. Costs 18 bytes of memory for each, an eighth more with `strip`, and up
-    /// to 256 KiB for what grows.
+    /// 10,000,000; default 0 = no limit. Costs 18 bytes of memory for each and up to 256 KiB for what
+    /// grows. With `strip` there may be an eighth more, at least one: those that lost a tag.
     pub series: Option<NonZeroU64>,
     /// A series that was not seen for so long, and a sixteenth of that at most, is forgotten. 1 min to 7 d;
     /// default 1 h. At least a few times the longest pause between two values of a series.
     pub series_window: Duration,
     /// What happens to a metric that would begin a series beyond `series`: `reject` (default), as
-    /// `too_many_series`, or `strip`: it loses the tag whose values grow, with a warning.
+    /// `too_many_series`, or `strip`: it loses the tag whose values grow, with a warning. That is one with at
+    /// least 16 values and a sixteenth of `series`, and half as many as any other; where a metric has none
+    /// of these it is rejected.
     pub over_series: OverSeries,
 }
 

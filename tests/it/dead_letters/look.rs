@@ -21,7 +21,7 @@ fn ls_groups_what_was_refused_alike_and_says_how_full_it_is() {
          receiver  status  source  letters  first                 last                  for example  answer\n\
          default      400  bank          1  2026-11-22T04:42:03Z  2026-11-22T04:42:03Z  shop.m3      no such type\n\
          default      400  shop          2  2026-11-22T04:42:00Z  2026-11-22T04:42:01Z  shop.m0      no such type\n\
-         default      422  shop          2  2026-11-22T04:42:02Z  2026-11-22T04:42:04Z  shop.m2      too \u{fffd}[31mred\n",
+         default      422  shop          2  2026-11-22T04:42:02Z  2026-11-22T04:42:04Z  shop.m2      too ?[31mred\n",
         (used - 1024) * 10 / 1024
     );
     assert_eq!(text, wanted);
@@ -84,7 +84,7 @@ fn show_prints_answer_status_times_and_tuple_digit_for_digit() {
         stdout(&output),
         format!(
             "2026-11-22T04:42:02Z default answered 422 to a tuple of shop, received \
-             2026-11-22T04:33:20Z\n  too \u{fffd}[31mred\n  {tuple}\n\n"
+             2026-11-22T04:33:20Z\n  too ?[31mred\n  {tuple}\n\n"
         )
     );
     let line = stdout(&place.run(&["show", "--json"]));

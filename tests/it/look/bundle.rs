@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::read::MultiGzDecoder;
 
-use super::{CHECKOUT, Running, gauge, put, stderr, stdout, tidegate};
+use super::{CHECKOUT, Running, exchange, gauge, put, stderr, stdout, tidegate};
 
 /// The texts of a bundle by name.
 fn unpacked(path: &Path) -> BTreeMap<String, String> {
@@ -97,6 +97,24 @@ fn a_bundle_of_a_running_gateway_has_everything_and_no_secret() {
                 assert!(!text.contains(&form), "{name} holds {form}");
             }
         }
+    }
+}
+
+#[test]
+fn no_item_of_a_client_is_in_it() {
+    let gateway = Running::start();
+    let card = "4111-1111-1111-1111";
+    let bad =
+        format!(r#"{{"name":"paid","gauge":{{"value":"{card}"}},"tags":{{"card":"{card}"}}}}"#);
+    gateway.post(CHECKOUT, &format!("[{},{bad}]", gauge("a")));
+    let ask = format!("GET /status HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.admin);
+    assert!(exchange(&gateway.admin, &ask).contains(card), "the page shows it");
+    let done = gateway.command(&["bundle", "--output", "out.tar.gz"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let texts = unpacked(&gateway.directory.path().join("out.tar.gz"));
+    assert!(texts["status.json"].contains("\"last_rejects\""), "{}", texts["status.json"]);
+    for (name, text) in &texts {
+        assert!(!text.contains(card), "{name}: {text}");
     }
 }
 

@@ -1,13 +1,13 @@
 //! `tidegate tap`: what is posted is seen, and nobody waits for who looks.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{BILLING, CHECKOUT, Running, exchange, exit_code, gauge, stderr, stdout};
+use super::{BILLING, CHECKOUT, Running, exchange, exit_code, gauge, stderr, stdout, tidegate};
 
 /// Posts for both sources until a process has ended.
 fn post_until_it_ends(gateway: &Running, child: &mut Child) -> Option<i32> {
@@ -90,6 +90,33 @@ fn who_does_not_read_holds_up_nobody_and_is_told() {
     assert_eq!(exit_code(&mut child), Some(0));
     let lines = reading.join().unwrap();
     assert!((100..50_000).contains(&lines), "{lines}");
+}
+
+#[test]
+fn who_has_had_enough_is_told_how_much_was_left_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = listener.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = tidegate(directory.path(), &["tap", "--admin", &admin]).spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut head = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    while head.read_line(&mut line).unwrap() > 2 {
+        line.clear();
+    }
+    let told = "[1]\n{\"not_shown\":5}\n[2]\n{\"not_shown\":7}\n[3]\n";
+    write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{told}").unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    line.clear();
+    while !line.ends_with("[3]\n") {
+        assert!(output.read_line(&mut line).unwrap() > 0, "{line}");
+    }
+    // It listens for signals since before the first line.
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(exit_code(&mut child), Some(0));
+    let said = stderr(&child.wait_with_output().unwrap());
+    assert!(said.contains("5 tuples were not shown, "), "{said}");
+    assert!(said.contains("12 tuples were not shown, "), "{said}");
 }
 
 #[test]

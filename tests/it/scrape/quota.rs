@@ -17,10 +17,11 @@ async fn scraped(limits: &str) -> (Exporter, World) {
 }
 
 #[tokio::test]
-async fn a_scrape_over_a_rate_of_its_source_is_dropped_and_counted_as_one_without_room() {
+async fn a_scrape_over_a_rate_of_its_source_is_dropped_and_counted_as_such() {
     for limits in ["requests_per_minute = 1", "metrics_per_minute = 4", "bytes_per_minute = 30"] {
         let (exporter, world) = scraped(limits).await;
-        world.until(|world| world.scrapes(Outcome::NoRoom) >= 2).await;
+        world.until(|world| world.scrapes(Outcome::OverQuota) >= 2).await;
+        assert_eq!(world.scrapes(Outcome::NoRoom), 0, "{limits}");
         assert_eq!((world.scrapes(Outcome::Ok), world.queue.entries().len()), (1, 1), "{limits}");
         assert_eq!(exporter.heads().len(), 1, "nobody is asked for what is not wanted: {limits}");
     }

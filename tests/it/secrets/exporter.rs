@@ -1,4 +1,4 @@
-//! A target that hands the headers it was asked with back, as pages that cannot be read and as errors.
+//! A target that hands the headers and the query it was asked with back, as pages that cannot be read and as errors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{SCRAPED_WITH, SCRAPED_WITH_TOO, quoted};
+use super::{SCRAPED_AT, SCRAPED_AT_TOO, SCRAPED_WITH, SCRAPED_WITH_TOO, quoted};
 use crate::forward_receiver::answer;
 
 /// Stops when it is dropped.
@@ -48,7 +48,7 @@ impl Drop for Exporter {
 }
 
 fn told(turn: usize) -> String {
-    let text = format!("{} {}", quoted(SCRAPED_WITH), quoted(SCRAPED_WITH_TOO));
+    let text = [SCRAPED_WITH, SCRAPED_WITH_TOO, SCRAPED_AT, SCRAPED_AT_TOO].map(quoted).join(" ");
     match turn % 4 {
         0 => answer(200, "content-type: text/plain; version=0.0.4\r\n", &text),
         1 => answer(500, &format!("x-key: {SCRAPED_WITH_TOO}\r\n"), &text),

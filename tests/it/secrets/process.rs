@@ -32,7 +32,7 @@ pub(super) fn run(directory: &Path, args: &[&str]) -> String {
 /// A gateway at work; killed when dropped.
 pub(super) struct Running {
     child: Child,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     log: Arc<Mutex<Vec<u8>>>,
     reading: Option<JoinHandle<()>>,
     pub(super) listen: SocketAddr,
@@ -76,6 +76,12 @@ impl Running {
     /// Another command beside it.
     pub(super) fn run(&self, args: &[&str]) -> String {
         run(&self.directory, args)
+    }
+
+    /// The same, while others go on.
+    pub(super) fn begin(&self, args: &[&'static str]) -> JoinHandle<String> {
+        let (directory, args) = (self.directory.clone(), args.to_vec());
+        thread::spawn(move || run(&directory, &args))
     }
 
     /// Everything it logged.

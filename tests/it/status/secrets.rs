@@ -29,22 +29,27 @@ async fn no_answer_holds_a_token_a_key_or_the_hash_of_one() {
     }
 
     let mut told: Vec<String> = Vec::new();
-    for path in ["/", "/status", "/receivers", "/readyz", "/metrics"] {
+    for path in ["/", "/status", "/receivers", "/readyz", "/metrics", "/logs"] {
         let reply = get(admin, &format!("{path}?token={TOKEN}&key={KEY}")).await;
         told.push(format!("{path}: {:?} {}", reply.headers, reply.text()));
     }
-    let mut wire = Wire::connect(admin).await;
-    wire.send(&request("GET /events", &format!("authorization: Bearer {TOKEN}\r\n"), b"")).await;
-    let mut events = format!("{:?}", wire.reply_head().await);
-    while !events.contains("event: status") {
-        let mut bytes = vec![0; 64 << 10];
-        wire.stream.readable().await.unwrap();
-        if let Ok(read) = wire.stream.try_read(&mut bytes) {
-            assert!(read > 0, "{events}");
-            events += &String::from_utf8_lossy(&bytes[..read]);
+    for (path, wanted) in [("/events", "event: status"), ("/tap", "[\"tapped\"")] {
+        let mut wire = Wire::connect(admin).await;
+        let authorization = format!("authorization: Bearer {TOKEN}\r\n");
+        wire.send(&request(&format!("GET {path}"), &authorization, b"")).await;
+        let mut heard = format!("{:?}", wire.reply_head().await);
+        // Whoever has the head of an answer looks.
+        assert_eq!(post(&gateway, &format!("[{}]", super::metric("tapped"))).await, 202);
+        while !heard.contains(wanted) {
+            let mut bytes = vec![0; 64 << 10];
+            wire.stream.readable().await.unwrap();
+            if let Ok(read) = wire.stream.try_read(&mut bytes) {
+                assert!(read > 0, "{heard}");
+                heard += &String::from_utf8_lossy(&bytes[..read]);
+            }
         }
+        told.push(format!("{path}: {heard}"));
     }
-    told.push(format!("/events: {events}"));
     // What the receiver said is told, without the key in it.
     assert!(told[1].contains("is not known here"), "{}", told[1]);
     for told in &told {

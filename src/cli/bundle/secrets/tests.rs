@@ -9,6 +9,10 @@ fn secrets(text: &str) -> Secrets {
         ("TIDEGATE_RECEIVER__API_KEY", "variable-secret"),
         ("TIDEGATE_LISTEN", "127.0.0.1:8080"),
         ("ELSEWHERE", "environment-secret"),
+        ("TIDEGATE_AUTH__UNAUTHORIZED_STATUS", "401"),
+        ("TIDEGATE_AUTH__SOME_WORD", "unhidden"),
+        ("TIDEGATE_RECEIVER__AUTH", "header"),
+        ("TIDEGATE_TOKEN", "variable-without-a-section"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     Secrets::of(Some(text), &Environment { variables, nodename: String::new() })
@@ -24,6 +28,8 @@ fn a_secret_is_found_wherever_a_configuration_has_it() {
          [[sources]]\ntoken_env = \"ELSEWHERE\"\n\
          [receiver]\nproxy = \"http://user:proxy-secret@10.0.0.1:3128\"\n\
          [[scrape]]\nheaders = {{ X-One = \"header-secret\", X-Two = {{ env = \"ELSEWHERE\" }} }}\n\
+         path = \"/m?module=http_2xx&api_token=query-secret\"\n\
+         targets = [\"http://h/m?x=secret%20of%20a%20query\"]\n\
          authorization = \"Basic {}\"\n",
         file.display(),
         STANDARD.encode("user:basic-secret")
@@ -37,11 +43,14 @@ fn a_secret_is_found_wherever_a_configuration_has_it() {
         "header-secret",
         "basic-secret",
         "variable-secret",
+        "query-secret",
+        "secret of a query",
+        "secret%20of%20a%20query",
     ] {
         let told = format!("a {secret} b");
         assert_eq!(secrets.without(&told).as_deref(), Some("a *** b"), "{secret}");
     }
-    assert!(!secrets.is_in("listens on 127.0.0.1:8080"));
+    assert!(!secrets.is_in("listens on 127.0.0.1:8080, asks for http_2xx"));
 }
 
 #[test]
@@ -77,4 +86,20 @@ fn a_short_secret_is_only_found_where_it_stands_alone() {
 fn a_text_that_is_no_toml_is_searched_by_line() {
     let secrets = secrets("token = \"broken-secret\"\n[[[");
     assert!(secrets.is_in("broken-secret"));
+}
+
+#[test]
+fn what_is_no_secret_is_left_as_it_is() {
+    let expires = "2027-01-01T00:00:00Z";
+    let secrets = secrets(&format!(
+        "[[sources]]\ntoken = \"12345\"\ntoken_expires = \"{expires}\"\nnext_token_expires = \"{expires}\"\n\
+         label_token = \"true\"\nnext_token = \"12345678\"\n"
+    ));
+    let told = format!(
+        "{{\"status\":401,\"ok\":true,\"n\":12345,\"at\":\"{expires}\",\"a header\":\"unhidden\"}}"
+    );
+    assert_eq!(secrets.without(&told), None);
+    for secret in ["12345678", "variable-secret", "variable-without-a-section"] {
+        assert_eq!(secrets.without(&format!("a {secret} b")).as_deref(), Some("a *** b"));
+    }
 }

@@ -213,6 +213,7 @@ impl Engine {
         let balanced = |index| state.books(index).is_balanced();
         Standing {
             used_bytes: state.catalogue.bytes() + state.pending_bytes,
+            spent_bytes: state.spent_bytes(),
             limit_bytes: self.limits.max_bytes,
             disk: state.free_bytes.map(|free| (free, self.limits.min_free_bytes)),
             segments: state.catalogue.len() as u64,

@@ -185,6 +185,16 @@ impl State {
         passed.map(|segment| segment.bytes).sum()
     }
 
+    /// Bytes in use before the oldest record that waits for anybody, and those taken ahead of records to
+    /// come.
+    pub(in super::super) fn spent_bytes(&self) -> u64 {
+        let lows = self.destinations.iter().map(|destination| destination.position.low());
+        let oldest = lows.min().unwrap_or(u64::MAX);
+        let held = self.catalogue.iter().rev().take_while(|segment| segment.last >= oldest);
+        let held: u64 = held.map(|segment| segment.bytes_between(oldest, segment.last)).sum();
+        self.catalogue.bytes().saturating_sub(held)
+    }
+
     /// What a destination keeps of the disk: be it by a few records in many segments.
     fn pinned_bytes(&self, index: usize) -> u64 {
         let pinned = self.catalogue.iter().filter(|segment| self.holds(index, segment));

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::super::super::disk::sim::SimDisk;
 use super::super::{Engine, Options};
 use super::support::{
-    SEGMENT_BYTES, append, close, deliver_one, drain, entry, fill, open, open_with, options,
+    SEGMENT_BYTES, append, close, deliver_one, drain, entry, fill, lease, open, open_with, options,
     segments, sized, try_deliver_one,
 };
 use crate::encode::BLOCK_BYTES_MAX;
@@ -44,6 +44,35 @@ fn the_bytes_in_use_after_a_crash_are_those_of_the_files_and_end_at_nothing() {
         fill(&engine, 100..=112);
         assert_eq!(used(&engine), bytes_of_segments(&disk));
     }
+}
+
+#[test]
+fn what_is_delivered_is_told_apart_from_what_waits_while_its_segment_is_written_to() {
+    let disk = SimDisk::new(1);
+    let (engine, _) = open_with(&disk, &Options { segment_bytes: 1 << 20, ..options() });
+    let held = || {
+        let standing = engine.standing(Duration::ZERO);
+        standing.used_bytes - standing.spent_bytes
+    };
+    let mut before = used(&engine);
+    for number in 1..=20 {
+        fill(&engine, [number]);
+        assert!(held() >= 700, "it waits");
+        deliver_one(&engine);
+        engine.maintain().unwrap();
+        assert_eq!(held(), 0, "nothing waits");
+        assert!(used(&engine) >= before, "the segment stays");
+        before = used(&engine);
+    }
+    assert!(before >= 20 * 700, "{before}");
+    fill(&engine, 21..=30);
+    assert!((7_000..10_000).contains(&held()), "{}", held());
+    // One that is not delivered holds all behind it.
+    let first = lease(&engine, 1).unwrap();
+    drain(&disk, &engine);
+    assert!((7_000..10_000).contains(&held()), "{}", held());
+    engine.ack(0, first.id, first.delivered());
+    assert_eq!(held(), 0);
 }
 
 #[test]
