@@ -25,17 +25,19 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{Destination, Durability, Meters, Queue};
 use crate::scrape::{self, Scraper};
 use crate::tap::Tap;
-use crate::tls::{Keeper, Port, ServerTls, TlsFault};
+use crate::tls::{Keeper, Port, TlsFault};
 use crate::traffic::Traffic;
 
 mod announce;
 mod ending;
 mod epitaph;
+mod note;
 mod ports;
 mod receivers;
 pub mod reload;
 pub mod signal;
 
+use note::Note;
 use ports::Ports;
 use receivers::Receivers;
 use reload::{Live, Reloader, Upkeep};
@@ -162,7 +164,7 @@ impl Gateway {
         let acceptors = tls.ingest.iter().chain(&tls.admin).cloned().collect();
         let edge = Arc::new(edge.with_tls(tls.ingest));
         let (reloader, desk) = Reloader::new(upkeep, clock.now());
-        let live = Live {
+        let mut live = Live {
             edge: Arc::clone(&edge),
             scrapes: scraper.changes(),
             deliveries: receivers.changes(),
@@ -170,6 +172,7 @@ impl Gateway {
             traffic: Arc::clone(&traffic),
             clock: Arc::clone(&clock),
             level: reloader.level(),
+            note: None,
         };
         let admin = admin_listener.map(|(listen, listener)| {
             let parts = admin::Parts {
@@ -189,8 +192,9 @@ impl Gateway {
             started.map_err(|cause| StartError::AdminListen { listen, cause })
         });
         let admin = admin.transpose()?;
-        if let Some(log) = log {
-            note_admin(&log, admin.as_ref().map(Admin::addr), config.admin.tls.as_ref());
+        live.note = log.map(|log| Note { log, admin: admin.as_ref().map(Admin::addr) });
+        if let Some(note) = &live.note {
+            note.write(config.admin.tls.as_ref());
         }
         // Nothing fails from here on.
         receivers.run();
@@ -356,17 +360,6 @@ async fn open_queue(
     let log = opened.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
     let log = Arc::new(log);
     Ok((Arc::clone(&log) as Arc<dyn Queue>, Some(log)))
-}
-
-/// Leaves the admin port's address where `tidegate queue ls` looks for it, empty while it is off, and where
-/// the certificate lies that it shows.
-fn note_admin(log: &LogQueue, admin: Option<SocketAddr>, tls: Option<&ServerTls>) {
-    let address = admin.map_or_else(String::new, |addr| addr.to_string());
-    let file = tls.and_then(|tls| std::path::absolute(&tls.cert_file).ok());
-    let file = file.map_or_else(String::new, |path| format!("admin_cert={}\n", path.display()));
-    if let Err(error) = log.note(&format!("admin={address}\n{file}")) {
-        tracing::warn!(%error, "cannot write into the lock file: {error}; commands do not find this gateway");
-    }
 }
 
 /// How the durable queue of these settings is opened.

@@ -180,16 +180,6 @@ impl Forwarder {
         Changes(Arc::clone(&self.line))
     }
 
-    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
-    /// `insecure_skip_verify`, `proxy` and `connect_timeout` of `receiver`; the rest of it is not looked at.
-    /// The files are read again. What is on the wire is not disturbed; what cannot be used changes nothing
-    /// and is the error.
-    pub async fn change_tls(&self, receiver: &Receiver) -> Result<(), ClientError> {
-        let changes = Changes(Arc::clone(&self.line));
-        changes.take_connections(changes.judge_connections(receiver).await?);
-        Ok(())
-    }
-
     /// The receiver's status, now and whenever it changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.line.board.subscribe()
@@ -252,12 +242,17 @@ impl Changes {
         Ok(Change { key, envelope: Envelope::new(hostname)? })
     }
 
-    /// Other certificates, and another proxy: see [`Forwarder::change_tls`]. Nothing changes yet.
+    /// Other certificates, another proxy, another `connect_timeout`; the rest of `after` is not looked at. The
+    /// files are read again. Nothing changes yet.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be used.
     pub async fn judge_connections(&self, after: &Receiver) -> Result<Connections, ClientError> {
         self.0.client.prepare(after).await
     }
 
-    /// Connects with them from now on.
+    /// Connects with them from now on. What is on the wire is not disturbed.
     pub fn take_connections(&self, connections: Connections) {
         self.0.client.adopt(connections);
         self.0.board.trusts(self.0.client.trust());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   files ──read──► ServerConfig ──┐ swapped for handshakes that begin from then on
-//!   reload ─change─────────────────┤
+//!   reload ─adopt──────────────────┤
 //!                                  ▼
 //!   TcpStream ──first byte──► handshake ──► Stream    what is above speaks HTTP, as on a port in clear
 //!                    │             │
@@ -13,10 +13,10 @@
 //! Certificates are renewed by others, who rewrite files, rename them over, or swap a link, and tell
 //! nobody: so the files are read every few seconds, and what cannot be used leaves in use what was there.
 //!
-//! A connection costs what rustls keeps for it: about 10 KiB while it is idle, and at most
-//! [`BUFFER_BYTES`] of each of: answers waiting to be encrypted, answers encrypted and not yet taken, and
-//! what came and was not read yet. None of it is of `limits.memory_bytes`, so `limits.connections` bounds
-//! it.
+//! A connection costs what rustls keeps for it: about 10 KiB while it is idle; at most [`BUFFER_BYTES`] of
+//! each of answers that wait to be encrypted and answers encrypted and not yet taken; and of what came in and
+//! was not read yet a record or two, or up to 64 KiB during its handshake. None of it is of
+//! `limits.memory_bytes`, so `limits.connections` bounds it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ pub use pin::pinned;
 use failures::Failures;
 use hello::Hello;
 
-/// Most bytes rustls holds for a connection, for each purpose of its own.
+/// Most bytes of answers that rustls holds for a connection, before and after they are encrypted.
 pub const BUFFER_BYTES: usize = 32 << 10;
 
 /// A connection after its handshake.
@@ -133,12 +133,6 @@ impl Acceptor {
     pub fn adopt(&self, Prepared(next): Prepared) -> Change {
         let before = self.0.current.swap(Arc::clone(&next));
         if is_same(&before, &next) { Change::Same } else { Change::Another }
-    }
-
-    /// Both at once: certificate, key, and who vouches for clients. What is at fault changes nothing.
-    /// Blocks.
-    pub fn change(&self, tls: &ServerTls) -> Result<Change, TlsFault> {
-        Ok(self.adopt(self.prepare(tls)?))
     }
 
     /// Whose port it is.

@@ -5,6 +5,7 @@
 //! watch        whether it, or a file that it names, holds something else
 //! compare      what another configuration changes, in words; `effect` says of each key whether it waits
 //!              for a restart
+//! held         what waits for a restart because of something else that does
 //! live         the parts that change: everything that can fail is made first, then all is swapped
 //! expiry       a word about tokens that expire
 //! ```
@@ -28,6 +29,7 @@ use crate::observe::Level;
 mod compare;
 mod effect;
 mod expiry;
+mod held;
 mod live;
 mod origin;
 mod watch;
@@ -37,6 +39,7 @@ pub use origin::Origin;
 
 use compare::{Picture, difference};
 use expiry::Reminders;
+use held::Held;
 use watch::{Prints, Watch};
 
 /// Longest wait for the configuration: it may lie, or name a file, on a share that is gone.
@@ -187,19 +190,22 @@ impl Reloader {
         let loaded = self.read().await?;
         let origin = self.origin.as_ref().expect("whoever has none does not get here");
         let (next, picture) = (loaded.config, Picture::of(&loaded.settings));
-        let held = live::held(&now.config, &next);
+        let held = Held::of(&now.config, &next);
         let mut told = difference((&now.config, &now.picture), (&next, &picture), &held);
         told.needs_restart.retain(|name| !origin.is_decided(name.trim_matches('`')));
-        let merged = live::merged(&now.config, &next);
+        let merged = held::merged(&now.config, &next, &held);
         let one = |problem: String| vec![problem];
-        let judged = timeout(READ_WAIT_MAX, live.judge(&now.config, merged)).await;
+        let judged = timeout(READ_WAIT_MAX, live.judge(&now.config, merged, &held)).await;
         let judged = judged.unwrap_or_else(|_| Err(too_long()));
         // What it made ready for sources that do not come.
         let judged = judged.inspect_err(|_| live.forget_all_but(&now.config)).map_err(one)?;
-        now.config = live.take(&now.config, judged).map_err(one)?;
+        let (config, more) = live.take(&now.config, judged).map_err(one)?;
+        told.changed.extend(more);
+        live.tell_commands(&now.config, &config, READ_WAIT_MAX).await;
+        now.config = config;
         now.picture = now.picture.merged(&picture, &held);
         let mut warnings = loaded.warnings;
-        warnings.extend(live::astray(&now.config));
+        warnings.extend(held.warnings());
         let expiring = expiring(&now.config.sources, live.clock.now());
         warnings.extend(expiring.into_iter().map(|expiring| expiring.text));
         // They go into the log with the other warnings.

@@ -99,7 +99,7 @@ fn begin_trial(loaded: &mut Loaded) -> anyhow::Result<Option<Trial>> {
 async fn serve(
     args: &ServeArgs,
     mut config: Config,
-    upkeep: Upkeep,
+    mut upkeep: Upkeep,
     afterwards: Afterwards,
 ) -> anyhow::Result<Option<Ended>> {
     let fate = match (config.queue.durability, afterwards) {
@@ -107,13 +107,18 @@ async fn serve(
         (Durability::Fsync | Durability::Os, Afterwards::Kept) => "stay queued",
     };
     let mut signals = Signals::listen().context("cannot take over signals")?;
+    // A trial has no file to read again, and ends with the terminal it runs in.
+    let mut terminal = upkeep.hangups.take_if(|_| args.dev);
     let receiver =
         if args.dev { Some(dev_receiver(args.receiver_listen, &mut config).await?) } else { None };
     let gateway = Gateway::start_with(config, Arc::new(SystemClock::new()), upkeep).await?;
     if receiver.is_some() {
         invite(gateway.addr(), gateway.admin_addr());
     }
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = hung_up(&mut terminal) => "SIGHUP",
+    };
     tracing::info!(signal, "{signal} received");
     let end = async {
         let ended = gateway.stop_before(afterwards).await;
@@ -123,6 +128,13 @@ async fn serve(
         ended
     };
     Ok(unless_interrupted(end, &mut signals, fate).await)
+}
+
+async fn hung_up(terminal: &mut Option<Hangups>) {
+    match terminal {
+        Some(hangups) => hangups.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A second signal means now, unless it is an echo of the first.

@@ -79,6 +79,7 @@ struct Notes {
     unknown: Vec<(String, String, usize)>,
     variables: BTreeSet<String>,
     files: Vec<PathBuf>,
+    kept_files: Vec<PathBuf>,
 }
 
 /// What reading left behind beside the values.
@@ -152,6 +153,12 @@ impl<'t> File<'t> {
         self.notes.borrow_mut().files.push(path.into());
     }
 
+    /// One that whoever uses it reads again by itself: of interest while something is wrong, which may be
+    /// that very file.
+    pub(super) fn names_kept_file(&self, path: &str) {
+        self.notes.borrow_mut().kept_files.push(path.into());
+    }
+
     pub(super) fn know(&self, section: &str, key: &str) {
         self.notes.borrow_mut().known.insert(known_path(section, key));
     }
@@ -175,7 +182,10 @@ impl<'t> File<'t> {
                 notes.warnings.push(unknown_variable(name, &notes.known));
             }
         }
-        let Notes { problems, warnings, settings, known, files, .. } = notes;
+        let Notes { problems, warnings, settings, known, mut files, kept_files, .. } = notes;
+        if !problems.is_empty() {
+            files.extend(kept_files);
+        }
         Outcome { problems, warnings, settings, known, files }
     }
 }

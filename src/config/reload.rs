@@ -8,7 +8,8 @@ use super::section::Section;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reload {
     /// Whether the configuration is read again when it, or a file that it names, changes. Default true.
-    /// false: only on SIGHUP and `POST /-/reload`. A receiver's `api_key_file` is looked at in any case.
+    /// false: only on SIGHUP and `POST /-/reload`. A receiver's `api_key_file` and files of certificates are
+    /// looked at in any case, by whoever uses them.
     pub watch: bool,
     /// Time between two looks at those files. 100 ms to 1 h; default 2 s. Their contents count, not their
     /// times: raise it where they lie on a share that is slow.

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::file::{File, Needs, Setting};
 use super::problem::Place;
 use super::scalar::Scalar;
+use super::tls;
 
 /// One table of the file, with the variables over it.
 #[derive(Debug)]
@@ -99,7 +100,11 @@ impl<'f> Section<'f> {
         let found = self.written(key)?;
         // The one name that files have whose contents are part of the configuration.
         if let (true, Some(path)) = (key.ends_with("_file"), found.0.text()) {
-            self.file.names_file(path);
+            if tls::FILES.contains(&key) {
+                self.file.names_kept_file(path);
+            } else {
+                self.file.names_file(path);
+            }
         }
         Some(found)
     }

@@ -24,6 +24,10 @@ pub(crate) use validity::not_after;
 
 use super::section::Section;
 
+/// Keys of files whose users read them again by themselves. Certificate and key are often written one after
+/// the other, and in between they make no configuration.
+pub(super) const FILES: [&str; 4] = ["ca_file", "cert_file", "key_file", "client_ca_file"];
+
 /// A file of certificates or a key that cannot be used; no text holds anything of a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct TlsFault {

@@ -31,9 +31,11 @@ use super::target::{KEY_HEADER, Target, TargetError};
 use crate::config::{Compression, Receiver, Secret};
 use crate::metric::timestamp::Timestamp;
 
+mod reading;
 mod recipe;
 mod trouble;
 
+use reading::{READ_WAIT_MAX, Reader, Reading};
 use recipe::{Made, Recipe};
 
 /// Most characters of an answer or an error that are kept.
@@ -74,6 +76,7 @@ pub struct Client {
     name: Arc<str>,
     timeout: Duration,
     renewed_every: Duration,
+    reader: Reader,
 }
 
 /// The HTTP client in use: a pool of connections.
@@ -123,6 +126,7 @@ impl Client {
             name: Arc::clone(&receiver.name),
             timeout: receiver.timeout,
             renewed_every: RENEWED_EVERY,
+            reader: Reader::default(),
         })
     }
 
@@ -189,7 +193,8 @@ impl Client {
         Answer { text: now.scrub().clean(&answer.text, Extent::Whole, TEXT_CHARS_MAX), ..answer }
     }
 
-    /// The HTTP client, a new one when its time has come. Nobody else waits for that one.
+    /// The HTTP client, a new one when its time has come. Nobody else waits for that one, and who does waits
+    /// no longer than [`READ_WAIT_MAX`].
     async fn http(&self) -> reqwest::Client {
         let (client, is_due) = {
             let mut http = lock(&self.http);
@@ -210,29 +215,35 @@ impl Client {
     async fn renew(&self, recipe: Arc<Recipe>) -> Option<reqwest::Client> {
         let by = Arc::clone(&recipe);
         // Off the reactor: certificates are read from the disk.
-        let made = blocking(move || by.build()).await;
-        let mut http = lock(&self.http);
-        match made {
-            // Unless another recipe came meanwhile, by which one was made.
-            Ok(made) if Arc::ptr_eq(&recipe, &lock(&self.recipe)) => {
-                http.fault = None;
-                http.made = made;
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let text = error.to_string();
-                if http.fault.as_ref() != Some(&text) {
-                    tracing::warn!(
-                        receiver.name = &*self.name,
-                        "receiver {}: {text}; the connections there are go on being used",
-                        self.name
-                    );
-                    http.fault = Some(text);
-                }
+        let made = match self.reader.read(move || by.build()).await {
+            Reading::Done(made) => made,
+            Reading::Late => Err(recipe.late(READ_WAIT_MAX)),
+            Reading::Busy => {
+                lock(&self.http).renew_at = Instant::now() + READ_WAIT_MAX;
                 return None;
             }
+        };
+        let made = made.map_err(|error| self.tell(&error)).ok()?;
+        let mut http = lock(&self.http);
+        // Unless another recipe came meanwhile, by which one was made.
+        if Arc::ptr_eq(&recipe, &lock(&self.recipe)) {
+            http.fault = None;
+            http.made = made;
         }
         Some(http.made.client.clone())
+    }
+
+    /// Why there is no new HTTP client, once.
+    fn tell(&self, error: &ClientError) {
+        let (mut http, text) = (lock(&self.http), error.to_string());
+        if http.fault.as_ref() != Some(&text) {
+            tracing::warn!(
+                receiver.name = &*self.name,
+                "receiver {}: {text}; the connections there go on being used",
+                self.name
+            );
+            http.fault = Some(text);
+        }
     }
 
     /// How far the receiver is believed to be who it says.
@@ -241,14 +252,22 @@ impl Client {
     }
 
     /// Reads the files of certificates and keys again, off the reactor; when they hold something else,
-    /// connections come up with that from now on. Takes as long as the disk does.
+    /// connections come up with that from now on.
     pub async fn look(&self) -> Look {
         let recipe = Arc::clone(&lock(&self.recipe));
         if !recipe.has_files() {
             return Look::Same;
         }
         let reader = Arc::clone(&recipe);
-        let found = blocking(move || Some(reader.credentials().ok()?.digest())).await;
+        let found = match self.reader.read(move || Some(reader.credentials().ok()?.digest())).await
+        {
+            Reading::Done(found) => found,
+            Reading::Late => {
+                self.tell(&recipe.late(READ_WAIT_MAX));
+                return Look::Same;
+            }
+            Reading::Busy => return Look::Same,
+        };
         let before = lock(&self.http).made.digest;
         if found == Some(before) {
             lock(&self.http).fault = None;
@@ -267,15 +286,8 @@ impl Client {
         Look::Another
     }
 
-    /// Connections come up as these settings have it from now on: `ca_file`, `cert_file`, `key_file`,
-    /// `insecure_skip_verify`, `proxy`, `connect_timeout`. What is on the wire is not disturbed, and what
-    /// cannot be used changes nothing.
-    pub async fn change(&self, receiver: &Receiver) -> Result<(), ClientError> {
-        self.adopt(self.prepare(receiver).await?);
-        Ok(())
-    }
-
-    /// The first half of [`Self::change`], all that can fail: changes nothing.
+    /// What another `ca_file`, `cert_file`, `key_file`, `insecure_skip_verify`, `proxy` or `connect_timeout`
+    /// takes, all that can fail: changes nothing.
     pub async fn prepare(&self, receiver: &Receiver) -> Result<Connections, ClientError> {
         let recipe = Arc::new(Recipe::of(receiver, &self.target()));
         let by = Arc::clone(&recipe);
@@ -283,8 +295,13 @@ impl Client {
         Ok(Connections { recipe, made })
     }
 
-    /// The second half.
+    /// Connections come up so from now on. What is on the wire is not disturbed.
     pub fn adopt(&self, Connections { recipe, made }: Connections) {
+        // Before anything goes through that one.
+        {
+            let mut target = lock(&self.target);
+            *target = Arc::new(target.with_proxy(recipe.proxy()));
+        }
         let mut http = lock(&self.http);
         *lock(&self.recipe) = recipe;
         http.made = made;

@@ -1,9 +1,13 @@
-//! Takes the api key out of text from elsewhere: answers that echo the request, library errors
+//! Takes the api key, and what opens a proxy, out of text from elsewhere: answers that echo the request,
+//! library errors
 //! (contract C6.1).
 
 mod derived;
 
-use crate::config::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::{Proxy, Secret};
 use derived::Derived;
 
 /// What stands where the key stood.
@@ -32,28 +36,50 @@ pub enum Extent {
 pub struct Scrub {
     /// The one in use first.
     keys: Vec<Secret>,
-    /// Of each key.
+    /// Of proxies, those of the one in use first: password, user and password, and both as they travel.
+    proxies: Vec<Secret>,
+    /// Of each of both.
     derived: Vec<Derived>,
 }
 
 /// Most keys that are looked for, old ones included: answers to them may still be on their way.
 const KEYS_MAX: usize = 4;
 
+/// The same of proxies: the one in use, and one before it.
+const PROXY_SECRETS_MAX: usize = 2 * 3;
+
 impl Scrub {
     /// Looks for this key.
     pub fn new(key: Secret) -> Self {
-        Self::of(vec![key])
+        Self::of(vec![key], Vec::new())
     }
 
     /// Looks for this key, and for those before it.
     #[must_use]
     pub fn with(&self, key: &Secret) -> Self {
-        let before = self.keys.iter().filter(|known| *known != key).cloned();
-        Self::of(std::iter::once(key.clone()).chain(before).take(KEYS_MAX).collect())
+        let keys = newest([key.clone()], &self.keys, KEYS_MAX);
+        Self::of(keys, self.proxies.clone())
     }
 
-    fn of(keys: Vec<Secret>) -> Self {
-        Self { derived: keys.iter().map(Derived::of).collect(), keys }
+    /// Looks for what opens this proxy as well, which may echo what it was sent.
+    #[must_use]
+    pub fn with_proxy(&self, proxy: &Proxy) -> Self {
+        let Proxy::Through { credentials: Some((user, password)), .. } = proxy else {
+            return self.clone();
+        };
+        let pair = format!("{user}:{}", password.reveal());
+        let travels = STANDARD.encode(&pair);
+        let opens = [password.clone(), Secret::new(pair), Secret::new(travels)];
+        let proxies = newest(opens, &self.proxies, PROXY_SECRETS_MAX);
+        Self::of(self.keys.clone(), proxies)
+    }
+
+    fn of(keys: Vec<Secret>, proxies: Vec<Secret>) -> Self {
+        Self { derived: keys.iter().chain(&proxies).map(Derived::of).collect(), keys, proxies }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Secret> {
+        self.keys.iter().chain(&self.proxies)
     }
 
     /// One line of at most `chars_max` characters without the key and without control characters.
@@ -61,7 +87,7 @@ impl Scrub {
         let mut clean = self.mask(text);
         if extent == Extent::Cut {
             // The beginning of a key may stand at the end, too short to be recognised.
-            let longest = self.keys.iter().map(|key| key.reveal().len()).max().unwrap_or(0);
+            let longest = self.all().map(|key| key.reveal().len()).max().unwrap_or(0);
             let doubtful = longest * SPELLING_BYTES_MAX;
             let keep = clean.len().saturating_sub(doubtful);
             clean.truncate(clean.floor_char_boundary(keep));
@@ -75,7 +101,7 @@ impl Scrub {
         while let Some(first) = rest.chars().next() {
             // The longest: one key may begin with another.
             let text = rest.as_bytes();
-            let spelled = self.keys.iter().filter_map(|key| match_key(text, key));
+            let spelled = self.all().filter_map(|key| match_key(text, key));
             let derived = self.derived.iter().filter_map(|derived| derived.match_start(text));
             let found = spelled.chain(derived).max();
             let step = if let Some(bytes) = found {
@@ -90,6 +116,12 @@ impl Scrub {
         }
         out
     }
+}
+
+/// These, and those before them, no more than `most`.
+fn newest<const N: usize>(new: [Secret; N], before: &[Secret], most: usize) -> Vec<Secret> {
+    let before: Vec<Secret> = before.iter().filter(|old| !new.contains(old)).cloned().collect();
+    new.into_iter().chain(before).take(most).collect()
 }
 
 impl std::fmt::Debug for Scrub {
@@ -230,6 +262,24 @@ mod tests {
         assert_eq!(clean, "*** *** ***");
         let clean = scrub.clean(&format!("{}new/ke", "a".repeat(94)), Extent::Cut, 512);
         assert_eq!(clean, "a".repeat(100 - 7 * SPELLING_BYTES_MAX));
+    }
+
+    #[test]
+    fn what_opens_a_proxy_is_found_and_that_of_the_one_before() {
+        let proxy = |password: &str| Proxy::Through {
+            url: "http://proxy:3128/".to_owned(),
+            credentials: Some(("me".to_owned(), Secret::new(password.to_owned()))),
+        };
+        let first = scrub("key").with_proxy(&proxy("s3cr/t"));
+        // printf %s me:s3cr/t | base64; short ones are found whole alone.
+        let text = "key s3cr%2Ft me:s3cr/t Basic bWU6czNjci90!";
+        assert_eq!(first.clean(text, Extent::Whole, 99), "*** *** *** Basic ***!");
+        let second = first.with_proxy(&proxy("0ther")).with(&Secret::new("newer".to_owned()));
+        let text = format!("{text} 0ther newer {}", STANDARD.encode("me:0ther"));
+        let clean = second.clean(&text, Extent::Whole, 99);
+        assert_eq!(clean, "*** *** *** Basic ***! *** *** ***");
+        let clean = first.with_proxy(&Proxy::Off).clean("s3cr/t", Extent::Whole, 99);
+        assert_eq!(clean, "***", "an answer may be on its way");
     }
 
     #[test]

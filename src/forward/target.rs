@@ -4,7 +4,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::scrub::Scrub;
-use crate::config::{Receiver, ReceiverAuth, Secret, is_loopback};
+use crate::config::{Proxy, Receiver, ReceiverAuth, Secret, is_loopback};
 
 /// The header of `receiver.auth = "header"`.
 pub const KEY_HEADER: &str = "sts-api-key";
@@ -52,7 +52,7 @@ impl Target {
             return Err(TargetError::KeyInUrl);
         }
         let shown = shown(&url);
-        let scrub = Scrub::new(receiver.api_key.clone());
+        let scrub = Scrub::new(receiver.api_key.clone()).with_proxy(&receiver.proxy);
         let target =
             Self { base: url.clone(), auth: receiver.auth, url, key_header: None, shown, scrub };
         target.with_key(&receiver.api_key)
@@ -76,6 +76,12 @@ impl Target {
         Ok(target)
     }
 
+    /// The same, whose text is cleared of what opens this proxy, too.
+    #[must_use]
+    pub fn with_proxy(&self, proxy: &Proxy) -> Self {
+        Self { scrub: self.scrub.with_proxy(proxy), ..self.clone() }
+    }
+
     /// The address with the key: for the wire only.
     pub fn url(&self) -> &Url {
         &self.url
@@ -97,7 +103,7 @@ impl Target {
         self.base.join(location).ok().map(|url| shown(&url))
     }
 
-    /// Takes this target's key out of text.
+    /// Takes this target's key, and what opens the proxy before it, out of text.
     pub fn scrub(&self) -> &Scrub {
         &self.scrub
     }

@@ -18,7 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::seats::Call;
-use crate::config;
 
 /// What is known of a connection. Its requests and its socket share it.
 #[derive(Debug)]
@@ -46,6 +45,15 @@ pub(super) struct Connection {
     was_let_in: AtomicBool,
     /// Whether somebody wants its seat.
     pub(super) call: Call,
+}
+
+/// How long a connection may do nothing. Copied out of the settings: these must not live as long as it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// `http.header_timeout`
+    pub(super) head: Duration,
+    /// `http.idle_timeout`
+    pub(super) idle: Duration,
 }
 
 /// How long nothing has been worked on.
@@ -122,13 +130,13 @@ impl Connection {
 
     /// When the present phase has lasted too long; none while requests are being worked on, which
     /// have bounds of their own. To be asked after every turn.
-    pub(super) fn deadline(&self, http: &config::Http) -> Option<Instant> {
+    pub(super) fn deadline(&self, allowed: Patience) -> Option<Instant> {
         self.stamp();
         if self.running.load(Ordering::Acquire) > 0 {
             return None;
         }
         let in_head = self.in_head.load(Ordering::Acquire);
-        let allowed = if in_head { http.header_timeout } else { http.idle_timeout };
+        let allowed = if in_head { allowed.head } else { allowed.idle };
         let since = Duration::from_millis(self.since_ms.load(Ordering::Acquire));
         Some(self.accepted + since + allowed)
     }
@@ -137,11 +145,11 @@ impl Connection {
     /// an answer gets `farewell` and no more, or half a head would use up the grace of all others.
     pub(super) fn last_deadline(
         &self,
-        http: &config::Http,
+        allowed: Patience,
         began: Instant,
         farewell: Duration,
     ) -> Option<Instant> {
-        let deadline = self.deadline(http);
+        let deadline = self.deadline(allowed);
         let wrote = Duration::from_millis(self.wrote_ms.load(Ordering::Acquire));
         let last = began.max(self.accepted + wrote) + farewell;
         deadline.map(|deadline| deadline.min(last))

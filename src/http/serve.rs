@@ -222,7 +222,7 @@ impl Server {
         connection: &Connection,
         tls: &Acceptor,
     ) -> Option<Stream<TcpStream>> {
-        let within = self.state.rules().http.header_timeout;
+        let within = self.state.patience().head;
         let mut stage = self.stage.clone();
         // One that was not silent for long enough is asked again, by whoever wants a seat then.
         let called = poll_fn(|cx| match connection.call.heard(cx) {
@@ -253,8 +253,7 @@ impl Server {
         let mut wire =
             pin!(self.builder.serve_connection(io, service_fn(move |request| edge.call(request))));
         let (mut stage, mut look) = (self.stage.clone(), self.stage.clone());
-        let http = &self.state.rules().http;
-        let mut timer = Alarm::new(http.header_timeout);
+        let mut timer = Alarm::new(self.state.patience().head);
         let mut draining = None;
         let mut called_with = Left::default();
 
@@ -266,8 +265,8 @@ impl Server {
                     return Poll::Ready(Turn::Closed);
                 }
                 let deadline = match draining {
-                    None => connection.deadline(http),
-                    Some(began) => connection.last_deadline(http, began, FAREWELL),
+                    None => connection.deadline(self.state.patience()),
+                    Some(began) => connection.last_deadline(self.state.patience(), began, FAREWELL),
                 };
                 if deadline.is_some_and(|deadline| timer.rings(deadline, cx)) {
                     return Poll::Ready(Turn::Expired);

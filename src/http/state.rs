@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::auth::{Sources, TokenUse};
 use super::client_addr::Forwarding;
 use super::complaints::Complaints;
+use super::connection::Patience;
 use super::counts::Counts;
 use super::problem::{Busy, Problem};
 use super::rate_limit::PerIp;
@@ -156,6 +157,12 @@ impl State {
     /// The rules for a request that begins now.
     pub(super) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+
+    /// How long a connection may do nothing, from now on.
+    pub(super) fn patience(&self) -> Patience {
+        let rules = self.rules.load();
+        Patience { head: rules.http.header_timeout, idle: rules.http.idle_timeout }
     }
 
     /// What the edge has seen.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Shared;
 use super::answer::{Answer, AnswerBody};
@@ -37,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop. Dropping this future closes every connection at once.
 pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (slots, since) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Instant::now());
     let mut connections = JoinSet::new();
     let mut stopping = stop.clone();
     loop {
@@ -48,7 +49,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>, stop: watch:
         };
         match accepted {
             Ok((stream, slot)) => {
-                let serving = connection(stream, Arc::clone(&shared), stop.clone());
+                let serving = connection(stream, Arc::clone(&shared), stop.clone(), since);
                 connections.spawn(async move {
                     serving.await;
                     drop(slot);
@@ -83,16 +84,25 @@ async fn accept(
     Ok((stream, slot))
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+/// `since` is when the receiver began.
+async fn connection(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+    since: Instant,
+) {
     let valve = Valve::default();
     let number = shared.book.connected();
     let wire = Wire::new(stream, valve.clone());
     let Some(tls) = shared.tls.clone() else {
         return converse(wire, valve, number, shared, stop).await;
     };
-    if let Ok(Some(wire)) = tokio::time::timeout(HEAD_WITHIN, tls.handshake(wire)).await {
-        converse(wire, valve, number, shared, stop).await;
+    match tokio::time::timeout(HEAD_WITHIN, tls.handshake(wire)).await {
+        Ok(Some(wire)) => return converse(wire, valve, number, shared, stop).await,
+        Ok(None) => {}
+        Err(_) => tls.late(),
     }
+    tls.tell_failures(since.elapsed());
 }
 
 async fn converse<S>(

@@ -7,7 +7,7 @@
 //! * No proxy is taken from the environment: exporters are near, as they are for Prometheus.
 //! * A job has one pool of connections, with two idle ones for each target at most. System certificates
 //!   are loaded when the first `https:` target is scraped, so that a container without any can scrape
-//!   `http:`.
+//!   `http:`. Files of certificates are read again while targets are scraped.
 //! * Nothing of an answer is repeated in an error: a target may send back the headers it got.
 
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::counts::Outcome;
@@ -29,8 +28,10 @@ use crate::decode::media::{Coding, Codings};
 use crate::intake::{Intake, IntakeError};
 
 mod names;
+mod secure;
 
 pub(super) use names::Names;
+use secure::Secure;
 
 /// Asks for the older text: OpenMetrics says nothing more that would be delivered, and one broken rule of
 /// it makes a page none. It is not even named, because many exporters send it to whoever names it, however
@@ -75,10 +76,9 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) struct Fetcher {
     plain: Client,
-    secure: OnceCell<Client>,
+    secure: Secure,
     job: config::Scrape,
     headers: HeaderMap,
-    names: Names,
 }
 
 impl Failure {
@@ -136,7 +136,7 @@ impl Fetcher {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Self { plain, secure: OnceCell::new(), job: job.clone(), headers, names })
+        Ok(Self { plain, secure: Secure::new(job, &names), job: job.clone(), headers })
     }
 
     /// The page at `url`, in no more time than `timeout`. Its memory is of `budget`, and is taken once there
@@ -184,7 +184,14 @@ impl Fetcher {
     }
 
     async fn send(&self, url: &Url) -> Result<Response, Failure> {
-        let client = if url.scheme() == "https" { self.secure().await? } else { &self.plain };
+        let client = if url.scheme() == "https" {
+            let client = self.secure.client().await;
+            client.map_err(|cause| {
+                Failure::new(Outcome::Down, format!("cannot set up TLS: {cause}"))
+            })?
+        } else {
+            self.plain.clone()
+        };
         let request = || client.get(url.clone()).headers(self.headers.clone()).send();
         let first = request().await;
         // A connection that was kept may have been closed by the target just then.
@@ -193,19 +200,6 @@ impl Fetcher {
             .is_err_and(|error| error.is_request() && !error.is_connect() && !error.is_timeout());
         let answer = if is_worth_another { request().await } else { first };
         answer.map_err(|error| Failure::new(Outcome::Down, in_one_line(&error.without_url())))
-    }
-
-    /// The client of `https:`, once certificates were read from the disk.
-    async fn secure(&self) -> Result<&Client, Failure> {
-        let make = || async {
-            let (job, names) = (self.job.clone(), self.names.clone());
-            let made = tokio::task::spawn_blocking(move || secured(&job, &names)).await;
-            made.map_err(|error| error.to_string())?
-        };
-        let client = self.secure.get_or_try_init(make).await;
-        client.map_err(|cause: String| {
-            Failure::new(Outcome::Down, format!("cannot set up TLS: {cause}"))
-        })
     }
 }
 
@@ -219,12 +213,6 @@ fn builder(job: &config::Scrape, names: &Names) -> reqwest::ClientBuilder {
         .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(2)
-}
-
-fn secured(job: &config::Scrape, names: &Names) -> Result<Client, String> {
-    let credentials = job.tls.load().map_err(|fault| fault.to_string())?;
-    let client = credentials.apply(builder(job, names)).build();
-    client.map_err(|error| in_one_line(&error))
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -29,6 +29,18 @@ impl Drop for Keeper {
 }
 
 impl Acceptor {
+    /// Says in the log how many handshakes failed since it was last said, once a minute at most; `now` is a
+    /// monotonic reading. For whoever keeps none.
+    pub fn tell_failures(&self, now: Duration) {
+        let port = self.port().as_str();
+        if let Some((count, last)) = self.0.failures.take(now) {
+            tracing::warn!(
+                tls.port = port,
+                "{count} TLS handshakes failed on the {port} port, the last: {last}"
+            );
+        }
+    }
+
     /// Reads the files every two seconds, on the runtime it is called in, and says in the log what there
     /// is to say.
     pub fn keep(&self, clock: Arc<dyn Clock>) -> Keeper {
@@ -101,12 +113,7 @@ impl Rounds {
 
     fn tell(&mut self) {
         let (port, now) = (self.acceptor.port().as_str(), self.clock.monotonic());
-        if let Some((count, last)) = self.acceptor.0.failures.take(now) {
-            tracing::warn!(
-                tls.port = port,
-                "{count} TLS handshakes failed on the {port} port, the last: {last}"
-            );
-        }
+        self.acceptor.tell_failures(now);
         let Some(not_after) = self.acceptor.not_after() else { return };
         let left_s = not_after - self.clock.now().seconds();
         let was_said = |(of, at): (i64, Duration)| of == not_after && now < at + DAY;

@@ -187,11 +187,12 @@ fn a_hangup_during_the_start_does_not_end_it_and_a_file_that_hangs_holds_nothing
 }
 
 #[test]
-fn a_trial_has_nothing_to_read_again_and_says_so() {
+fn a_trial_has_nothing_to_read_again_and_ends_with_its_terminal() {
     let args = ["--dev", "--listen", "127.0.0.1:0", "--receiver-listen", "127.0.0.1:0"];
     let admin = [("TIDEGATE_ADMIN__LISTEN", "127.0.0.1:0")];
-    let gateway = Process::start_with("", &args, &admin);
-    gateway.hang_up();
-    gateway.logged("SIGHUP: this gateway runs without a configuration file");
+    let mut gateway = Process::start_with("", &args, &admin);
     assert_eq!((gateway.ask_to_reload().status, gateway.send("dev")), (409, 202));
+    gateway.hang_up();
+    gateway.logged("SIGHUP received");
+    assert!(gateway.ended().success(), "in order: {}", gateway.log());
 }

@@ -13,6 +13,9 @@ const FULL_SHARE: f64 = 0.8;
 /// A source that sent before and is silent for so long.
 const SILENT_S: f64 = 600.0;
 
+/// Most sources that are named for the same reason: with hundreds of them nobody reads on.
+const NAMED_MAX: usize = 5;
+
 /// How long before its end a token or a certificate is spoken of.
 const NOTICE_DAYS: f64 = 14.0;
 
@@ -38,10 +41,11 @@ pub(super) fn of(told: &Value) -> (Value, Value) {
     let is_trouble = !problems.is_empty();
     receivers(told, &mut problems);
     queue(told, &mut problems);
-    sources(told, &mut problems);
+    // What would keep the gateway from starting again, or ends one day, before what one source does wrong.
+    reload(told, &mut problems);
     ends(told, &mut problems);
     strays(told, &mut problems);
-    reload(told, &mut problems);
+    sources(told, &mut problems);
     let more = match problems.len() {
         0 | 1 => String::new(),
         count => format!(" (and {} more below)", count - 1),
@@ -151,7 +155,9 @@ fn queue(told: &Value, problems: &mut Vec<Value>) {
     }
 }
 
+/// Of each kind the first few by name, and how many more there are.
 fn sources(told: &Value, problems: &mut Vec<Value>) {
+    let [mut refused, mut growing, mut silent] = [const { Vec::new() }; 3];
     for source in list(&told["sources"]) {
         let name = text(&source["name"]);
         let last = &source["last_rejects"][0];
@@ -159,8 +165,8 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
         if (happens("reject_rate") || happens("refuse_rate")) && last.is_object() {
             let what = if happens("reject_rate") { "metrics" } else { "bodies" };
             let why = format!("{}: {}", text(&last["code"]), text(&last["message"]));
-            let text = format!("{what} of source {name} are rejected, the last for {why}");
-            notice(problems, &format!("source {name}"), &text);
+            refused
+                .push((name, format!("{what} of source {name} are rejected, the last for {why}")));
         }
         let series = &source["quota"]["series"];
         if let Some(grows) = series["grows"]["text"].as_str() {
@@ -168,12 +174,24 @@ fn sources(told: &Value, problems: &mut Vec<Value>) {
                 "source {name} has {} series of the {} it may have: {grows}",
                 series["count"], series["limit"]
             );
-            notice(problems, &format!("source {name}"), &text);
+            growing.push((name, text));
         }
         if let Some(seconds) = source["silent_s"].as_f64().filter(|seconds| *seconds >= SILENT_S) {
             let minutes = (seconds / 60.0).floor();
-            let text = format!("source {name} has been silent for {minutes} min");
-            notice(problems, &format!("source {name}"), &text);
+            silent.push((name, format!("source {name} has been silent for {minutes} min")));
+        }
+    }
+    for (kind, what) in [
+        (growing, "are near the series they may have"),
+        (refused, "have metrics or bodies that are rejected"),
+        (silent, "are silent"),
+    ] {
+        for (name, text) in kind.iter().take(NAMED_MAX) {
+            notice(problems, &format!("source {name}"), text);
+        }
+        let more = kind.len().saturating_sub(NAMED_MAX);
+        if more > 0 {
+            notice(problems, "sources", &format!("{more} more sources {what}"));
         }
     }
 }
@@ -290,6 +308,25 @@ mod tests {
         }
         let (summary, problems) = of(&told);
         (text(&summary["state"]).to_owned(), text(&summary["text"]).to_owned(), problems)
+    }
+
+    #[test]
+    fn many_sources_with_the_same_trouble_are_counted_behind_what_matters_more() {
+        let last = json!([{"code": "invalid_tags", "message": "no"}]);
+        let source = |nth: u32| {
+            json!({
+                "name": format!("s{nth}"), "tokens": [], "silent_s": 3.0,
+                "reject_rate": 1.0, "last_rejects": last,
+            })
+        };
+        let mut told = told();
+        told["sources"] = (0..40).map(source).collect();
+        told["reload"] = json!({"ok": false, "problems": ["line 7"]});
+        let (summary, problems) = of(&told);
+        assert!(text(&summary["text"]).contains("line 7"), "{summary}");
+        let problems: Vec<_> = list(&problems).map(|problem| text(&problem["text"])).collect();
+        assert_eq!(problems.len(), 7, "{problems:?}");
+        assert!(problems[6].starts_with("35 more sources have metrics"), "{problems:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::{self, Effect};
+use super::held::Held;
 use crate::config::{Config, Settings, Source};
 
 /// The settings of a configuration by what they are settings of, in the texts that `check-config` shows:
@@ -57,17 +58,18 @@ impl Picture {
     }
 
     /// What stays what it was when this becomes `next`, as far as it may: the settings in effect then.
-    pub(super) fn merged(&self, next: &Self, held: &[&str]) -> Self {
+    pub(super) fn merged(&self, next: &Self, held: &Held) -> Self {
         let mut merged = next.clone();
-        merged.0.retain(|thing, _| !thing.is_receiver() || self.0.contains_key(thing));
+        merged.0.retain(|thing, _| !thing.stays(held) || self.0.contains_key(thing));
         for (thing, values) in &self.0 {
             let is_gone = !next.0.contains_key(thing);
             match thing {
-                Thing::Source(_) | Thing::Job(_) if is_gone => continue,
-                Thing::Receiver(_) if is_gone => {
+                Thing::Section(_) => {}
+                _ if is_gone && thing.stays(held) => {
                     merged.0.insert(thing.clone(), values.clone());
                     continue;
                 }
+                _ if is_gone => continue,
                 _ => {}
             }
             let after = merged.0.entry(thing.clone()).or_default();
@@ -88,7 +90,7 @@ impl Picture {
 pub(super) fn difference(
     (before, old): (&Config, &Picture),
     (after, new): (&Config, &Picture),
-    held: &[&str],
+    held: &Held,
 ) -> Difference {
     let mut told = Difference::default();
     let things: BTreeSet<&Thing> = old.0.keys().chain(new.0.keys()).collect();
@@ -100,12 +102,17 @@ pub(super) fn difference(
                 told.both(thing, values.unwrap_or(&none), next.unwrap_or(&none), held);
             }
             (Some(values), Some(next)) => told.both(thing, values, next, held),
-            (None, Some(_)) => told.one(thing, "is added", &renamed),
-            (Some(_), None) => told.one(thing, "is removed", &renamed),
+            (None, Some(next)) => {
+                told.one(thing, "is added", &renamed, held);
+                if let Some(values) = thing.before(&renamed).and_then(|before| old.0.get(&before)) {
+                    told.both(thing, values, next, held);
+                }
+            }
+            (Some(_), None) => told.one(thing, "is removed", &renamed, held),
             (None, None) => {}
         }
     }
-    told.secrets(before, after);
+    told.secrets(before, after, &renamed, held);
     told
 }
 
@@ -115,7 +122,7 @@ impl Difference {
         thing: &Thing,
         old: &BTreeMap<String, String>,
         new: &BTreeMap<String, String>,
-        held: &[&str],
+        held: &Held,
     ) {
         for key in keys(old, new) {
             let (before, after) = (old.get(&key), new.get(&key));
@@ -137,56 +144,88 @@ impl Difference {
         }
     }
 
-    fn one(&mut self, thing: &Thing, what: &str, renamed: &BTreeMap<&str, &str>) {
+    fn one(&mut self, thing: &Thing, what: &str, renamed: &BTreeMap<&str, &str>, held: &Held) {
+        let told = self.list(thing.stays(held));
         if let Thing::Source(name) = thing {
             if renamed.values().any(|before| before == name) {
                 return;
             }
             if let Some(before) = renamed.get(&**name) {
-                self.changed.push(format!("source \"{before}\" is called \"{name}\" now"));
+                told.push(format!("source \"{before}\" is called \"{name}\" now"));
                 return;
             }
         }
-        let told = if thing.is_receiver() { &mut self.needs_restart } else { &mut self.changed };
         told.push(format!("{} {what}", thing.shown()));
     }
 
+    fn list(&mut self, waits: bool) -> &mut Vec<String> {
+        if waits { &mut self.needs_restart } else { &mut self.changed }
+    }
+
     /// What no text shows.
-    fn secrets(&mut self, before: &Config, after: &Config) {
+    fn secrets(
+        &mut self,
+        before: &Config,
+        after: &Config,
+        renamed: &BTreeMap<&str, &str>,
+        held: &Held,
+    ) {
         for source in &after.sources {
-            let Some(old) = before.sources.iter().find(|old| old.name == source.name) else {
+            let name = renamed.get(&*source.name).copied().unwrap_or(&source.name);
+            let Some(old) = before.sources.iter().find(|old| *old.name == *name) else {
                 continue;
             };
             for (key, _) in TOKENS {
                 if digest(old, key) != digest(source, key) {
-                    self.changed.push(format!("`{key}` of source \"{}\"", source.name));
+                    let told = self.list(held.has_feeds());
+                    told.push(format!("`{key}` of source \"{}\"", source.name));
                 }
             }
         }
         for receiver in &after.receivers {
             let old = before.receivers.iter().find(|old| old.name == receiver.name);
             if old.is_some_and(|old| old.api_key != receiver.api_key) {
-                self.changed.push(format!("api key of receiver {}", receiver.name));
+                let told = self.list(held.has_receiver(&receiver.name));
+                told.push(format!("api key of receiver {}", receiver.name));
+            }
+            let proxy = Thing::Receiver(receiver.name.to_string()).names("proxy");
+            let told = self.list(held.has_receiver(&receiver.name));
+            // Of its address user and password do not show.
+            if old.is_some_and(|old| old.proxy != receiver.proxy) && !told.contains(&proxy) {
+                told.push(proxy);
             }
         }
         for job in &after.scrapes {
             let old = before.scrapes.iter().find(|old| old.job == job.job);
-            let is_told = self.changed.iter().any(|told| told.ends_with(&of_job(&job.job)));
+            let told = self.list(held.has_feeds());
+            let is_told = told.iter().any(|told| told.ends_with(&of_job(&job.job)));
             if old.is_some_and(|old| old != job) && !is_told {
-                self.changed.push(format!("headers or certificates{}", of_job(&job.job)));
+                told.push(format!("headers or certificates{}", of_job(&job.job)));
             }
         }
     }
 }
 
 impl Thing {
-    fn is_receiver(&self) -> bool {
-        matches!(self, Self::Receiver(_))
+    /// Whether it is there until a restart, and no other comes.
+    fn stays(&self, held: &Held) -> bool {
+        match self {
+            Self::Section(_) => false,
+            Self::Source(_) | Self::Job(_) => held.has_feeds(),
+            Self::Receiver(_) => true,
+        }
     }
 
-    /// What a receiver is called among several: that it is one of several changes nothing.
+    /// What a receiver is called among several: that it is one of several changes nothing. That a source is
+    /// called otherwise is told by itself.
     fn is_name(&self, key: &str) -> bool {
-        self.is_receiver() && key == "name"
+        matches!(self, Self::Source(_) | Self::Receiver(_)) && key == "name"
+    }
+
+    /// What it was before it was called so.
+    fn before(&self, renamed: &BTreeMap<&str, &str>) -> Option<Self> {
+        let Self::Source(name) = self else { return None };
+        renamed.get(&**name).map(|before| Self::Source((*before).to_owned()))
     }
 
     /// The key as the table has it.
@@ -223,9 +262,14 @@ fn of_job(name: &str) -> String {
     format!(" of job {name}")
 }
 
-fn waits(thing: &Thing, key: &str, held: &[&str]) -> bool {
+fn waits(thing: &Thing, key: &str, held: &Held) -> bool {
     let path = thing.path(key);
-    effect::of(&path) == Effect::Restart || held.contains(&&*path)
+    let is_held = match thing {
+        Thing::Source(_) | Thing::Job(_) => held.has_feeds(),
+        Thing::Receiver(name) => held.has_receiver(name),
+        Thing::Section(_) => held.has_key(&path),
+    };
+    is_held || effect::of(&path) == Effect::Restart
 }
 
 fn keys(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> BTreeSet<String> {

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
+use super::held::Held;
+use crate::app::note::Note;
 use crate::clock::Clock;
-use crate::config::{Admin, Config, Log, Receiver, ServerTls};
+use crate::config::Config;
 use crate::forward;
 use crate::http::{self, Terms};
-use crate::normalize::Policy;
 use crate::observe::Level;
-use crate::queue::Sources;
 use crate::scrape;
-use crate::tls::{Acceptor, Port, Prepared};
+use crate::tls::{self, Acceptor, Port, Prepared};
 use crate::traffic::Traffic;
 
 /// Longest time for the first look at files that name targets: somebody waits for an answer.
@@ -31,6 +31,8 @@ pub(in crate::app) struct Live {
     pub(in crate::app) clock: Arc<dyn Clock>,
     /// `None` where somebody else says what is logged.
     pub(in crate::app) level: Option<Level>,
+    /// `None` where there is no lock file.
+    pub(in crate::app) note: Option<Note>,
 }
 
 /// Everything that a change needs and that can fail, made before anything changes.
@@ -42,100 +44,16 @@ pub(super) struct Judged {
     tls: Vec<(Acceptor, Prepared)>,
 }
 
-/// Settings that would leave no room for the largest body while `limits.expanded_bytes` waits for its restart.
-const ROOM: &[&str] = &["limits.body_bytes", "limits.memory_bytes"];
-
-/// What a port in clear does not have: with them it is another port, and clients speak to it otherwise.
-const TLS: &[&str] = &["tls.cert_file", "tls.key_file", "tls.client_ca_file", "tls.client_auth"];
-const ADMIN_TLS: &[&str] =
-    &["admin.cert_file", "admin.key_file", "admin.client_ca_file", "admin.client_auth"];
-
-/// Keys that could change and have to wait for others.
-pub(super) fn held(before: &Config, after: &Config) -> Vec<&'static str> {
-    let is_turned =
-        |old: &Option<ServerTls>, new: &Option<ServerTls>| old.is_some() != new.is_some();
-    let reasons = [
-        (lacks_room(before, after), ROOM),
-        (is_turned(&before.tls, &after.tls), TLS),
-        (is_turned(&before.admin.tls, &after.admin.tls), ADMIN_TLS),
-    ];
-    reasons.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, keys)| keys).copied().collect()
-}
-
-fn lacks_room(before: &Config, after: &Config) -> bool {
-    let (old, new) = (&before.limits, &after.limits);
-    new.memory_bytes < 2 * new.body_bytes as u64 + old.expanded_bytes
-}
-
-/// Other files for a port that speaks TLS; one in clear stays so.
-fn still(before: Option<&ServerTls>, after: Option<&ServerTls>) -> Option<ServerTls> {
-    before.map(|before| after.unwrap_or(before).clone())
-}
-
-/// The configuration in effect after a change: what needs a restart stays as it was.
-pub(super) fn merged(before: &Config, after: &Config) -> Config {
-    let mut limits = after.limits.clone();
-    limits.expanded_bytes = before.limits.expanded_bytes;
-    limits.connections = before.limits.connections;
-    if lacks_room(before, after) {
-        limits.body_bytes = before.limits.body_bytes;
-        limits.memory_bytes = before.limits.memory_bytes;
-    }
-    let policy =
-        Policy { expanded_bytes: before.policy.expanded_bytes, ..Policy::clone(&after.policy) };
-    let receiver = |old: &Receiver| match after.receivers.iter().find(|new| new.name == old.name) {
-        Some(new) => Receiver {
-            api_key: new.api_key.clone(),
-            api_key_file: new.api_key_file.clone(),
-            tls: new.tls.clone(),
-            proxy: new.proxy.clone(),
-            ..old.clone()
-        },
-        None => old.clone(),
-    };
-    let admin = Admin {
-        tls: still(before.admin.tls.as_ref(), after.admin.tls.as_ref()),
-        ..before.admin.clone()
-    };
-    Config {
-        tls: still(before.tls.as_ref(), after.tls.as_ref()),
-        admin,
-        hostname: after.hostname.clone(),
-        hostname_tags: after.hostname_tags.clone(),
-        sources: after.sources.clone(),
-        scrapes: after.scrapes.clone(),
-        receivers: before.receivers.iter().map(receiver).collect(),
-        auth: after.auth,
-        http: after.http.clone(),
-        limits,
-        policy: Arc::new(policy),
-        log: Log { level: after.log.level.clone(), format: before.log.format },
-        reload: after.reload,
-        ..before.clone()
-    }
-}
-
-/// Sources whose metrics go nowhere until the receivers that are to get them are there.
-pub(super) fn astray(config: &Config) -> Vec<String> {
-    let has = |sources: &Sources, name: &str| match sources {
-        Sources::All => true,
-        Sources::Only(names) => names.iter().any(|known| **known == *name),
-    };
-    let sources = config.sources.iter().map(|source| &source.name);
-    let names = sources.chain(config.scrapes.iter().map(crate::config::Scrape::book));
-    let astray = names.filter(|name| !config.receivers.iter().any(|to| has(&to.sources, name)));
-    let told = astray.map(|name| {
-        format!(
-            "source \"{name}\" goes to no receiver that runs: its metrics are accepted and then filtered \
-             out; if a change of the receivers is to take them, it needs a restart"
-        )
-    });
-    told.collect()
-}
-
 impl Live {
     /// Makes ready what a change to `after` needs. Nothing changes yet.
-    pub(super) async fn judge(&self, before: &Config, after: Config) -> Result<Judged, String> {
+    ///
+    /// What is `held` is not looked at again.
+    pub(super) async fn judge(
+        &self,
+        before: &Config,
+        after: Config,
+        held: &Held,
+    ) -> Result<Judged, String> {
         let terms = scrape::Terms {
             scrapes: &after.scrapes,
             sources: &after.sources,
@@ -144,7 +62,7 @@ impl Live {
         };
         let until = Instant::now() + FIRST_LOOK;
         let scrapes = self.scrapes.judge(terms, until).await.map_err(|error| error.to_string())?;
-        let tls = self.judge_tls(&after).await?;
+        let tls = self.judge_tls(&after, held).await?;
         let mut deliveries = Vec::with_capacity(self.deliveries.len());
         let mut connections = Vec::new();
         for (nth, (name, changes)) in self.deliveries.iter().enumerate() {
@@ -164,15 +82,20 @@ impl Live {
         Ok(Judged { config: after, scrapes, deliveries, connections, tls })
     }
 
-    /// The files of the ports, read off the reactor.
-    async fn judge_tls(&self, after: &Config) -> Result<Vec<(Acceptor, Prepared)>, String> {
+    /// The files of the ports, read off the reactor. Those of a port whose section is gone may be as well.
+    async fn judge_tls(
+        &self,
+        after: &Config,
+        held: &Held,
+    ) -> Result<Vec<(Acceptor, Prepared)>, String> {
         let mut prepared = Vec::new();
         for acceptor in &self.tls {
             let (section, files) = match acceptor.port() {
                 Port::Admin => ("admin", &after.admin.tls),
                 Port::Ingest | Port::Receiver => ("tls", &after.tls),
             };
-            let Some(files) = files.clone() else { continue };
+            let is_held = held.has_key(&format!("{section}.cert_file"));
+            let Some(files) = files.clone().filter(|_| !is_held) else { continue };
             let reader = acceptor.clone();
             let read = spawn_blocking(move || reader.prepare(&files)).await;
             let read = read.map_err(|error| format!("[{section}]: {error}"))?;
@@ -185,8 +108,14 @@ impl Live {
 
     /// Makes it, all of it; from then on this is in effect. The one thing that can fail comes first, and
     /// nothing here waits, so that nobody sees the half of it.
-    pub(super) fn take(&self, before: &Config, judged: Judged) -> Result<Config, String> {
-        let Judged { config, scrapes, deliveries, connections, tls } = judged;
+    ///
+    /// Also returned is what changed although no setting did.
+    pub(super) fn take(
+        &self,
+        before: &Config,
+        judged: Judged,
+    ) -> Result<(Config, Vec<String>), String> {
+        let Judged { config, scrapes, deliveries, connections, tls: ports } = judged;
         if let Some(level) = self.level.as_ref().filter(|_| config.log.level != before.log.level) {
             level.change(&config.log.level).map_err(|error| format!("`log.level`: {error}"))?;
         }
@@ -204,11 +133,23 @@ impl Live {
         for (nth, made) in connections {
             self.deliveries[nth].1.take_connections(made);
         }
-        for (acceptor, prepared) in tls {
-            acceptor.adopt(prepared);
+        let mut told = Vec::new();
+        for (acceptor, prepared) in ports {
+            if acceptor.adopt(prepared) == tls::Change::Another {
+                told.push(format!("certificates of the {} port", acceptor.port().as_str()));
+            }
         }
         self.forget_all_but(&config);
-        Ok(config)
+        Ok((config, told))
+    }
+
+    /// Commands believe the certificate that the lock file names: where it names another now, it is told,
+    /// off the reactor and in no more than this time.
+    pub(super) async fn tell_commands(&self, before: &Config, after: &Config, within: Duration) {
+        let file = |config: &Config| config.admin.tls.as_ref().map(|tls| tls.cert_file.clone());
+        let Some(note) = self.note.clone().filter(|_| file(before) != file(after)) else { return };
+        let tls = after.admin.tls.clone();
+        drop(timeout(within, spawn_blocking(move || note.write(tls.as_ref()))).await);
     }
 
     /// The books of sources and jobs that are not in effect go.

@@ -120,8 +120,8 @@ impl Watch {
                     None => {}
                 }
             }
+            // Until [`Self::follow`] says that it was read: a reading that takes too long is tried again.
             if found != self.seen {
-                self.seen = found;
                 return;
             }
         }
@@ -137,5 +137,27 @@ impl Watch {
         let found = timeout(LOOK_WAIT_MAX, looking).await.ok()?;
         self.looking = None;
         found.ok()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the files of these tests need not be durable")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_found_until_it_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::fs::write(&path, "one").unwrap();
+        let mut watch = Watch::new(Prints::of([&path]));
+        std::fs::write(&path, "two").unwrap();
+        let every = Duration::from_millis(1);
+        for _ in 0..2 {
+            let found = timeout(Duration::from_mins(1), watch.changed(every)).await;
+            found.expect("nobody has read it");
+        }
+        watch.follow(Prints::of([&path]));
+        assert_eq!(watch.look().await.as_ref(), Some(watch.seen()));
     }
 }

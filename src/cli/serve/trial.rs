@@ -53,7 +53,8 @@ pub(super) fn explain_codes(loaded: &mut Loaded) {
     let is_theirs = !is_default(loaded, "help_url");
     let admin = loaded.config.admin.listen.filter(|admin| admin.port() != 0 && !is_theirs);
     if let Some(admin) = admin {
-        let url = format!("http://{}/codes", gateway::reachable(admin));
+        let scheme = if loaded.config.admin.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/codes", gateway::reachable(admin));
         loaded.config.http.help_url = url.into();
     }
 }
@@ -96,6 +97,13 @@ mod tests {
             (&[("TIDEGATE_ADMIN__LISTEN", "0.0.0.0:9")], "http://127.0.0.1:9/codes"),
             (&[("TIDEGATE_ADMIN__LISTEN", "127.0.0.1:0")], "docs/codes.md"),
             (&[("TIDEGATE_ADMIN__LISTEN", "off")], "docs/codes.md"),
+            (
+                &[
+                    ("TIDEGATE_ADMIN__CERT_FILE", "fixtures/tls/server.pem"),
+                    ("TIDEGATE_ADMIN__KEY_FILE", "fixtures/tls/server.key"),
+                ],
+                "https://127.0.0.1:8081/codes",
+            ),
             (&[("TIDEGATE_HTTP__HELP_URL", "https://wiki/codes")], "https://wiki/codes"),
         ] {
             let mut loaded = loaded(variables);

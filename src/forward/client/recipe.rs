@@ -42,6 +42,11 @@ impl Recipe {
         }
     }
 
+    /// Through whom.
+    pub(super) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
     /// Whether there are files that may change.
     pub(super) fn has_files(&self) -> bool {
         let is_secret = !self.is_plain || self.has_secret_proxy();
@@ -109,6 +114,11 @@ impl Recipe {
                 Ok(builder.no_proxy().proxy(proxy))
             }
         }
+    }
+
+    /// Its files cannot be read in time.
+    pub(super) fn late(&self, within: Duration) -> ClientError {
+        self.error(format!("reading the files of certificates takes longer than {within:?}"))
     }
 
     fn error(&self, cause: String) -> ClientError {

@@ -1,5 +1,9 @@
 //! Settings that take effect at once, one by one.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use super::process::{Process, exchange, source};
 use super::{GAUGE, config};
 
@@ -50,6 +54,24 @@ fn settings_of_bodies_and_tuples_take_effect() {
 }
 
 #[test]
+fn time_outs_change_for_connections_that_are_open() {
+    let patience = |time: &str| {
+        let http = format!("[http]\nheader_timeout = \"{time}\"\n");
+        config(&(source("one", "token-1") + &http))
+    };
+    let gateway = Process::start(&patience("10min"));
+    let mut stream = TcpStream::connect(gateway.ingest()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.write_all(b"POST /metr").unwrap();
+    let answer = gateway.reload(&patience("100ms"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    stream.write_all(b"i").unwrap();
+    // Closed, in whatever way.
+    let ended = stream.read(&mut [0; 1]).map_err(|error| error.kind());
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
+}
+
+#[test]
 fn room_for_the_largest_body_is_kept_while_its_size_waits_for_a_restart() {
     let one = source("one", "token-1");
     let gateway = Process::start(&config(&one));
@@ -77,18 +99,38 @@ fn the_level_of_the_log_changes() {
     assert_eq!(quiet, 1, "what was said while only errors were shown is not there");
 }
 
+/// A receiver that takes these sources alone.
+fn routed(sources: &str, taken: &str) -> String {
+    let receiver = "[[receivers]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"k\"\n";
+    format!("{}{}{sources}{receiver}sources = [{taken}]\n", super::TOP, super::BY_HAND)
+}
+
 #[test]
-fn a_source_that_no_receiver_takes_is_warned_of() {
-    let receivers = "[[receivers]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"k\"\n\
-                     sources = [\"one\"]\n";
-    let with = |sources: &str, receivers: &str| {
-        format!("{}{}{sources}{receivers}", super::TOP, super::BY_HAND)
-    };
-    let gateway = Process::start(&with(&source("one", "token-1"), receivers));
+fn a_source_that_only_receivers_of_the_next_start_take_waits_for_it() {
+    let gateway = Process::start(&routed(&source("one", "token-1"), "\"one\""));
     let two = source("one", "token-1") + &source("two", "token-2");
-    let both = receivers.replace("[\"one\"]", "[\"one\", \"two\"]");
-    let answer = gateway.reload(&with(&two, &both));
-    assert_eq!(answer.list("needs_restart"), ["`sources` of receiver a"]);
-    let warnings = answer.list("warnings");
-    assert!(warnings[0].contains("source \"two\" goes to no receiver that runs"), "{warnings:?}");
+    for _ in 0..2 {
+        let answer = gateway.reload(&routed(&two, "\"one\", \"two\""));
+        let waits = ["source \"two\" is added", "`sources` of receiver a"];
+        assert_eq!(answer.list("needs_restart"), waits, "{answer:?}");
+        assert_eq!(answer.list("changed"), Vec::<String>::new(), "{answer:?}");
+        let warnings = answer.list("warnings");
+        let wanted = "source \"two\" goes to no receiver that runs";
+        assert!(warnings[0].contains(wanted), "{warnings:?}");
+        assert_eq!((gateway.send("token-1"), gateway.send("token-2")), (202, 403));
+    }
+}
+
+#[test]
+fn a_source_that_is_renamed_for_its_receiver_too_keeps_its_name_until_a_restart() {
+    let gateway = Process::start(&routed(&source("one", "token-1"), "\"one\""));
+    let answer = gateway.reload(&routed(&source("uno", "token-1"), "\"uno\""));
+    let waits = ["source \"one\" is called \"uno\" now", "`sources` of receiver a"];
+    assert_eq!(answer.list("needs_restart"), waits, "{answer:?}");
+    assert_eq!(gateway.send("token-1"), 202);
+    let status = gateway.admin("GET", "/status", &[]).json();
+    assert_eq!(status["sources"][0]["name"], "one", "{status}");
+    assert_eq!(gateway.metric("tidegate_filtered_total{receiver=\"a\"}"), Some(0.0));
+    let answer = gateway.reload(&routed(&source("one", "token-1"), "\"one\""));
+    assert_eq!(answer.list("needs_restart"), Vec::<String>::new(), "back to what runs");
 }

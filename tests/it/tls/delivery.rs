@@ -151,8 +151,11 @@ async fn other_settings_are_taken_up_while_it_runs_and_bad_ones_are_not() {
     enqueue(&side, "m").await;
     let forwarder = side.start(&to(&receiver, trusts("other-ca.pem")));
     until_told(&forwarder, "unknown issuer").await;
-    let refused = forwarder.change_tls(&to(&receiver, trusts("server.key"))).await.unwrap_err();
+    let changes = forwarder.changes();
+    let refused = changes.judge_connections(&to(&receiver, trusts("server.key"))).await;
+    let refused = refused.err().unwrap();
     assert!(refused.to_string().contains("`ca_file`: "), "{refused}");
-    forwarder.change_tls(&to(&receiver, trusts("ca.pem"))).await.unwrap();
+    let made = changes.judge_connections(&to(&receiver, trusts("ca.pem"))).await.unwrap();
+    changes.take_connections(made);
     until_delivered(&side, &forwarder, 1).await;
 }

@@ -113,3 +113,52 @@ async fn a_receiver_on_this_machine_is_reached_without_one() {
     let forwarder = side.start(&settings);
     until_delivered(&side, &forwarder, 1).await;
 }
+
+/// A proxy that refuses everything, and sends back what it was asked.
+async fn echo(called: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 16 << 10];
+            let read = stream.read(&mut head).await.unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]);
+            let head = head.split("\r\n\r\n").next().unwrap_or_default();
+            let body = format!("{called} {head}");
+            let answer = format!(
+                "HTTP/1.1 502 Bad Gateway\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.ok();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_proxy_that_echoes_what_it_was_sent_does_not_show_what_opens_it() {
+    let (address, side) = (echo("one").await, Side::new());
+    enqueue(&side, "m").await;
+    let base = config::Receiver {
+        url: "http://receiver.test/intake".to_owned(),
+        ..to(&receiver(shows("server")).await, trusts("ca.pem"))
+    };
+    let settings = through(address, Some(("me", "hunter2")), base.clone());
+    let forwarder = side.start(&settings);
+    let told = async |called: &str, pair: &str| {
+        let mut text = String::new();
+        until(&forwarder, |status| {
+            text = status.last_error.as_ref().map(|(_, text)| text.to_string()).unwrap_or_default();
+            text.contains(called)
+        })
+        .await;
+        assert!(text.contains("proxy-authorization: Basic ***"), "{text}");
+        let (_, password) = pair.split_once(':').unwrap();
+        assert!(!text.contains(password) && !text.contains(&STANDARD.encode(pair)), "{text}");
+    };
+    told("Gateway: one POST", "me:hunter2").await;
+    let other = through(echo("two").await, Some(("you", "hunter3")), base);
+    let changes = forwarder.changes();
+    changes.take_connections(changes.judge_connections(&other).await.unwrap());
+    told("Gateway: two POST", "you:hunter3").await;
+}

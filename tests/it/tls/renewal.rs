@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidegate::clock::{ManualClock, SystemClock};
 use tidegate::metric::timestamp::Timestamp;
-use tidegate::tls::{Acceptor, Change, ClientAuth, Port, ServerTls};
+use tidegate::tls::{Acceptor, Change, ClientAuth, Port, ServerTls, TlsFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
@@ -24,6 +24,11 @@ fn linked(directory: &Path, name: &str) -> ServerTls {
     }
     let (cert_file, key_file) = (directory.join("tls.pem"), directory.join("tls.key"));
     ServerTls { cert_file, key_file, client_ca_file: None, client_auth: ClientAuth::Off }
+}
+
+/// As a reload does it. Blocks.
+fn change(tls: &Acceptor, files: &ServerTls) -> Result<Change, TlsFault> {
+    Ok(tls.adopt(tls.prepare(files)?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,11 +57,12 @@ async fn a_change_under_load_fails_no_request_and_new_handshakes_see_it() {
     for nth in 0..10 {
         let name = if nth % 2 == 0 { "renewed" } else { "server" };
         let other = tls.clone();
-        let change = tokio::task::spawn_blocking(move || other.change(&shows(name))).await.unwrap();
+        let change =
+            tokio::task::spawn_blocking(move || change(&other, &shows(name))).await.unwrap();
         assert_eq!(change, Ok(Change::Another));
         assert_eq!(shown(edge.address).await, certificate(name));
     }
-    assert_eq!(tls.change(&shows("server")), Ok(Change::Same));
+    assert_eq!(change(&tls, &shows("server")), Ok(Change::Same));
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
         timeout(PATIENCE, client).await.expect("it ends").expect("no request failed");
@@ -69,7 +75,7 @@ async fn a_connection_goes_on_and_who_may_come_in_changes_for_new_ones() {
     let edge = Edge::with(|settings| settings.tls = Some(shows("server"))).await;
     let mut before = connect(edge.address).await;
     let tls = edge.state.tls().unwrap();
-    assert_eq!(tls.change(&asks(ClientAuth::Required)), Ok(Change::Another));
+    assert_eq!(change(tls, &asks(ClientAuth::Required)), Ok(Change::Another));
     before.write_all(&post("", METRIC.as_bytes())).await.unwrap();
     let mut answer = [0; 12];
     before.read_exact(&mut answer).await.unwrap();
@@ -82,7 +88,7 @@ async fn a_connection_goes_on_and_who_may_come_in_changes_for_new_ones() {
 
 #[tokio::test]
 async fn what_cannot_be_used_changes_nothing() {
-    let tls = Acceptor::new(Port::Ingest, &shows("server")).unwrap();
+    let tls = &Acceptor::new(Port::Ingest, &shows("server")).unwrap();
     let end = tls.not_after();
     for (bad, key) in [
         (ServerTls { key_file: fixture("client.key"), ..shows("server") }, "key_file"),
@@ -92,12 +98,12 @@ async fn what_cannot_be_used_changes_nothing() {
             "client_ca_file",
         ),
     ] {
-        let fault = tls.change(&bad).unwrap_err();
+        let fault = change(tls, &bad).unwrap_err();
         assert_eq!(fault.key, key, "{fault}");
         assert_eq!(tls.not_after(), end);
     }
     // It serves whoever does not look.
-    assert_eq!(tls.change(&shows("expired")), Ok(Change::Another));
+    assert_eq!(change(tls, &shows("expired")), Ok(Change::Another));
     assert_eq!(tls.not_after(), Some(1_609_459_200));
 }
 

@@ -16,7 +16,7 @@ fn source(name: &str, more: &str) -> String {
 fn told(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
     let (before, after) = (read(before), read(after));
     let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
-    let told = difference((&before.config, &old), (&after.config, &new), &[]);
+    let told = difference((&before.config, &old), (&after.config, &new), &Held::default());
     (told.changed, told.needs_restart)
 }
 
@@ -42,6 +42,15 @@ fn sources_are_known_by_their_names_and_tokens_by_their_digests() {
         (one.clone(), one.clone() + &two, &["source \"two\" is added"]),
         (one.clone() + &two, one.clone(), &["source \"two\" is removed"]),
         (one.clone(), source("uno", "token = \"1\""), &["source \"one\" is called \"uno\" now"]),
+        (
+            one.clone(),
+            source("uno", "token = \"1\"\nnext_token = \"4\"\nhostname = \"h\""),
+            &[
+                "source \"one\" is called \"uno\" now",
+                "`hostname` of source \"uno\"",
+                "`next_token` of source \"uno\"",
+            ],
+        ),
         (one.clone(), source("one", "token = \"3\""), &["`token` of source \"one\""]),
         (
             one.clone(),
@@ -94,14 +103,40 @@ fn what_waits_stays_in_the_picture_of_what_is_in_effect() {
     let slow = format!("{RECEIVER}timeout = \"9s\"\n[http]\nidle_timeout = \"9s\"\n");
     let after = read(&text("listen = \"127.0.0.1:2\"\n", &slow));
     let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
-    let effective = old.merged(&new, &["http.idle_timeout"]);
+    let effective = old.merged(&new, &Held { keys: vec!["http.idle_timeout"], ..Held::default() });
     assert_eq!(effective, old, "all of it waits");
-    assert_eq!(old.merged(&old, &[]), old);
-    let effective = old.merged(&new, &[]);
-    let told = difference((&before.config, &effective), (&after.config, &new), &[]);
+    assert_eq!(old.merged(&old, &Held::default()), old);
+    let effective = old.merged(&new, &Held::default());
+    let told = difference((&before.config, &effective), (&after.config, &new), &Held::default());
     assert_eq!(told.changed, Vec::<String>::new(), "it has changed already");
     // `connect_timeout` is at most `timeout`, and its default follows it.
     let waits =
         ["`listen`", "`connect_timeout` of receiver default", "`timeout` of receiver default"];
     assert_eq!(told.needs_restart, waits);
+}
+
+#[test]
+fn a_receiver_that_moves_keeps_its_key_and_all_that_goes_with_it() {
+    let one = source("one", "token = \"1\"");
+    let before = read(&format!("{one}{RECEIVER}proxy = \"http://p:1\"\n"));
+    let moved = RECEIVER.replace("http://r/", "http://s/").replace("\"k\"", "\"other\"");
+    let after = read(&format!("{one}{moved}proxy = \"http://p:2\"\n"));
+    let (old, new) = (Picture::of(&before.settings), Picture::of(&after.settings));
+    let held = Held::of(&before.config, &after.config);
+    let told = difference((&before.config, &old), (&after.config, &new), &held);
+    let waits =
+        ["`proxy` of receiver default", "`url` of receiver default", "api key of receiver default"];
+    assert_eq!((told.changed, told.needs_restart), (vec![], waits.map(String::from).to_vec()));
+    let effective = super::super::held::merged(&before.config, &after.config, &held);
+    assert_eq!(effective.receivers, before.config.receivers);
+    assert_eq!(old.merged(&new, &held), old);
+}
+
+#[test]
+fn another_password_of_a_proxy_is_told_without_it() {
+    let with = |proxy: &str| {
+        format!("{}{RECEIVER}proxy = \"http://{proxy}@p:1\"\n", source("one", "token = \"1\""))
+    };
+    let proxy = vec!["`proxy` of receiver default".to_owned()];
+    assert_eq!(told(&with("me:hunter1"), &with("me:hunter2")), (proxy, vec![]));
 }
