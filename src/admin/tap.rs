@@ -85,7 +85,10 @@ fn wish_of(query: &str) -> Result<Wish, String> {
             "sample" => {
                 wish.share = value.parse().map_err(|bad| format!("`sample`: {bad}"))?;
             }
-            "name" => wish.name = Some(Pattern::new(value.into_owned())),
+            "name" => {
+                let pattern = Pattern::new(value.into_owned());
+                wish.name = Some(pattern.map_err(|bad| format!("`name`: {bad}"))?);
+            }
             "form" => {
                 wish.form = match &*value {
                     "tuple" => Form::Tuple,
@@ -123,7 +126,10 @@ mod tests {
         let wish = wish_of("source=a&source=b%20c&sample=1%&name=x.*&form=sourced").unwrap();
         assert_eq!(wish.sources, ["a", "b c"]);
         assert_eq!(wish.share, "1/100".parse().unwrap());
-        assert_eq!((wish.name, wish.form), (Some(Pattern::new("x.*".into())), Form::Sourced));
+        assert_eq!(
+            (wish.name, wish.form),
+            (Some(Pattern::new("x.*".into()).unwrap()), Form::Sourced)
+        );
         assert_eq!(wish_of("sample=1%25").unwrap().share, "0.01".parse().unwrap());
         assert!(wish_of("").unwrap().sources.is_empty());
     }

@@ -103,7 +103,7 @@ impl Changes {
                 next.push(Next { known: known.clone(), ready: None, profile, limits });
                 continue;
             }
-            let fetcher = Fetcher::new(scrape, jobs.names.clone())?;
+            let fetcher = Fetcher::new(scrape, &jobs.names)?;
             let (scrape, shared) = (scrape.clone(), Arc::clone(&jobs.shared));
             let job = Job::new(scrape, profile.clone(), fetcher, shared, until).await;
             next.push(Next { known: job.known(), ready: Some(Box::new(job)), profile, limits });

@@ -117,11 +117,11 @@ fn too_large(limit: usize) -> Failure {
 }
 
 impl Fetcher {
-    pub(super) fn new(job: &config::Scrape, names: Names) -> Result<Self, ClientError> {
+    pub(super) fn new(job: &config::Scrape, names: &Names) -> Result<Self, ClientError> {
         // An error says that some provider is installed already, and that one serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let error = |cause: String| ClientError { job: job.job.to_string(), cause };
-        let plain = builder(job, &names).tls_certs_only([]).build();
+        let plain = builder(job, names).tls_certs_only([]).build();
         let plain = plain.map_err(|cause| error(in_one_line(&cause)))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, ACCEPT);
@@ -136,7 +136,7 @@ impl Fetcher {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Self { plain, secure: Secure::new(job, &names), job: job.clone(), headers })
+        Ok(Self { plain, secure: Secure::new(job, names), job: job.clone(), headers })
     }
 
     /// The page at `url`, in no more time than `timeout`. Its memory is of `budget`, and is taken once there

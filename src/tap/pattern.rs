@@ -2,19 +2,35 @@
 
 use std::borrow::Cow;
 
+/// Most bytes of a pattern.
+const PATTERN_BYTES_MAX: usize = 128;
+
 /// A pattern of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
+/// A pattern that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a pattern of names has at most {PATTERN_BYTES_MAX} bytes")]
+pub struct TooLong;
+
 impl Pattern {
-    /// As it is written; every text is one.
-    pub fn new(text: String) -> Self {
-        Self(text)
+    /// As it is written; every text that is short enough is one.
+    ///
+    /// # Errors
+    ///
+    /// Where it has more than [`PATTERN_BYTES_MAX`] bytes.
+    pub fn new(text: String) -> Result<Self, TooLong> {
+        if text.len() > PATTERN_BYTES_MAX { Err(TooLong) } else { Ok(Self(text)) }
     }
 
-    /// Whether the name of a tuple is like this.
-    pub(super) fn is_met_by(&self, tuple: &[u8]) -> bool {
-        name_of(tuple).is_some_and(|name| is_like(&self.0, &name))
+    /// Whether the name of a tuple is like this; `None` when that would take more than `steps` has left.
+    pub(super) fn is_met_by(&self, tuple: &[u8], steps: &mut usize) -> Option<bool> {
+        let Some(name) = name_of(tuple) else { return Some(false) };
+        // As many as it takes at worst.
+        let worst = (self.0.len() + 1) * (name.len() + 1);
+        *steps = steps.checked_sub(worst)?;
+        Some(is_like(&self.0, &name))
     }
 }
 

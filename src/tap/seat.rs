@@ -18,6 +18,10 @@ const PIECE_BYTES: usize = 64;
 pub(super) const BODY_BYTES_MAX: usize = 128 << 10;
 const BODY_TUPLES_MAX: usize = 1_000;
 
+/// Most comparisons of characters that a pattern costs the sender of one body, reckoned at their worst: some
+/// milliseconds. What comes behind is not shown to whoever asked with that pattern.
+const STEPS_MAX: usize = 2 << 20;
+
 /// What is taken at once, save for a single tuple that is longer.
 pub(super) const TAKEN_BYTES_MAX: usize = 16 << 10;
 
@@ -69,6 +73,7 @@ impl Seat {
             picked: Vec::new(),
             ends: 0,
             room: HELD_BYTES_MAX.saturating_sub(held).min(BODY_BYTES_MAX),
+            steps: STEPS_MAX,
             not_shown: 0,
         }
     }
@@ -147,14 +152,23 @@ pub(super) struct Picker<'s> {
     /// Tuples in it.
     ends: usize,
     room: usize,
+    /// How much longer names are compared with a pattern.
+    steps: usize,
     not_shown: u64,
 }
 
 impl Picker<'_> {
     pub(super) fn offer(&mut self, tuple: &[u8]) {
         let wish = &self.seat.wish;
-        if !wish.share.draw() || wish.name.as_ref().is_some_and(|name| !name.is_met_by(tuple)) {
+        if !wish.share.draw() {
             return;
+        }
+        if let Some(name) = &wish.name {
+            match name.is_met_by(tuple, &mut self.steps) {
+                Some(true) => {}
+                // Whether it is one of those that are wanted is not known.
+                Some(false) | None => return,
+            }
         }
         let suffix: &[u8] = if self.prefix.is_empty() { b"\n" } else { b"}\n" };
         let bytes = self.prefix.len() + tuple.len() + suffix.len();

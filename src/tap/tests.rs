@@ -37,7 +37,7 @@ async fn tuples_come_one_a_line_and_in_order() {
 #[tokio::test(start_paused = true)]
 async fn each_sees_what_it_wished_for() {
     let tap = Arc::new(Tap::default());
-    let name = Some(Pattern::new("x*".into()));
+    let name = Some(Pattern::new("x*".into()).unwrap());
     let wishes = [
         Wish { sources: vec!["b".into(), "c".into()], ..Wish::default() },
         Wish { name, ..Wish::default() },
@@ -100,4 +100,20 @@ fn a_ninth_is_turned_away_until_one_goes() {
     assert_eq!(tap.look(Wish::default()).err(), Some(Crowded));
     looks.pop();
     assert!(tap.look(Wish::default()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_that_costs_too_much_is_given_up_for_the_rest_of_a_body() {
+    assert_eq!(Pattern::new("a".repeat(129)), Err(pattern::TooLong));
+    let tap = Arc::new(Tap::default());
+    let name = Some(Pattern::new(format!("*{}b", "a".repeat(100))).unwrap());
+    let mut slow = tap.look(Wish { name, ..Wish::default() }).unwrap();
+    let name = Some(Pattern::new("*b".to_owned()).unwrap());
+    let mut quick = tap.look(Wish { name, ..Wish::default() }).unwrap();
+    let tuple = format!("[\"{}b\",1]", "a".repeat(1_000));
+    tap.show(piece("a", &[block(&vec![&*tuple; 100])]));
+    let seen = |text: String| text.lines().count();
+    let of_slow = seen(all(&mut slow).await.0);
+    assert!((1..100).contains(&of_slow), "{of_slow}");
+    assert_eq!(seen(all(&mut quick).await.0), 100);
 }

@@ -62,7 +62,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_hangs_takes_one_thread_and_nobody_waits_for_it() {
-        let (reader, (end, ended)) = (Reader::default(), mpsc::channel::<()>());
+        let (reader, (end, ended)) = (Reader::default(), mpsc::sync_channel::<()>(1));
         let hang = move || {
             ended.recv().ok();
         };
