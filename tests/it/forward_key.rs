@@ -123,7 +123,8 @@ async fn connections_are_used_again_until_the_client_is_renewed() {
 async fn an_early_answer_before_a_reset_is_taken_where_it_arrived() {
     let body = Bytes::from(vec![b' '; 4 << 20]);
     let mut statuses = [0; 2];
-    for _ in 0..50 {
+    // On a machine with much to do the reset is first for long.
+    while statuses[0] == 0 && statuses[1] < 2_000 {
         let early = Act::AnswerEarlyAndClose(answer(413, "connection: close\r\n", "too large"));
         let receiver = Scripted::start(Box::new(move |_| early.clone())).await;
         match post(&client(&settings(receiver.address)), &body).await {

@@ -48,7 +48,12 @@ fn a_token_that_expired_opens_nothing_and_is_warned_of() {
     let answer = gateway.reload(&with(&expired.replace("2020", "2998")));
     assert_eq!(answer.list("changed"), ["`token_expires` of source \"one\""]);
     assert_eq!(gateway.send("old"), 202);
-    gateway.reload(&with(expired));
+    let answer = gateway.reload(&with(expired));
+    assert!(answer.list("warnings").concat().contains("expired at"), "whoever reloads is told");
     assert_eq!(gateway.send("old"), 403);
-    assert_eq!(gateway.log().matches("expired at").count(), 1, "once a day");
+    assert_eq!(
+        gateway.log().matches("expired at").count(),
+        2,
+        "once a day, and then by the reload"
+    );
 }
