@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::route::{Answer, respond};
+use super::route::{Answer, refused, respond};
 use crate::clock::system_time;
 use crate::metric::timestamp::Timestamp;
 
@@ -146,10 +146,6 @@ fn check(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
 
 fn respond_with(status: StatusCode, reloaded: &Reloaded) -> Answer {
     respond(status, "application/json", reloaded.told().to_string())
-}
-
-fn refused(status: StatusCode, why: &str) -> Answer {
-    respond(status, "application/json", json!({ "error": why }).to_string())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::State;
-use super::route::{Answer, respond};
+use super::route::{Answer, refused, respond};
 use crate::dead_letter::{DeadLetters, ReplayError, Selection};
 
 pub(super) const PATH: &str = "/dead-letters/replay";
@@ -176,10 +176,6 @@ async fn replay(
     tracing::warn!(%receiver, %error, "a replay of dead letters ended early");
     let error = Some(error.to_string());
     Err((status, Line { receiver, letters: replayed, more: false, error }))
-}
-
-fn refused(status: StatusCode, why: &str) -> Answer {
-    respond(status, "application/json", json!({ "error": why }).to_string())
 }
 
 #[cfg(test)]

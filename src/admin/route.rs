@@ -103,6 +103,11 @@ fn readyz(health: &Health) -> Answer {
     respond(status, JSON, told.to_string())
 }
 
+/// Why something that would have changed something was not done, as JSON.
+pub(super) fn refused(status: StatusCode, why: &str) -> Answer {
+    respond(status, JSON, json!({ "error": why }).to_string())
+}
+
 pub(super) fn respond(
     status: StatusCode,
     content_type: &'static str,

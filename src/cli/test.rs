@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -172,7 +171,8 @@ fn source(shaping: &Shaping, name: Option<&str>) -> anyhow::Result<config::Sourc
     let names = || known.iter().map(|source| &*source.name).collect::<Vec<_>>().join(", ");
     match (name, &known[..]) {
         (None, [only]) => Ok(only.clone()),
-        (None, []) => Ok(plain_source()),
+        // What a configuration without sources is tried with.
+        (None, []) => Ok(config::Source::plain("test", Vec::new())),
         (None, _) => Err(anyhow!(
             "the configuration has several sources: name one with `source` in case.toml, of {}",
             names()
@@ -184,20 +184,5 @@ fn source(shaping: &Shaping, name: Option<&str>) -> anyhow::Result<config::Sourc
                 format!("the configuration has no source {name:?}; it has: {has}")
             })
         }
-    }
-}
-
-/// What a configuration without sources is tried with.
-fn plain_source() -> config::Source {
-    config::Source {
-        name: Arc::from("test"),
-        tokens: Vec::new(),
-        enabled: true,
-        allow_metrics: true,
-        rate_limit: true,
-        label_token: false,
-        hostname: None,
-        tags: Vec::new(),
-        limits: config::SourceLimits::default(),
     }
 }

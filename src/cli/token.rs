@@ -12,7 +12,7 @@ use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, words};
 use crate::config::usable_secret;
 
 mod prompt;
@@ -134,12 +134,7 @@ fn hash() -> Result<Zeroizing<String>, Failure> {
 }
 
 fn digest(token: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(token.as_bytes()) {
-        write!(text, "{byte:02x}").expect("a string takes every text");
-    }
-    text
+    words::hex(&Sha256::digest(token.as_bytes()))
 }
 
 #[cfg(test)]

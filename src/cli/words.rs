@@ -1,5 +1,6 @@
 //! Instants and stretches of records as people read them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::clock::system_time;
@@ -70,6 +71,14 @@ pub(super) fn of_aside(file: &str) -> &'static str {
     } else {
         "cut off by a crash and set aside; not part of the queue, can be deleted"
     }
+}
+
+/// Bytes as digits of sixteen, two each.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes every text");
+        text
+    })
 }
 
 #[cfg(test)]

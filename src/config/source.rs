@@ -124,6 +124,21 @@ pub(super) fn warn_of_late_exemption(top: &Section<'_>, sources: &[Source], limi
 }
 
 impl Source {
+    /// One that these tokens open, all else as it is where nobody says anything.
+    pub fn plain(name: &str, tokens: Vec<Token>) -> Self {
+        Self {
+            name: name.into(),
+            tokens,
+            enabled: true,
+            allow_metrics: true,
+            rate_limit: true,
+            label_token: false,
+            hostname: None,
+            tags: Vec::new(),
+            limits: SourceLimits::default(),
+        }
+    }
+
     /// `None` when its name or token is missing or at fault.
     fn read(section: &mut Section<'_>, name: Option<Arc<str>>) -> Option<Self> {
         let tokens = token::read(section);

@@ -4,7 +4,6 @@
 //! anybody thinks of it here. What is hidden too much does no harm.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -15,6 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
+use super::super::words;
 use crate::config::Environment;
 
 /// What stands for a secret.
@@ -114,20 +114,13 @@ fn forms(secret: &str) -> BTreeSet<String> {
     forms.insert(percent);
     if secret.len() > WORD_BYTES_MAX {
         forms.extend(within_base64(secret.as_bytes()));
-        forms.insert(hex(secret.as_bytes()));
+        forms.insert(words::hex(secret.as_bytes()));
     }
-    let digest = hex(&Sha256::digest(secret.as_bytes()));
+    let digest = words::hex(&Sha256::digest(secret.as_bytes()));
     forms.insert(digest.to_uppercase());
     forms.insert(digest);
     forms.retain(|form| !form.is_empty() && !is_everywhere(form));
     forms
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
 }
 
 /// `%2F` as `%2f`.

@@ -12,21 +12,8 @@ thread_local! {
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000, 0);
 
 fn source(name: &str, token: &str) -> config::Source {
-    config::Source {
-        name: name.into(),
-        tokens: vec![config::Token {
-            key: "token",
-            sha256: Sha256::digest(token).into(),
-            expires: None,
-        }],
-        enabled: true,
-        allow_metrics: true,
-        rate_limit: true,
-        label_token: false,
-        hostname: None,
-        tags: Vec::new(),
-        limits: config::SourceLimits::default(),
-    }
+    let sha256 = Sha256::digest(token).into();
+    config::Source::plain(name, vec![config::Token { key: "token", sha256, expires: None }])
 }
 
 fn check(sources: &Sources, values: &[&str], expected: Option<&str>) {

@@ -73,21 +73,8 @@ impl Default for Settings {
 }
 
 pub(crate) fn source(name: &str, token: &str) -> config::Source {
-    config::Source {
-        name: name.into(),
-        tokens: vec![config::Token {
-            key: "token",
-            sha256: Sha256::digest(token).into(),
-            expires: None,
-        }],
-        enabled: true,
-        allow_metrics: true,
-        rate_limit: true,
-        label_token: false,
-        hostname: None,
-        tags: Vec::new(),
-        limits: config::SourceLimits::default(),
-    }
+    let sha256 = Sha256::digest(token).into();
+    config::Source::plain(name, vec![config::Token { key: "token", sha256, expires: None }])
 }
 
 pub(crate) struct Edge {

@@ -60,8 +60,13 @@ fn a_secret_is_found_in_every_form() {
     let secrets = secrets(&format!("api_key = {quoted}"));
     let json = serde_json::Value::from(secret).to_string();
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let mut told =
-        vec![secret.to_owned(), json, lower_escapes(&percent), percent, hex(secret.as_bytes())];
+    let mut told = vec![
+        secret.to_owned(),
+        json,
+        lower_escapes(&percent),
+        percent,
+        words::hex(secret.as_bytes()),
+    ];
     for around in ["", "a:", "ab:", "abc:"] {
         told.push(STANDARD.encode(format!("{around}{secret}")));
         told.push(URL_SAFE_NO_PAD.encode(format!("{around}{secret} and more")));
